@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * config.h - the settings: options win over the environment of the hook, the
+ * environment over the annotations of the container.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "failure.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* podman gives a container up after 240 s, whatever is done before. */
+#define CONFIG_TIMEOUT_DEFAULT "180"
+#define CONFIG_TIMEOUT_MAX 1e9
+
+struct config {
+  /* Borrowed from argv or the environment; NULL: not given. */
+  const char *base_dir;
+  const char *passwd_file;
+  const char *timeout_text;
+  const char *log_level_text;
+  bool help, version;
+
+  /* What they mean, after config_settle(). */
+  bool usable;     /* the two paths are there and absolute */
+  int64_t timeout; /* nanoseconds; 0: for ever */
+  int log_level;   /* of syslog(3) */
+};
+
+/* Reads the options and then, for what they leave open, HOOK_BASE_DIR,
+ * PASSWD_FILE, HOOK_TIMEOUT and HOOK_LOG_LEVEL.  EX_USAGE for a bad option.
+ * Values are looked at by config_settle() only. */
+int config_read (struct config *config, int argc, char **argv, struct failure *f);
+
+/* Takes for what is still open the annotations' TIMEOUT and LOG_LEVEL (NULL:
+ * none) and then the defaults, and checks all four: EX_CONFIG for what is
+ * missing or wrong.  It still sets what it can then: log_level and timeout are
+ * valid in any case, and if only they were wrong, usable is true: the hook can
+ * tell the others that it does not come. */
+int config_settle (struct config *config, const char *timeout, const char *log_level,
+                   struct failure *f);
+
+/* The text of --help. */
+extern const char config_help[];
+
+#endif

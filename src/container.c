@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Real states are below 10 kB and real config.json below 1 MB; the limits
+ * only keep a broken producer from filling the memory. */
+#define STATE_MAX ((size_t) 4 << 20)
+#define CONFIG_MAX ((size_t) 32 << 20)
+#define DEPTH_MAX 32
+#define ID_MAX INT64_C (4294967294) /* 2^32-1 means "no id" to the kernel */
+
+/* Reads FD to its end; what is beyond MAX is read and thrown away, since a
+ * runtime that writes the state would otherwise be told of a broken pipe and
+ * not of the exit status.  Returns the length, or -1 with errno; EFBIG: more
+ * than MAX.  *TEXT is the caller's, also after an error. */
+static ssize_t
+read_all (int fd, size_t max, size_t expected, char **text)
+{
+  size_t used = 0, size = expected;
+
+  *text = malloc (size);
+  while (*text != NULL)
+    {
+      ssize_t n = read (fd, *text + used, size - used);
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return -1;
+      if (n == 0)
+        break;
+      used += (size_t) n;
+      if (used < size)
+        continue;
+      if (size > max)
+        {
+          while ((n = read (fd, *text, size)) > 0)
+            ;
+          errno = EFBIG;
+          return -1;
+        }
+      char *larger = realloc (*text, size * 2);
+      if (larger == NULL)
+        return -1;
+      *text = larger;
+      size *= 2;
+    }
+  return *text == NULL ? -1 : (ssize_t) used;
+}
+
+/* Parses TEXT, which must be one JSON object and nothing else. */
+static json_object *
+parse_object (const char *what, const char *text, size_t length, struct failure *f)
+{
+  json_tokener *tokener = json_tokener_new_ex (DEPTH_MAX);
+  json_object *object = NULL;
+
+  if (tokener == NULL)
+    {
+      (void) fail (f, EX_OSERR, "cannot parse %s: %m", what);
+      return NULL;
+    }
+  json_tokener_set_flags (tokener, JSON_TOKENER_STRICT);
+  /* Length + 1: the final NUL tells the parser that nothing follows. */
+  object = json_tokener_parse_ex (tokener, text, (int) length + 1);
+  enum json_tokener_error error = json_tokener_get_error (tokener);
+  if (length == 0)
+    (void) fail (f, EX_DATAERR, "%s is empty", what);
+  else if (error == json_tokener_continue)
+    (void) fail (f, EX_DATAERR, "%s is cut off after %zu bytes", what, length);
+  else if (error != json_tokener_success)
+    (void) fail (f, EX_DATAERR, "%s is not JSON: %s at byte %d", what,
+                 json_tokener_error_desc (error), tokener->char_offset);
+  else if (strlen (text) != length)
+    (void) fail (f, EX_DATAERR, "%s has a NUL byte at byte %zu", what, strlen (text));
+  else if (!json_object_is_type (object, json_type_object))
+    (void) fail (f, EX_DATAERR, "%s is not a JSON object", what);
+  else
+    {
+      json_tokener_free (tokener);
+      return object;
+    }
+  json_object_put (object);
+  json_tokener_free (tokener);
+  return NULL;
+}
+
+static json_object *
+read_object (const char *what, int fd, size_t max, size_t expected, struct failure *f)
+{
+  char *text = NULL;
+  json_object *object = NULL;
+  ssize_t length = read_all (fd, max, expected, &text);
+
+  if (length >= 0)
+    {
+      text[length] = '\0'; /* read_all() leaves room: it grows when it is full */
+      object = parse_object (what, text, (size_t) length, f);
+    }
+  else if (errno == EFBIG)
+    (void) fail (f, EX_DATAERR, "%s is larger than %zu MB", what, max >> 20);
+  else
+    (void) fail (f, errno == ENOMEM ? EX_OSERR : EX_IOERR, "cannot read %s: %m", what);
+  free (text);
+  return object;
+}
+
+/* The member NAME of OBJECT, NULL if there is none or it is null.  A member of
+ * another type than TYPE is an error: returns -1. */
+static int
+get_member (json_object *object, const char *name, json_type type, json_object **member,
+            struct failure *f)
+{
+  *member = NULL;
+  if (object == NULL || !json_object_object_get_ex (object, name, member) || *member == NULL)
+    return 0;
+  if (json_object_is_type (*member, type))
+    return 0;
+  return fail (f, EX_DATAERR, "\"%s\" is of type %s, not %s", name,
+               json_type_to_name (json_object_get_type (*member)), json_type_to_name (type));
+}
+
+/* All entries of the two must be strings, of any content. */
+static int
+check_strings (json_object *environment, json_object *annotations, struct failure *f)
+{
+  size_t count = environment == NULL ? 0 : (size_t) json_object_array_length (environment);
+
+  for (size_t i = 0; i < count; i++)
+    if (!json_object_is_type (json_object_array_get_idx (environment, i), json_type_string))
+      return fail (f, EX_DATAERR, "process.env[%zu] is not a string", i);
+  if (annotations == NULL)
+    return 0;
+  json_object_object_foreach (annotations, key, value)
+  {
+    if (!json_object_is_type (value, json_type_string))
+      return fail (f, EX_DATAERR, "annotation \"%s\" is not a string", key);
+  }
+  return 0;
+}
+
+static int
+check_config (json_object *config, struct failure *f)
+{
+  json_object *process, *environment, *annotations, *unused;
+
+  if (get_member (config, "process", json_type_object, &process, f) != 0
+      || get_member (process, "env", json_type_array, &environment, f) != 0
+      || get_member (process, "user", json_type_object, &unused, f) != 0
+      || get_member (config, "linux", json_type_object, &unused, f) != 0
+      || get_member (config, "annotations", json_type_object, &annotations, f) != 0)
+    return -1;
+  return check_strings (environment, annotations, f);
+}
+
+static json_object *
+read_config (const char *bundle, struct failure *f)
+{
+  char path[4096];
+  struct stat st;
+  json_object *config = NULL;
+
+  if ((size_t) snprintf (path, sizeof path, "%s/config.json", bundle) >= sizeof path)
+    {
+      (void) fail (f, EX_DATAERR, "the state's bundle has a path of %zu bytes", strlen (bundle));
+      return NULL;
+    }
+  /* O_NONBLOCK: a FIFO in its place must not hold the container up. */
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (fd < 0 || fstat (fd, &st) != 0)
+    (void) fail (f, EX_DATAERR, "cannot open %s: %m", path);
+  else if (!S_ISREG (st.st_mode))
+    (void) fail (f, EX_DATAERR, "%s is not a regular file", path);
+  else
+    config = read_object (path, fd, CONFIG_MAX, (size_t) (st.st_size < 65536 ? st.st_size : 65535) + 1,
+                          f);
+  if (fd >= 0)
+    (void) close (fd);
+  if (config != NULL && check_config (config, f) != 0)
+    {
+      fail_prefix (f, "%s", path);
+      json_object_put (config);
+      config = NULL;
+    }
+  return config;
+}
+
+static int
+read_bundle (struct container *c, json_object *state, struct failure *f)
+{
+  json_object *bundle, *id;
+
+  if (get_member (state, "bundle", json_type_string, &bundle, f) != 0
+      || get_member (state, "id", json_type_string, &id, f) != 0)
+    {
+      fail_prefix (f, "the container's state");
+      return -1;
+    }
+  if (bundle == NULL)
+    return fail (f, EX_DATAERR, "the container's state has no \"bundle\"");
+  if (json_object_get_string (bundle)[0] != '/')
+    return fail (f, EX_DATAERR, "the state's bundle \"%s\" is not an absolute path",
+                 json_object_get_string (bundle));
+  if (id != NULL)
+    (void) snprintf (c->id, sizeof c->id, "%s", json_object_get_string (id));
+  (void) text_clean (c->id);
+  c->config = read_config (json_object_get_string (bundle), f);
+  return c->config == NULL ? -1 : 0;
+}
+
+int
+container_read (struct container *c, int fd, struct failure *f)
+{
+  *c = (struct container){ 0 };
+  json_object *state = read_object ("the container's state on standard input", fd, STATE_MAX, 4096, f);
+  if (state == NULL)
+    return -1;
+  int result = read_bundle (c, state, f);
+  json_object_put (state);
+  return result;
+}
+
+void
+container_free (struct container *c)
+{
+  json_object_put (c->config);
+  c->config = NULL;
+}
+
+/* A member that check_config() has found to be of the right type. */
+static json_object *
+checked_member (json_object *object, const char *name)
+{
+  json_object *member = NULL;
+
+  if (object != NULL)
+    (void) json_object_object_get_ex (object, name, &member);
+  return member;
+}
+
+const char *
+container_env (const struct container *c, const char *name)
+{
+  json_object *list = checked_member (checked_member (c->config, "process"), "env");
+  size_t count = list == NULL ? 0 : (size_t) json_object_array_length (list);
+  size_t length = strlen (name);
+
+  for (size_t i = 0; i < count; i++)
+    {
+      const char *entry = json_object_get_string (json_object_array_get_idx (list, i));
+      if (strncmp (entry, name, length) == 0 && entry[length] == '=')
+        return entry + length + 1;
+    }
+  return NULL;
+}
+
+const char *
+container_annotation (const struct container *c, const char *key)
+{
+  json_object *value = checked_member (checked_member (c->config, "annotations"), key);
+
+  return value == NULL ? NULL : json_object_get_string (value);
+}
+
+/* A number from 0 to ID_MAX; NULL counts as missing. */
+static int
+get_id (json_object *number, const char *name, int64_t *id, struct failure *f)
+{
+  if (!json_object_is_type (number, json_type_int))
+    return fail (f, EX_DATAERR, "%s is missing or not a whole number", name);
+  *id = json_object_get_int64 (number);
+  if (*id < 0 || *id > ID_MAX)
+    return fail (f, EX_DATAERR, "%s is not between 0 and %lld", name, (long long) ID_MAX);
+  return 0;
+}
+
+/* Translates *ID of the container by the mappings NAME of config.json. */
+static int
+map_id (json_object *mappings, const char *name, int64_t *id, struct failure *f)
+{
+  size_t count = (size_t) json_object_array_length (mappings);
+
+  for (size_t i = 0; i < count; i++)
+    {
+      json_object *mapping = json_object_array_get_idx (mappings, i);
+      int64_t inside, outside, size;
+
+      if (!json_object_is_type (mapping, json_type_object))
+        return fail (f, EX_DATAERR, "linux.%s[%zu] is not an object", name, i);
+      if (get_id (checked_member (mapping, "containerID"), "containerID", &inside, f) != 0
+          || get_id (checked_member (mapping, "hostID"), "hostID", &outside, f) != 0
+          || get_id (checked_member (mapping, "size"), "size", &size, f) != 0)
+        {
+          fail_prefix (f, "linux.%s[%zu]", name, i);
+          return -1;
+        }
+      if (*id < inside || *id - inside >= size)
+        continue;
+      *id = outside + (*id - inside);
+      if (*id > ID_MAX)
+        return fail (f, EX_DATAERR, "linux.%s[%zu] maps beyond the last id", name, i);
+      return 0;
+    }
+  return fail (f, EX_NOPERM, "id %lld of the container has no number on the host: linux.%s lacks it",
+               (long long) *id, name);
+}
+
+/* Whether the container gets a user namespace; *PATH: one that is there
+ * already. */
+static int
+find_user_namespace (json_object *linux_object, bool *own, bool *path, struct failure *f)
+{
+  json_object *list;
+
+  *own = *path = false;
+  if (get_member (linux_object, "namespaces", json_type_array, &list, f) != 0)
+    return -1;
+  size_t count = list == NULL ? 0 : (size_t) json_object_array_length (list);
+  for (size_t i = 0; i < count; i++)
+    {
+      json_object *entry = json_object_array_get_idx (list, i);
+      json_object *type;
+
+      if (!json_object_is_type (entry, json_type_object))
+        return fail (f, EX_DATAERR, "linux.namespaces[%zu] is not an object", i);
+      if (get_member (entry, "type", json_type_string, &type, f) != 0)
+        return -1;
+      if (type == NULL || strcmp (json_object_get_string (type), "user") != 0)
+        continue;
+      *own = true;
+      *path = checked_member (entry, "path") != NULL;
+    }
+  return 0;
+}
+
+/* The list of mappings NAME that counts: NULL where ids need no translation. */
+static int
+find_mappings (json_object *linux_object, const char *name, json_object **mappings,
+               struct failure *f)
+{
+  bool own, path;
+
+  if (get_member (linux_object, name, json_type_array, mappings, f) != 0
+      || find_user_namespace (linux_object, &own, &path, f) != 0)
+    return -1;
+  if (*mappings != NULL && json_object_array_length (*mappings) == 0)
+    *mappings = NULL;
+  if (*mappings == NULL && own)
+    return fail (f, EX_NOPERM, "the container has a user namespace%s and linux.%s is missing: "
+                 "who its user is on the host cannot be told",
+                 path ? " made by somebody else" : "", name);
+  return 0;
+}
+
+static int
+get_groups (json_object *list, json_object *mappings, struct container_user *user,
+            struct failure *f)
+{
+  size_t count = list == NULL ? 0 : (size_t) json_object_array_length (list);
+
+  user->groups = calloc (count + 1, sizeof *user->groups);
+  if (user->groups == NULL)
+    return fail (f, EX_OSERR, "process.user.additionalGids: %m");
+  for (size_t i = 0; i < count; i++)
+    {
+      int64_t id;
+
+      if (get_id (json_object_array_get_idx (list, i), "process.user.additionalGids", &id, f) != 0
+          || (mappings != NULL && map_id (mappings, "gidMappings", &id, f) != 0))
+        return -1;
+      user->groups[user->group_count++] = (gid_t) id;
+    }
+  return 0;
+}
+
+int
+container_user (const struct container *c, struct container_user *user, struct failure *f)
+{
+  json_object *linux_object = checked_member (c->config, "linux");
+  json_object *process_user = checked_member (checked_member (c->config, "process"), "user");
+  json_object *uid_maps, *gid_maps, *groups;
+  int64_t uid, gid;
+
+  *user = (struct container_user){ 0 };
+  if (find_mappings (linux_object, "uidMappings", &uid_maps, f) != 0
+      || find_mappings (linux_object, "gidMappings", &gid_maps, f) != 0
+      || get_id (checked_member (process_user, "uid"), "process.user.uid", &uid, f) != 0
+      || get_id (checked_member (process_user, "gid"), "process.user.gid", &gid, f) != 0
+      || get_member (process_user, "additionalGids", json_type_array, &groups, f) != 0
+      || (uid_maps != NULL && map_id (uid_maps, "uidMappings", &uid, f) != 0)
+      || (gid_maps != NULL && map_id (gid_maps, "gidMappings", &gid, f) != 0)
+      || get_groups (groups, gid_maps, user, f) != 0)
+    {
+      fail_prefix (f, "config.json");
+      free (user->groups);
+      *user = (struct container_user){ 0 };
+      return -1;
+    }
+  user->uid = (uid_t) uid;
+  user->gid = (gid_t) gid;
+  return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "failure.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+char *
+text_clean (char *text)
+{
+  for (char *p = text; *p != '\0'; p++)
+    if ((unsigned char) *p < 0x20 || *p == 0x7f)
+      *p = '?';
+  return text;
+}
+
+int
+fail (struct failure *f, int status, const char *format, ...)
+{
+  va_list ap;
+
+  f->status = status;
+  va_start (ap, format);
+  (void) vsnprintf (f->text, sizeof f->text, format, ap);
+  va_end (ap);
+  (void) text_clean (f->text);
+  return -1;
+}
+
+void
+fail_prefix (struct failure *f, const char *format, ...)
+{
+  char old[sizeof f->text];
+  va_list ap;
+  int n;
+
+  memcpy (old, f->text, sizeof old);
+  va_start (ap, format);
+  n = vsnprintf (f->text, sizeof f->text, format, ap);
+  va_end (ap);
+  if (n >= 0 && (size_t) n < sizeof f->text)
+    (void) snprintf (f->text + n, sizeof f->text - (size_t) n, ": %s", old);
+  (void) text_clean (f->text);
+}

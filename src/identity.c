@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/nsfs.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* include/linux/proc_ns.h: PROC_USER_INIT_INO, the same on every kernel. */
+#define INITIAL_USER_NAMESPACE UINT64_C (0xEFFFFFFD)
+
+/* What an id reads as that has no number in this user namespace. */
+#define OVERFLOW_ID 65534
+
+#define PASSWD_LINE_MAX ((size_t) 1 << 20)
+
+int
+identity_guard (struct failure *f)
+{
+  /* A program that takes rights from its file would take its orders, the
+   * container's state, from the user. */
+  if (getauxval (AT_SECURE) != 0)
+    return fail (f, EX_NOPERM, "the hook must not be set-user-id, set-group-id or have file "
+                               "capabilities");
+  if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl (PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    return fail (f, EX_NOPERM, "cannot give up new privileges: %m");
+  return 0;
+}
+
+/* Translates ID by the mapping in the file MAP of /proc: TO_OUTSIDE, from this
+ * user namespace's numbers to its parent's, or back.  Returns false if the id
+ * has no number there. */
+static bool
+identity_map (const char *map, bool to_outside, uint32_t id, uint32_t *mapped)
+{
+  FILE *stream = fopen (map, "re");
+  unsigned long inside, outside, size;
+  bool found = false;
+
+  if (stream == NULL)
+    return false;
+  while (!found && fscanf (stream, "%lu %lu %lu", &inside, &outside, &size) == 3)
+    {
+      unsigned long from = to_outside ? inside : outside;
+      unsigned long to = to_outside ? outside : inside;
+      if (id < from || id - from >= size)
+        continue;
+      *mapped = (uint32_t) (to + (id - from));
+      found = true;
+    }
+  (void) fclose (stream);
+  return found;
+}
+
+/* In a user namespace: its owner.  The uid that its parent namespace gives him
+ * is the host's, unless that namespace is one of his own, too, where he is 0
+ * (rootless podman's --userns=keep-id in createContainer). */
+static int
+identity_find_owner (struct identity *id, int namespace_fd, const uid_t *job_uid,
+                     struct failure *f)
+{
+  uint32_t outside;
+
+  if (ioctl (namespace_fd, NS_GET_OWNER_UID, &id->uid) != 0)
+    return fail (f, EX_NOPERM, "cannot tell who owns this user namespace: %m");
+  if (id->uid == OVERFLOW_ID || !identity_map ("/proc/self/uid_map", true, id->uid, &outside))
+    return fail (f, EX_NOPERM, "the owner of this user namespace has no number in it; "
+                               "run the hook in stage prestart or createRuntime");
+  id->in_namespace = true;
+  id->gid = getegid ();
+  id->host_uid = outside;
+  id->host_hidden = outside == 0;
+  if (id->host_hidden)
+    id->host_uid = job_uid != NULL ? *job_uid : id->uid;
+  return 0;
+}
+
+static int
+identity_find_root_s_user (struct identity *id, const struct container *c, struct failure *f)
+{
+  struct container_user user;
+
+  if (container_user (c, &user, f) != 0)
+    return -1;
+  id->uid = id->host_uid = user.uid;
+  id->gid = user.gid;
+  id->groups = user.groups;
+  id->group_count = user.group_count;
+  return 0;
+}
+
+int
+identity_find (struct identity *id, const struct container *c, const uid_t *job_uid,
+               struct failure *f)
+{
+  struct stat st;
+  int result = 0;
+
+  *id = (struct identity){ .uid = geteuid (), .gid = getegid (), .host_uid = geteuid () };
+  int fd = open ("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || fstat (fd, &st) != 0)
+    result = fail (f, EX_NOPERM, "cannot tell the user namespace: /proc/self/ns/user: %m");
+  else if (st.st_ino != INITIAL_USER_NAMESPACE)
+    result = identity_find_owner (id, fd, job_uid, f);
+  else if (id->uid == 0)
+    result = identity_find_root_s_user (id, c, f);
+  if (fd >= 0)
+    (void) close (fd);
+  return result;
+}
+
+void
+identity_free (struct identity *id)
+{
+  free (id->groups);
+  id->groups = NULL;
+}
+
+/* Looks UID up in the file PATH.  1: found, 0: not in it. */
+static int
+identity_search_file (uid_t uid, const char *path, struct passwd *entry, char *buffer,
+                      struct failure *f)
+{
+  FILE *stream = fopen (path, "re");
+  struct passwd *found = NULL;
+  int error;
+
+  if (stream == NULL)
+    return fail (f, EX_CONFIG, "cannot open PASSWD_FILE %s: %m", path);
+  do
+    error = fgetpwent_r (stream, entry, buffer, PASSWD_LINE_MAX, &found);
+  /* "+::::::" and the like are old NIS syntax, parsed as uid 0: no user. */
+  while (error == 0 && (found->pw_uid != uid || strchr ("+-", found->pw_name[0]) != NULL));
+  if (ferror (stream) != 0)
+    error = EIO;
+  (void) fclose (stream);
+  if (error == 0)
+    return 1;
+  if (error == ENOENT)
+    return 0;
+  if (error == ERANGE)
+    return fail (f, EX_CONFIG, "PASSWD_FILE %s has a line of more than %zu bytes", path,
+                 PASSWD_LINE_MAX);
+  errno = error;
+  return fail (f, EX_CONFIG, "cannot read PASSWD_FILE %s: %m", path);
+}
+
+static int
+identity_set_name (struct identity *id, const struct passwd *entry, struct failure *f)
+{
+  const char *name = entry->pw_name;
+  uint32_t gid = id->host_hidden ? 0 : entry->pw_gid;
+
+  for (const char *p = name; *p != '\0'; p++)
+    if (*p == '/' || (unsigned char) *p < 0x20 || *p == 0x7f)
+      return fail (f, EX_NOPERM, "the user name \"%s\" of uid %u cannot be a directory's", name,
+                   id->host_uid);
+  if (name[0] == '\0' || strcmp (name, ".") == 0 || strcmp (name, "..") == 0
+      || strlen (name) >= sizeof id->name)
+    return fail (f, EX_NOPERM, "the user name \"%.80s\" of uid %u cannot be a directory's", name,
+                 id->host_uid);
+  (void) snprintf (id->name, sizeof id->name, "%s", name);
+  /* What the host calls his gid is found only where it is not hidden; in a
+   * namespace within one of his own, it is that one's 0. */
+  if (id->in_namespace && identity_map ("/proc/self/gid_map", false, gid, &gid))
+    id->gid = gid;
+  return 0;
+}
+
+int
+identity_name (struct identity *id, const char *passwd_file, struct failure *f)
+{
+  struct passwd entry, *found = NULL;
+  char *buffer = malloc (PASSWD_LINE_MAX); /* only what is used of it takes memory */
+  int result = -1;
+
+  if (buffer == NULL)
+    return fail (f, EX_OSERR, "cannot look up the user's name: %m");
+  int in_file = identity_search_file (id->host_uid, passwd_file, &entry, buffer, f);
+  if (in_file == 1)
+    result = identity_set_name (id, &entry, f);
+  else if (in_file == 0)
+    {
+      int error = getpwuid_r (id->host_uid, &entry, buffer, PASSWD_LINE_MAX, &found);
+      if (found != NULL)
+        result = identity_set_name (id, found, f);
+      else
+        (void) fail (f, EX_NOUSER,
+                     "uid %u is neither in PASSWD_FILE %s nor known to this node%s%s",
+                     id->host_uid, passwd_file, error == 0 ? "" : ": ",
+                     error == 0 ? "" : strerror (error));
+    }
+  free (buffer);
+  return result;
+}
+
+/* A user namespace may forbid setgroups(2), see user_namespaces(7): then there
+ * are none but the user's own groups. */
+static int
+identity_set_groups (const struct identity *id, struct failure *f)
+{
+  if (setgroups (id->group_count, id->groups) == 0)
+    return 0;
+  if (id->in_namespace && errno == EPERM)
+    return 0;
+  return fail (f, EX_NOPERM, "cannot set the user's groups: %m");
+}
+
+static int
+identity_drop_capabilities (struct failure *f)
+{
+  struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+  struct __user_cap_data_struct none[2] = { { 0 } };
+
+  /* Kernels before 4.3 have no ambient set to clear. */
+  (void) prctl (PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  if (syscall (SYS_capset, &header, none) != 0)
+    return fail (f, EX_NOPERM, "cannot give up capabilities: %m");
+  return 0;
+}
+
+/* Reads back what identity_become() has done, and tries to undo it. */
+static int
+identity_verify (const struct identity *id, struct failure *f)
+{
+  struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+  struct __user_cap_data_struct caps[2] = { { 0 } };
+  uid_t r, e, s;
+  gid_t rg, eg, sg;
+
+  if (getresuid (&r, &e, &s) != 0 || getresgid (&rg, &eg, &sg) != 0
+      || syscall (SYS_capget, &header, caps) != 0)
+    return fail (f, EX_NOPERM, "cannot read the process's ids back: %m");
+  if (r != id->uid || e != id->uid || s != id->uid || rg != id->gid || eg != id->gid
+      || sg != id->gid)
+    return fail (f, EX_NOPERM, "the process did not become uid %u, gid %u", id->uid, id->gid);
+  for (size_t i = 0; i < 2; i++)
+    if ((caps[i].effective | caps[i].permitted | caps[i].inheritable) != 0)
+      return fail (f, EX_NOPERM, "the process still has capabilities");
+  if ((id->uid != 0 && setresuid ((uid_t) -1, 0, (uid_t) -1) == 0)
+      || (id->gid != 0 && setresgid ((gid_t) -1, 0, (gid_t) -1) == 0)
+      || setgroups (0, NULL) == 0)
+    return fail (f, EX_NOPERM, "the process could still return to root");
+  return 0;
+}
+
+int
+identity_become (const struct identity *id, struct failure *f)
+{
+  bool root = geteuid () == 0;
+
+  /* The bounding set needs CAP_SETPCAP, which an ordinary user lacks; without
+   * new privileges it is of no use to him anyway. */
+  for (unsigned long cap = 0; root && prctl (PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
+    ;
+  if ((root || id->in_namespace) && identity_set_groups (id, f) != 0)
+    return -1;
+  if (setresgid (id->gid, id->gid, id->gid) != 0)
+    return fail (f, EX_NOPERM, "cannot become gid %u: %m", id->gid);
+  if (setresuid (id->uid, id->uid, id->uid) != 0)
+    return fail (f, EX_NOPERM, "cannot become uid %u: %m", id->uid);
+  if (identity_drop_capabilities (f) != 0)
+    return -1;
+  return identity_verify (id, f);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * identity.h - who the user is, and becoming him for good.
+ *
+ *   the hook runs                       the user is
+ *   as root, initial user namespace     process.user of config.json
+ *   in another user namespace           the owner of that namespace
+ *   as an ordinary user                 himself
+ */
+#ifndef IDENTITY_H
+#define IDENTITY_H
+
+#include "container.h"
+#include "failure.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct identity {
+  uid_t uid;       /* as this process's user namespace numbers it */
+  gid_t gid;
+  gid_t *groups;   /* supplementary groups to have; owned */
+  size_t group_count;
+  bool in_namespace; /* in a user namespace other than the initial one */
+  bool host_hidden;  /* in one that does not tell the uid of the host */
+  uid_t host_uid;  /* as the host, and the passwd file, number it */
+  char name[256];  /* the user's, after identity_name() */
+};
+
+/* Finds out whom to become.  JOB_UID points to SLURM_JOB_UID, or is NULL: it
+ * is used only where a user namespace hides the uid of the host, where the
+ * hook has no more rights than the user, so nothing can be won with it.
+ * EX_NOPERM where that user has no number here, and where nothing can be
+ * found out; what container_user() says where that is asked.
+ * identity_free() ends it. */
+int identity_find (struct identity *id, const struct container *c, const uid_t *job_uid,
+                   struct failure *f);
+void identity_free (struct identity *id);
+
+/* Finds the user's name by his host uid: in PASSWD_FILE, and if it is not
+ * there by getpwuid_r(3).  EX_NOUSER if neither knows him, EX_CONFIG if the
+ * file cannot be read, EX_NOPERM for a name that cannot be a directory's.
+ * In a user namespace it also sets the gid to the entry's, if that is mapped:
+ * so there it comes before identity_become(), elsewhere after. */
+int identity_name (struct identity *id, const char *passwd_file, struct failure *f);
+
+/* Becomes the user: groups, gid and uid (real, effective, saved), no
+ * capabilities in any set, no new privileges; reads all of it back and tries
+ * to return.  EX_NOPERM if any of it fails: then the process must end. */
+int identity_become (const struct identity *id, struct failure *f);
+
+/* Shrinks what the process can do before it knows whom to become: no new
+ * privileges, no core dump, no ptrace(2) by the user.  EX_NOPERM. */
+int identity_guard (struct failure *f);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "log.h"
+
+#include "failure.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROGRAM "slurm_global_sync_hook"
+
+static int log_level = LOG_WARNING;
+static char log_subject[200];
+static bool log_split;
+
+void
+log_set_level (int level)
+{
+  log_level = level;
+}
+
+bool
+log_enabled (int level)
+{
+  return level <= log_level;
+}
+
+void
+log_set_subject (const char *text)
+{
+  (void) snprintf (log_subject, sizeof log_subject, "%s", text);
+  (void) text_clean (log_subject);
+}
+
+void
+log_split_streams (void)
+{
+  log_split = true;
+}
+
+static const char *
+log_level_name (int level)
+{
+  switch (level)
+    {
+    case LOG_ERR:
+      return "error";
+    case LOG_WARNING:
+      return "warning";
+    case LOG_INFO:
+      return "info";
+    default:
+      return "debug";
+    }
+}
+
+void
+log_message (int level, const char *format, ...)
+{
+  char text[1024], line[1400];
+  const char *between = log_subject[0] != '\0' ? ": " : "";
+  va_list ap;
+
+  if (!log_enabled (level))
+    return;
+  va_start (ap, format);
+  (void) vsnprintf (text, sizeof text, format, ap);
+  va_end (ap);
+  (void) snprintf (line, sizeof line, PROGRAM ": %s: %s%s%s", log_level_name (level), log_subject,
+                   between, text_clean (text));
+
+  /* One write(2) a line: lines of many tasks that share a terminal stay
+   * whole.  The last byte's place is kept for the newline. */
+  size_t n = strlen (line);
+  line[n] = '\n';
+  int fd = log_split && level > LOG_WARNING ? STDOUT_FILENO : STDERR_FILENO;
+  if (write (fd, line, n + 1) < 0)
+    {
+      /* Nobody is left to tell but syslog. */
+    }
+  openlog (PROGRAM, LOG_PID, LOG_USER);
+  line[n] = '\0';
+  syslog (level, "%s", line + sizeof PROGRAM + 1);
+  closelog ();
+}
+
+int
+log_level_parse (const char *text)
+{
+  static const struct
+  {
+    const char *name, *digit;
+    int level;
+  } levels[] = {
+    { "error", "3", LOG_ERR },
+    { "warning", "2", LOG_WARNING },
+    { "info", "1", LOG_INFO },
+    { "debug", "0", LOG_DEBUG },
+  };
+
+  for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+    if (strcmp (text, levels[i].name) == 0 || strcmp (text, levels[i].digit) == 0)
+      return levels[i].level;
+  return -1;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * slurm_global_sync_hook: an OCI hook that lets the containers of a Slurm job
+ * step start together.
+ *
+ * The story: read the container's state, find the Slurm task, find the user,
+ * become the user, meet the hooks of the other tasks.
+ */
+#include "barrier.h"
+#include "config.h"
+#include "container.h"
+#include "failure.h"
+#include "identity.h"
+#include "log.h"
+#include "process.h"
+#include "slurm_env.h"
+#include "syncdir.h"
+#include "waiting.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ANNOTATION_TIMEOUT "com.hooks.slurm-global-sync.timeout"
+#define ANNOTATION_LOG_LEVEL "com.hooks.logging.level"
+#define ANNOTATION_STDOUT "com.hooks.logging.stdoutfd"
+#define ANNOTATION_STDERR "com.hooks.logging.stderrfd"
+
+struct hook {
+  int64_t started; /* the timeout counts from here */
+  struct config config;
+  struct waiting waiting;
+  struct container container;
+  struct slurm_task task;
+  struct identity user;
+  char host[64];
+  bool quiet; /* its failure is another task's, which somebody else reports */
+};
+
+static const char *
+hook_container_env (const void *container, const char *name)
+{
+  return container_env (container, name);
+}
+
+/* From here on each message names the job, the step, the procid and the host. */
+static void
+hook_name_task (struct hook *h)
+{
+  char subject[200], step[16] = "none";
+
+  (void) gethostname (h->host, sizeof h->host - 1);
+  if (h->task.node[0] != '\0')
+    (void) snprintf (h->host, sizeof h->host, "%s", h->task.node);
+  if (h->task.has_step)
+    (void) snprintf (step, sizeof step, "%u", h->task.step);
+  (void) snprintf (subject, sizeof subject, "job=%u step=%s procid=%u host=%s", h->task.job, step,
+                   h->task.procid, h->host);
+  log_set_subject (subject);
+}
+
+/* Sarus says in annotations where a hook's messages should go.  The user
+ * chooses them, so the files are opened after he is all that we are.
+ * O_NONBLOCK: a FIFO that nobody reads must not hold the container up. */
+static void
+hook_open_stream (const struct hook *h, const char *annotation, int stream)
+{
+  const char *path = container_annotation (&h->container, annotation);
+
+  if (path == NULL)
+    return;
+  int fd = path[0] == '/'
+             ? open (path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
+             : -1;
+  if (fd < 0)
+    {
+      log_message (LOG_DEBUG, "annotation %s ignored: %s cannot be opened, or is not an absolute "
+                              "path",
+                   annotation, path);
+      return;
+    }
+  (void) dup2 (fd, stream);
+  (void) close (fd);
+  if (stream == STDOUT_FILENO)
+    log_split_streams ();
+}
+
+/* Finds the user and becomes him.  In a user namespace his name comes first,
+ * since his gid is in the same line; elsewhere the less is done as root the
+ * better. */
+static int
+hook_become_user (struct hook *h, struct failure *f)
+{
+  struct identity *user = &h->user;
+
+  if (identity_find (user, &h->container, h->task.has_uid ? &h->task.uid : NULL, f) != 0)
+    return -1;
+  if (user->in_namespace && identity_name (user, h->config.passwd_file, f) != 0)
+    return -1;
+  if (identity_become (user, f) != 0)
+    return -1;
+  return user->in_namespace ? 0 : identity_name (user, h->config.passwd_file, f);
+}
+
+/* Meets the others in the directory DIRFD; or, if the settings did not
+ * SETTLE, tells them that this task does not come. */
+static int
+hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
+{
+  char where[4096], note[512], key[SLURM_KEY_MAX];
+
+  slurm_env_key (&h->task, key);
+  (void) snprintf (where, sizeof where, "%s/%s/" SYNCDIR_PATH, h->config.base_dir, h->user.name);
+  (void) snprintf (note, sizeof note, "host=%s pid=%ld container=%s\n", h->host, (long) getpid (),
+                   h->container.id);
+  container_free (&h->container); /* not to be kept in memory while waiting */
+
+  struct barrier barrier = {
+    .dirfd = dirfd,
+    .where = where,
+    .key = key,
+    .members = h->task.tasks,
+    .self = h->task.procid,
+    .deadline = h->config.timeout > 0 ? h->started + h->config.timeout : WAITING_FOREVER,
+    .timeout = h->config.timeout,
+    .nodes = h->task.nodes,
+    .first_on_node = h->task.first_on_node,
+    .note = note,
+    .waiting = &h->waiting,
+  };
+  if (settled != 0)
+    {
+      barrier_call_off (&barrier, f->text);
+      return -1;
+    }
+  int result = barrier_meet (&barrier, f);
+  h->quiet = barrier.passed_on && !h->task.first_on_node;
+  if (result == 0)
+    log_message (LOG_INFO, "synchronised %u tasks, having waited %.3f s", h->task.tasks,
+                 (double) (waiting_now () - h->started) / (double) SECOND);
+  return result;
+}
+
+static int
+hook_synchronise (struct hook *h, int settled, struct failure *f)
+{
+  if (hook_become_user (h, f) != 0)
+    return -1;
+  hook_open_stream (h, ANNOTATION_STDOUT, STDOUT_FILENO);
+  hook_open_stream (h, ANNOTATION_STDERR, STDERR_FILENO);
+  waiting_watch_task (&h->waiting, h->task.pid);
+  struct failure unsafe;
+  int dirfd = syncdir_open (h->config.base_dir, &h->user, settled == 0 ? f : &unsafe);
+  if (dirfd < 0)
+    return -1;
+  int result = hook_meet (h, dirfd, settled, f);
+  (void) close (dirfd);
+  return result;
+}
+
+static int
+hook_run (struct hook *h, struct failure *f)
+{
+  struct failure absent;
+
+  if (identity_guard (f) != 0 || container_read (&h->container, STDIN_FILENO, f) != 0)
+    return -1;
+  int settled = config_settle (&h->config, container_annotation (&h->container, ANNOTATION_TIMEOUT),
+                               container_annotation (&h->container, ANNOTATION_LOG_LEVEL), f);
+  log_set_level (h->config.log_level);
+  if (!h->config.usable)
+    return -1;
+  enum slurm_env_result result = slurm_env_read (&h->task, hook_container_env, &h->container,
+                                                 settled == 0 ? f : &absent);
+  (void) clearenv (); /* nothing below, like NSS, should depend on it */
+  if (result == SLURM_ENV_FAILED)
+    return -1;
+  if (result != SLURM_ENV_TASK && settled == 0)
+    log_message (result == SLURM_ENV_ABSENT ? LOG_WARNING : LOG_INFO, "%s", f->text);
+  if (result != SLURM_ENV_TASK)
+    return settled;
+  hook_name_task (h);
+  return hook_synchronise (h, settled, f);
+}
+
+int
+main (int argc, char **argv)
+{
+  struct hook h = { .started = waiting_now () };
+  struct failure f = { 0 };
+  int result;
+
+  if (process_prepare () != 0)
+    return EX_OSERR;
+  waiting_start (&h.waiting);
+  result = config_read (&h.config, argc, argv, &f);
+  if (result == 0 && (h.config.help || h.config.version))
+    {
+      if (fputs (h.config.help ? config_help : "slurm_global_sync_hook " PACKAGE_VERSION "\n", stdout)
+            < 0
+          || fflush (stdout) != 0)
+        return EX_IOERR;
+      return EX_OK;
+    }
+  if (result == 0)
+    result = hook_run (&h, &f);
+  if (result != 0)
+    log_message (h.quiet ? LOG_INFO : LOG_ERR, "%s", f.text);
+  container_free (&h.container);
+  identity_free (&h.user);
+  waiting_stop (&h.waiting);
+  return result == 0 ? EX_OK : f.status;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* For kernels before 5.9, which have no close_range(2). */
+static void
+process_close_listed (void)
+{
+  DIR *dir = opendir ("/proc/self/fd");
+  const struct dirent *entry;
+
+  if (dir == NULL)
+    return;
+  while ((entry = readdir (dir)) != NULL)
+    {
+      int fd = atoi (entry->d_name); /* 0 for "." and ".." */
+      if (fd > STDERR_FILENO && fd != dirfd (dir))
+        (void) close (fd);
+    }
+  (void) closedir (dir);
+}
+
+static void
+process_close_inherited (void)
+{
+#ifdef SYS_close_range
+  if (syscall (SYS_close_range, STDERR_FILENO + 1, ~0U, 0) == 0)
+    return;
+#endif
+  process_close_listed ();
+}
+
+static int
+process_open_standard (void)
+{
+  int fd;
+
+  do
+    fd = open ("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd < 0)
+    return -1;
+  return close (fd);
+}
+
+static void
+process_limit (int resource, rlim_t soft)
+{
+  struct rlimit limit;
+
+  if (getrlimit ((__rlimit_resource_t) resource, &limit) != 0)
+    return;
+  limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
+  (void) setrlimit ((__rlimit_resource_t) resource, &limit);
+}
+
+int
+process_prepare (void)
+{
+  for (int s = 1; s < SIGRTMIN; s++)
+    (void) signal (s, SIG_DFL);
+  (void) signal (SIGPIPE, SIG_IGN);
+  (void) signal (SIGXFSZ, SIG_IGN);
+  process_close_inherited ();
+  (void) umask (077);
+  process_limit (RLIMIT_CORE, 0);
+  process_limit (RLIMIT_FSIZE, RLIM_INFINITY);
+  if (chdir ("/") != 0)
+    {
+      /* Where / cannot be entered, where we stand is as good as any. */
+    }
+  return process_open_standard ();
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * process.h - the process itself: a known state at the start, whatever the
+ * runtime, or a user's shell, has left.
+ */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+/* Closes inherited descriptors above 2, opens 0 to 2 on /dev/null where they
+ * are closed, and sets: all signals to their defaults but SIGPIPE and SIGXFSZ
+ * (ignored, so that a write fails instead), umask 077, no core dumps, as much
+ * file size as may be had, and / as the working directory, which pins no
+ * file system.  Called first in main().  Returns 0; or -1, if a descriptor
+ * below 3 cannot be opened, with errno set. */
+int process_prepare (void);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ranks.h - a set of the numbers 0 .. count-1 (procids of a job step).
+ */
+#ifndef RANKS_H
+#define RANKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ranks {
+  uint32_t count;   /* how many numbers there are */
+  uint32_t present; /* how many of them are in the set */
+  uint64_t *bits;
+};
+
+/* Makes an empty set of numbers below COUNT.  Returns 0, or -1 with errno
+ * ENOMEM.  ranks_free() gives the memory back and may be called twice. */
+int ranks_init (struct ranks *set, uint32_t count);
+void ranks_free (struct ranks *set);
+
+/* RANK must be below the set's count. */
+bool ranks_has (const struct ranks *set, uint32_t rank);
+void ranks_add (struct ranks *set, uint32_t rank);
+void ranks_clear (struct ranks *set);
+bool ranks_full (const struct ranks *set);
+
+/* Writes the numbers that are missing from SET into TEXT as ranges, as Slurm
+ * writes them: "17,40-41".  What does not fit is replaced by "...".  Returns
+ * TEXT; SIZE must be at least 8. */
+char *ranks_missing (const struct ranks *set, char *text, size_t size);
+
+#endif

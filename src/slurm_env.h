@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * slurm_env.h - what Slurm tells a task of itself, in SLURM_* variables.
+ *
+ * The values come through the container's environment, so the user can forge
+ * them: they name a barrier of his own and never a right.  Each value is
+ * checked against its own alphabet before it becomes part of a path.
+ */
+#ifndef SLURM_ENV_H
+#define SLURM_ENV_H
+
+#include "failure.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SLURM_TASKS_MAX (UINT32_C (1) << 24)
+
+struct slurm_task {
+  uint32_t job;
+  uint32_t step; /* only if has_step: a bare three variables have none */
+  bool has_step;
+  uint32_t restarts;  /* of the job, 0: none, or not told */
+  char cluster[64];   /* "" if not told */
+  uint32_t tasks;     /* of the step, 1 .. SLURM_TASKS_MAX */
+  uint32_t procid;    /* below tasks */
+  uint32_t nodes;     /* of the step, 0 if not told */
+  bool first_on_node; /* SLURM_LOCALID is 0 or not told */
+  bool has_uid;
+  uid_t uid;     /* SLURM_JOB_UID, a hint and no more */
+  pid_t pid;     /* SLURM_TASK_PID, also a hint; 0 if not told */
+  char node[64]; /* SLURMD_NODENAME, "" if not told */
+};
+
+enum slurm_env_result {
+  SLURM_ENV_FAILED = -1,
+  SLURM_ENV_TASK = 0,   /* a task of a parallel step: *task is filled */
+  SLURM_ENV_NO_TASK = 1, /* not a task: nothing to synchronise, as it should be */
+  SLURM_ENV_ABSENT = 2   /* no sign of Slurm: the variables were not passed on */
+};
+
+/* Looks NAME up; returns NULL if there is no such variable. */
+typedef const char *slurm_env_get (const void *source, const char *name);
+
+/* Reads the task from the container's variables, or, if those that are needed
+ * (SLURM_JOB_ID, SLURM_PROCID, and SLURM_STEP_NUM_TASKS or SLURM_NTASKS) are
+ * not all there, from the hook's own; never a mix of the two.  EX_DATAERR for
+ * a value that makes no sense.  For NO_TASK and ABSENT f->text says why, and
+ * f->status is 0. */
+enum slurm_env_result slurm_env_read (struct slurm_task *task, slurm_env_get *container,
+                                      const void *source, struct failure *f);
+
+/* The hook's own environment, as a slurm_env_get; SOURCE is not used. */
+const char *slurm_env_own (const void *source, const char *name);
+
+/* The name of the step's barrier: jobid-J[-stepid-S][-restart-R][-cluster-C].
+ * At most SLURM_KEY_MAX bytes with the final NUL. */
+#define SLURM_KEY_MAX 160
+void slurm_env_key (const struct slurm_task *task, char key[SLURM_KEY_MAX]);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "syncdir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* identity.c: what the uid of somebody without a number here reads as. */
+#define OVERFLOW_ID 65534
+
+/* In a user namespace root's files read as nobody's, like everybody else's.
+ * They are taken for root's only where nobody but the owner of BASE, which the
+ * administrator chose, can have put them. */
+static bool
+syncdir_owner_is_safe (const struct stat *st, const char *base, const struct identity *id)
+{
+  struct stat base_st;
+
+  if (st->st_uid == id->uid || (st->st_uid == 0 && !id->in_namespace))
+    return true;
+  if (!id->in_namespace || st->st_uid != OVERFLOW_ID)
+    return false;
+  return stat (base, &base_st) == 0 && base_st.st_uid == OVERFLOW_ID
+         && (base_st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* <base>/<user name> did not open as a directory: says why. */
+static int
+syncdir_explain_user (const char *base, const char *path, int error, struct failure *f)
+{
+  struct stat st;
+
+  if (stat (base, &st) != 0)
+    return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m", base);
+  if (!S_ISDIR (st.st_mode))
+    return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s is not a directory", base);
+  errno = error;
+  return fail (f, EX_CANTCREAT, "cannot open the user's directory %s: %m; it must be there on "
+                                "all nodes",
+               path);
+}
+
+static int
+syncdir_open_user (const char *base, const char *path, const struct identity *id, struct failure *f)
+{
+  struct stat st;
+  int fd = open (path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+  if (fd < 0 && lstat (path, &st) == 0 && S_ISLNK (st.st_mode))
+    {
+      if (!syncdir_owner_is_safe (&st, base, id))
+        return fail (f, EX_NOPERM, "symbolic link %s belongs to uid %u, not to the user or root; "
+                                   "remove it",
+                     path, st.st_uid);
+      fd = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+  if (fd < 0)
+    return syncdir_explain_user (base, path, errno, f);
+  if (fstat (fd, &st) != 0)
+    (void) fail (f, EX_CANTCREAT, "cannot look at %s: %m", path);
+  else if (!syncdir_owner_is_safe (&st, base, id))
+    (void) fail (f, EX_NOPERM, "directory %s belongs to uid %u, not to the user or root", path,
+                 st.st_uid);
+  else
+    return fd;
+  (void) close (fd);
+  return -1;
+}
+
+/* Opens NAME in PARENT, making it if it is not there; closes PARENT. */
+static int
+syncdir_open_or_make (int parent, const char *name, const char *path, struct failure *f)
+{
+  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  int fd = openat (parent, name, flags);
+
+  if (fd < 0 && errno == ENOENT)
+    {
+      if (mkdirat (parent, name, 0700) != 0 && errno != EEXIST)
+        (void) fail (f, EX_CANTCREAT, "cannot make %s/%s: %m", path, name);
+      else if ((fd = openat (parent, name, flags)) < 0)
+        (void) fail (f, EX_CANTCREAT, "cannot open %s/%s: %m", path, name);
+    }
+  else if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+    (void) fail (f, EX_NOPERM, "%s/%s is not a directory, or a symbolic link; remove it", path,
+                 name);
+  else if (fd < 0)
+    (void) fail (f, EX_CANTCREAT, "cannot open %s/%s: %m", path, name);
+  (void) close (parent);
+  return fd;
+}
+
+/* The same, and checks that it is the user's own; PRIVATE also keeps others
+ * from passing. */
+static int
+syncdir_open_own (int parent, const char *name, bool private, const char *path,
+                  const struct identity *id, struct failure *f)
+{
+  struct stat st;
+  int fd = syncdir_open_or_make (parent, name, path, f);
+
+  if (fd < 0)
+    return -1;
+  if (fstat (fd, &st) != 0)
+    (void) fail (f, EX_CANTCREAT, "cannot look at %s/%s: %m", path, name);
+  else if (st.st_uid != id->uid)
+    (void) fail (f, EX_NOPERM, "%s/%s belongs to uid %u, not to uid %u; remove it", path, name,
+                 st.st_uid, id->uid);
+  else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    (void) fail (f, EX_NOPERM, "%s/%s is writable by others (mode %04o); run chmod go-w on it",
+                 path, name, st.st_mode & 07777);
+  else
+    {
+      /* File systems that force a mode may refuse; that this one lets nobody
+       * else write was seen just now. */
+      if (private && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        (void) fchmod (fd, S_IRWXU);
+      return fd;
+    }
+  (void) close (fd);
+  return -1;
+}
+
+int
+syncdir_open (const char *base, const struct identity *id, struct failure *f)
+{
+  char path[4096];
+
+  if ((size_t) snprintf (path, sizeof path, "%s/%s", base, id->name) >= sizeof path)
+    return fail (f, EX_CONFIG, "HOOK_BASE_DIR is a path of %zu bytes", strlen (base));
+  int fd = syncdir_open_user (base, path, id, f);
+  if (fd >= 0)
+    fd = syncdir_open_own (fd, ".oci-hooks", false, path, id, f);
+  (void) strncat (path, "/.oci-hooks", sizeof path - strlen (path) - 1);
+  /* Where nobody else can pass, nobody can reach what is below, whatever its
+   * modes are: so the barrier need not check them. */
+  if (fd >= 0)
+    fd = syncdir_open_own (fd, "slurm-global-sync", true, path, id, f);
+  return fd;
+}

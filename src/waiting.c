@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "waiting.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t end_signal, changed;
+
+static void
+waiting_on_signal (int number)
+{
+  if (number == SIGIO)
+    changed = 1;
+  else
+    end_signal = number;
+}
+
+int64_t
+waiting_now (void)
+{
+  struct timespec t;
+
+  (void) clock_gettime (CLOCK_MONOTONIC, &t);
+  return t.tv_sec * SECOND + t.tv_nsec;
+}
+
+static int
+waiting_pidfd (pid_t pid)
+{
+#ifdef SYS_pidfd_open
+  return pid > 0 ? (int) syscall (SYS_pidfd_open, pid, 0) : -1;
+#else
+  (void) pid;
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
+void
+waiting_start (struct waiting *w)
+{
+  struct sigaction action = { .sa_handler = waiting_on_signal };
+  sigset_t set;
+
+  (void) sigemptyset (&set);
+  (void) sigaddset (&set, SIGTERM);
+  (void) sigaddset (&set, SIGINT);
+  (void) sigaddset (&set, SIGHUP);
+  (void) sigaddset (&set, SIGIO);
+  (void) sigprocmask (SIG_SETMASK, &set, NULL);
+  (void) sigemptyset (&action.sa_mask);
+  (void) sigaction (SIGTERM, &action, NULL);
+  (void) sigaction (SIGINT, &action, NULL);
+  (void) sigaction (SIGHUP, &action, NULL);
+  (void) sigaction (SIGIO, &action, NULL);
+
+  /* In a pid namespace of the container's own (runc, createContainer) the
+   * parent is outside and has no number: getppid(2) says 0 until it dies. */
+  w->parent = getppid ();
+  w->parent_fd = waiting_pidfd (w->parent);
+  w->task_fd = w->task_proc = -1;
+  w->parent_gone = w->task_gone = false;
+  w->noise = (uint32_t) getpid () * 2654435761U + (uint32_t) waiting_now ();
+  end_signal = 0;
+  changed = 0;
+}
+
+void
+waiting_stop (struct waiting *w)
+{
+  int *const fds[] = { &w->parent_fd, &w->task_fd, &w->task_proc };
+
+  for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+    {
+      if (*fds[i] >= 0)
+        (void) close (*fds[i]);
+      *fds[i] = -1;
+    }
+}
+
+/* Reads the start of the file PATH below DIRFD. */
+static bool
+waiting_read (int dirfd, const char *path, char *text, size_t size)
+{
+  int fd = openat (dirfd, path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : read (fd, text, size - 1);
+
+  if (fd >= 0)
+    (void) close (fd);
+  text[n > 0 ? n : 0] = '\0';
+  return n > 0;
+}
+
+/* Whether the process with the /proc directory PROC is slurmstepd's child. */
+static bool
+waiting_is_task (int proc)
+{
+  char text[512], path[64];
+  int parent;
+
+  if (!waiting_read (proc, "stat", text, sizeof text))
+    return false;
+  /* proc(5): pid (comm) state ppid; comm may have anything in it. */
+  const char *after = strrchr (text, ')');
+  if (after == NULL || sscanf (after + 1, " %*c %d", &parent) != 1)
+    return false;
+  (void) snprintf (path, sizeof path, "/proc/%d/comm", parent);
+  return waiting_read (AT_FDCWD, path, text, sizeof text) && strcmp (text, "slurmstepd\n") == 0;
+}
+
+void
+waiting_watch_task (struct waiting *w, pid_t pid)
+{
+  char path[32], self[32] = "";
+
+  (void) snprintf (path, sizeof path, "/proc/%d", (int) pid);
+  int proc = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (proc < 0)
+    return;
+  /* In createContainer the hook can be in the container's pid namespace and
+   * still see the host's /proc: there a pidfd would be somebody else's. */
+  if (readlink ("/proc/self", self, sizeof self - 1) > 0 && atoi (self) == getpid ())
+    w->task_fd = waiting_pidfd (pid);
+  if (waiting_is_task (proc))
+    w->task_proc = proc;
+  else
+    {
+      (void) close (proc);
+      if (w->task_fd >= 0)
+        (void) close (w->task_fd);
+      w->task_fd = -1;
+    }
+}
+
+bool
+waiting_notice (int dirfd, bool attributes)
+{
+  unsigned events = DN_CREATE | DN_DELETE | DN_RENAME | (unsigned) DN_MULTISHOT;
+
+  return fcntl (dirfd, F_NOTIFY, (long) (events | (attributes ? DN_ATTRIB : 0))) == 0;
+}
+
+void
+waiting_unnotice (int dirfd)
+{
+  (void) fcntl (dirfd, F_NOTIFY, 0L);
+}
+
+/* One ppoll(2), at most until UNTIL, which may have passed already. */
+static void
+waiting_poll (struct waiting *w, int64_t until, bool changes)
+{
+  struct pollfd gone[] = {
+    { .fd = w->parent_fd, .events = POLLIN }, /* ppoll passes over an fd of -1 */
+    { .fd = w->task_fd, .events = POLLIN },
+  };
+  bool asks = w->parent_fd < 0 || (w->task_proc >= 0 && w->task_fd < 0);
+  struct timespec rest = { 0 };
+  sigset_t inside;
+  int64_t now = waiting_now ();
+
+  if (asks && until > now + SECOND)
+    until = now + SECOND;
+  if (until > now)
+    {
+      rest.tv_sec = (until - now) / SECOND;
+      rest.tv_nsec = (until - now) % SECOND;
+    }
+  (void) sigemptyset (&inside);
+  if (!changes)
+    (void) sigaddset (&inside, SIGIO);
+  if (ppoll (gone, 2, until == WAITING_FOREVER ? NULL : &rest, &inside) > 0)
+    {
+      w->parent_gone = w->parent_gone || gone[0].revents != 0;
+      w->task_gone = w->task_gone || gone[1].revents != 0;
+    }
+  if (w->parent_fd < 0)
+    w->parent_gone = getppid () != w->parent;
+  if (w->task_fd < 0 && w->task_proc >= 0)
+    /* A descriptor in /proc stays with its process: no other takes its place. */
+    w->task_gone = faccessat (w->task_proc, "stat", F_OK, 0) != 0;
+}
+
+const char *
+waiting_end_reason (const struct waiting *w)
+{
+  switch (end_signal)
+    {
+    case 0:
+      break;
+    case SIGTERM:
+      return "got SIGTERM";
+    case SIGINT:
+      return "got SIGINT";
+    default:
+      return "got SIGHUP";
+    }
+  if (w->parent_gone)
+    return "the runtime that started the hook is gone";
+  return w->task_gone ? "the Slurm task has ended" : NULL;
+}
+
+enum wake
+waiting_sleep (struct waiting *w, int64_t until, bool changes)
+{
+  for (;;)
+    {
+      waiting_poll (w, until, changes);
+      if (waiting_end_reason (w) != NULL)
+        return WAKE_END;
+      if (changes && changed)
+        {
+          changed = 0;
+          return WAKE_CHANGE;
+        }
+      if (until <= waiting_now ())
+        return WAKE_TIME;
+    }
+}
+
+int64_t
+waiting_interval (struct waiting *w, int64_t waited, int64_t longest)
+{
+  int64_t t = waited / 16;
+
+  if (t < MILLISECOND)
+    t = MILLISECOND;
+  if (t > longest)
+    t = longest;
+  w->noise = w->noise * 1664525U + 1013904223U; /* Numerical Recipes' generator */
+  return t - t / 4 + (t / 2) * (int64_t) (w->noise >> 16) / 65536;
+}

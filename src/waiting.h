@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * waiting.h - sleep until a directory may have changed, until a time, or
+ * until there is a reason to give up.
+ *
+ * The kernel tells of changes in a directory by dnotify (F_NOTIFY, fcntl(2)):
+ * unlike inotify(7) it has no limit on instances a user, and closing it costs
+ * microseconds instead of an RCU grace period.  Its signal is left at SIGIO,
+ * of which only one can be pending: a thousand changes cost one wake-up.  It
+ * tells only of changes made through this kernel; a directory that other
+ * nodes change has to be looked at now and then.
+ *
+ * Times are nanoseconds of CLOCK_MONOTONIC.
+ */
+#ifndef WAITING_H
+#define WAITING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SECOND INT64_C (1000000000)
+#define MILLISECOND INT64_C (1000000)
+#define WAITING_FOREVER INT64_MAX
+
+struct waiting {
+  pid_t parent;   /* who started the hook: the runtime */
+  int parent_fd;  /* pidfd of it, or -1: then getppid(2) is asked each second */
+  int task_fd;    /* pidfd of the Slurm task, or -1 */
+  int task_proc;  /* its directory in /proc, looked at each second, or -1 */
+  bool parent_gone, task_gone; /* what waiting_sleep() has seen */
+  uint32_t noise; /* for jitter */
+};
+
+enum wake {
+  WAKE_TIME,   /* the time has come */
+  WAKE_CHANGE, /* a directory may have changed */
+  WAKE_END     /* waiting_end_reason() has something to say */
+};
+
+int64_t waiting_now (void);
+
+/* Installs the handlers, makes SIGTERM, SIGINT, SIGHUP and SIGIO the blocked
+ * signals (waiting_sleep() alone lets them in) and remembers the parent.  Called once, as
+ * early as can be: a parent that is gone before is not missed.  Cannot
+ * fail: without pidfd_open(2), Linux 5.3, the parent is asked after. */
+void waiting_start (struct waiting *w);
+void waiting_stop (struct waiting *w);
+
+/* Watches the process PID of the Slurm task, too: podman is no ancestor of the
+ * hook, and neither its death nor a cancelled step reaches the hook with every
+ * Slurm set-up.  PID is what SLURM_TASK_PID says, which the user can forge: it
+ * is watched only if it is slurmstepd's child.  Cannot fail. */
+void waiting_watch_task (struct waiting *w, pid_t pid);
+
+/* Asks the kernel to tell of changes in the directory DIRFD as long as that is
+ * open: entries made, removed or renamed, and with ATTRIBUTES also given other
+ * times or modes.  Returns false if it refuses: then the caller has to look by
+ * himself.  waiting_unnotice() ends it. */
+bool waiting_notice (int dirfd, bool attributes);
+void waiting_unnotice (int dirfd);
+
+/* Sleeps until UNTIL at most.  With CHANGES false, changes do not end the
+ * sleep; they are told by the next call that wants them. */
+enum wake waiting_sleep (struct waiting *w, int64_t until, bool changes);
+
+/* Why the hook should give up: a signal, or the end of the runtime that
+ * started it or of its Slurm task, in words; NULL if there is none. */
+const char *waiting_end_reason (const struct waiting *w);
+
+/* How long to sleep between two looks, having waited WAITED: a sixteenth of
+ * that, at least 1 ms, at most LONGEST, give or take a quarter. */
+int64_t waiting_interval (struct waiting *w, int64_t waited, int64_t longest);
+
+#endif
