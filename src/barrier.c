@@ -54,11 +54,18 @@
 #define LOOK_MAX (100 * MILLISECOND)
 #define LOOK_RARELY SECOND
 
+/* When member 0 first says who is missing, at level info. */
+#define REPORT (10 * SECOND)
+
 /* After a directory was listed, it rests this many times as long. */
 #define LIST_REST 4
 
 /* Above this, the number of members of somebody else's instance is no number. */
 #define MEMBERS_MAX (UINT32_C (1) << 24)
+
+/* In a larger barrier only member 0 explains who is missing: it reads the
+ * files of all who are there, and all time out at once. */
+#define EXPLAIN_MAX 256
 
 /* The reason of a time-out begins with this: its status is another. */
 #define TIMEOUT "timeout: "
@@ -85,6 +92,10 @@ struct stay {
   int64_t to_server;  /* file server's clock less waiting_now() */
   ino_t own;          /* member 0: which its own file is */
   struct ranks fresh; /* member 0: whose file it has seen fresh since the touch */
+  struct ranks seen;  /* member 0: whose file it has seen at all */
+  uint32_t last;      /* of these, who made it last ... */
+  int64_t last_time;  /* ... and when, by the server's clock */
+  int64_t report;     /* member 0: when to say who is missing */
   int64_t rest;       /* until when not to list a directory again */
 };
 
@@ -159,7 +170,8 @@ stay_settle (struct stay *s)
   if (!stay_decides (s))
     return STEP_ON;
   stay_ask_time (s);
-  if (ranks_init (&s->fresh, s->b->members) != 0)
+  s->report = s->began + REPORT;
+  if (ranks_init (&s->fresh, s->b->members) != 0 || ranks_init (&s->seen, s->b->members) != 0)
     return stay_failed (s, "keep track of");
   s->noticed = waiting_notice (s->in.arrival, false) && s->noticed;
   s->own = instance_stat (&s->in, 0, &st) == 0 ? st.st_ino : 0;
@@ -290,7 +302,7 @@ static enum step
 stay_time_out (struct stay *s)
 {
   double seconds = timeout_in_seconds (s->b);
-  char missing[256];
+  char missing[200], more[200] = "";
   struct ranks set;
 
   if (ranks_init (&set, s->b->members) != 0 || instance_list_arrival (&s->in, &set) != 0)
@@ -300,9 +312,13 @@ stay_time_out (struct stay *s)
                  "all %u tasks arrived, but procid 0 did not let them go within %g s", set.count,
                  seconds);
   else
-    (void) fail (s->f, EX_TEMPFAIL, "%u of %u tasks did not arrive within %g s: procid %s",
-                 set.count - set.present, set.count, seconds,
-                 ranks_missing (&set, missing, sizeof missing));
+    {
+      if (s->b->explain != NULL && (stay_decides (s) || set.count <= EXPLAIN_MAX))
+        s->b->explain (s->b->context, s->in.arrival, &set, more, sizeof more);
+      (void) fail (s->f, EX_TEMPFAIL, "%u of %u tasks did not arrive within %g s: procid %s%s",
+                   set.count - set.present, set.count, seconds,
+                   ranks_missing (&set, missing, sizeof missing), more);
+    }
   ranks_free (&set);
   return STEP_FAILED;
 }
@@ -349,6 +365,35 @@ barrier_arrive (struct stay *s)
   return errno == EEXIST ? STEP_YIELD : stay_failed_or_gone (s, "arrive in");
 }
 
+/* A file's first time seen is when its member arrived; later it is touched. */
+static void
+decide_who_is_last (struct stay *s, uint32_t rank, const struct timespec *t)
+{
+  int64_t time = t->tv_sec * SECOND + t->tv_nsec;
+
+  if (!ranks_has (&s->seen, rank) && time >= s->last_time)
+    {
+      s->last = rank;
+      s->last_time = time;
+    }
+  ranks_add (&s->seen, rank);
+}
+
+/* Says who is missing, when that is due, for those who watch the log. */
+static void
+decide_report (struct stay *s)
+{
+  int64_t now = waiting_now (), waited = now - s->began;
+  char missing[200];
+
+  if (now < s->report)
+    return;
+  s->report = now + (waited < 3 * REPORT ? 2 * REPORT : 6 * REPORT);
+  log_message (LOG_INFO, "still waiting after %lld s for %u of %u tasks: procid %s",
+               (long long) (waited / SECOND), s->fresh.count - s->fresh.present, s->fresh.count,
+               ranks_missing (&s->fresh, missing, sizeof missing));
+}
+
 /* Member 0, about the files that are in arrival and not known to be fresh. */
 static enum step
 decide_whether_fresh (struct stay *s, const struct ranks *there)
@@ -368,6 +413,7 @@ decide_whether_fresh (struct stay *s, const struct ranks *there)
           (void) snprintf (why, sizeof why, "the remains of procid %u", rank);
           return stay_void (s, why);
         }
+      decide_who_is_last (s, rank, &st.st_mtim);
       ranks_add (&s->fresh, rank);
     }
   return STEP_ON;
@@ -404,7 +450,11 @@ barrier_decide (struct stay *s)
   else
     step = decide_whether_fresh (s, &there);
   ranks_free (&there);
-  return step == STEP_ON && ranks_full (&s->fresh) ? decide_to_release (s) : step;
+  if (step == STEP_ON && ranks_full (&s->fresh))
+    return decide_to_release (s);
+  if (step == STEP_ON && log_enabled (LOG_INFO))
+    decide_report (s);
+  return step;
 }
 
 /* Shows that this member lives, every TOUCH. */
@@ -484,7 +534,10 @@ barrier_wait (struct stay *s)
         }
       if (waiting_now () >= s->b->deadline)
         return stay_time_out (s);
-      check = stay_sleep (s, s->touched + TOUCH) == WAKE_CHANGE && !stay_decides (s);
+      int64_t until = s->touched + TOUCH;
+      if (stay_decides (s) && log_enabled (LOG_INFO))
+        until = earlier (until, s->report);
+      check = stay_sleep (s, until) == WAKE_CHANGE && !stay_decides (s);
     }
   return step;
 }
@@ -493,7 +546,7 @@ barrier_wait (struct stay *s)
 static void
 depart_last (struct stay *s)
 {
-  int64_t until = waiting_now () + BARRIER_LEAVE;
+  int64_t until = waiting_now () + BARRIER_LEAVE, began;
   struct ranks left;
 
   if (ranks_init (&left, s->b->members) != 0)
@@ -506,6 +559,9 @@ depart_last (struct stay *s)
          && stay_list (s, instance_list_departure, &left) == 0 && !ranks_full (&left)
          && waiting_now () < until)
     (void) stay_sleep (s, until);
+  if (s->b->released != NULL && log_enabled (LOG_INFO)
+      && instance_began (&s->in, &began) == 0)
+    s->b->released (s->b->context, s->in.departure, s->last, s->last_time - began);
   if (ranks_full (&left))
     stay_clear_away (s, true);
   else
@@ -650,6 +706,7 @@ stay_end (struct stay *s)
 {
   instance_close (&s->in);
   ranks_free (&s->fresh);
+  ranks_free (&s->seen);
 }
 
 /* Goes through the steps once. */

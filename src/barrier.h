@@ -25,6 +25,7 @@
 #define BARRIER_H
 
 #include "failure.h"
+#include "ranks.h"
 #include "waiting.h"
 
 #include <stdbool.h>
@@ -42,6 +43,17 @@ struct barrier {
   bool first_on_node; /* looks often, and wakes the others of its node */
   const char *note;  /* written into the member's file for those who look */
   struct waiting *waiting; /* borrowed */
+
+  /* Says more of who is missing than their numbers: writes it into TEXT, to
+   * stand behind them.  ARRIVAL is the directory of the files of those in
+   * ARRIVED.  May be NULL. */
+  void (*explain) (void *context, int arrival, const struct ranks *arrived, char *text,
+                   size_t size);
+
+  /* Member 0 after a release: LAST arrived last, SPREAD nanoseconds after the
+   * first; the files of all are in the directory DEPARTURE.  May be NULL. */
+  void (*released) (void *context, int departure, uint32_t last, int64_t spread);
+  void *context; /* of these two */
 
   /* Set by barrier_meet(). */
   bool passed_on; /* its error is what another member said */

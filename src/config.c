@@ -10,6 +10,9 @@
 
 const char config_help[]
   = "Usage: slurm_global_sync_hook [OPTION]...\n"
+    "  or:  slurm_global_sync_hook --status [--user=NAME] [--job=JOB] [--json | --watch]\n"
+    "  or:  slurm_global_sync_hook --prune [--user=NAME] [--older-than=AGE] [--dry-run]\n"
+    "  or:  slurm_global_sync_hook --check [HOOK_JSON]...\n"
     "An OCI hook: lets the container start when the containers of all other tasks\n"
     "of the Slurm job step are there, too.  The OCI runtime runs it, with the\n"
     "container's state on standard input.\n"
@@ -21,21 +24,121 @@ const char config_help[]
     "                                                          [HOOK_TIMEOUT]\n"
     "      --log-level=LEVEL   error, warning, info or debug; default warning\n"
     "                                                          [HOOK_LOG_LEVEL]\n"
+    "\n"
+    "An administrator's commands:\n"
+    "      --status            show the barriers that are there; as root, of all\n"
+    "                            users\n"
+    "      --prune             remove what killed and failed jobs have left\n"
+    "      --check             say what would go wrong, before a job finds out\n"
+    "      --user=NAME         of this user only\n"
+    "      --job=JOB           of this job only\n"
+    "      --json              as JSON\n"
+    "      --watch             again and again, until interrupted\n"
+    "      --older-than=AGE    what has not changed for AGE: a number and s, m, h\n"
+    "                            or d; default 1d\n"
+    "      --dry-run           only say what would be removed\n"
+    "\n"
     "      --help              print this help and exit\n"
     "      --version           print the version and exit\n"
     "\n"
     "The environment variables in brackets do the same as the options.\n"
     "The manual page slurm_global_sync_hook(8) tells the rest.\n";
 
+/* Values of options; those of commands are the modes.  Below 256 would be the
+ * characters of short options, of which there are none. */
+enum {
+  OPTION_BASE_DIR = 512,
+  OPTION_PASSWD_FILE,
+  OPTION_TIMEOUT,
+  OPTION_LOG_LEVEL,
+  OPTION_USER,
+  OPTION_JOB,
+  OPTION_JSON,
+  OPTION_WATCH,
+  OPTION_OLDER_THAN,
+  OPTION_DRY_RUN
+};
+
 static const struct option config_options[] = {
-  { "base-dir", required_argument, NULL, 'b' },
-  { "passwd-file", required_argument, NULL, 'p' },
-  { "timeout", required_argument, NULL, 't' },
-  { "log-level", required_argument, NULL, 'l' },
-  { "help", no_argument, NULL, 'h' },
-  { "version", no_argument, NULL, 'v' },
+  { "base-dir", required_argument, NULL, OPTION_BASE_DIR },
+  { "passwd-file", required_argument, NULL, OPTION_PASSWD_FILE },
+  { "timeout", required_argument, NULL, OPTION_TIMEOUT },
+  { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
+  { "status", no_argument, NULL, CONFIG_STATUS },
+  { "prune", no_argument, NULL, CONFIG_PRUNE },
+  { "check", no_argument, NULL, CONFIG_CHECK },
+  { "user", required_argument, NULL, OPTION_USER },
+  { "job", required_argument, NULL, OPTION_JOB },
+  { "json", no_argument, NULL, OPTION_JSON },
+  { "watch", no_argument, NULL, OPTION_WATCH },
+  { "older-than", required_argument, NULL, OPTION_OLDER_THAN },
+  { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
+  { "help", no_argument, NULL, CONFIG_HELP },
+  { "version", no_argument, NULL, CONFIG_VERSION },
   { NULL, 0, NULL, 0 },
 };
+
+static void
+config_take_option (struct config *config, int option)
+{
+  switch (option)
+    {
+    case OPTION_BASE_DIR:
+      config->base_dir = optarg;
+      break;
+    case OPTION_PASSWD_FILE:
+      config->passwd_file = optarg;
+      break;
+    case OPTION_TIMEOUT:
+      config->timeout_text = optarg;
+      break;
+    case OPTION_LOG_LEVEL:
+      config->log_level_text = optarg;
+      break;
+    case OPTION_USER:
+      config->user = optarg;
+      break;
+    case OPTION_JOB:
+      config->job = optarg;
+      break;
+    case OPTION_JSON:
+      config->json = true;
+      break;
+    case OPTION_WATCH:
+      config->watch = true;
+      break;
+    case OPTION_OLDER_THAN:
+      config->older_than = optarg;
+      break;
+    case OPTION_DRY_RUN:
+      config->dry_run = true;
+      break;
+    default:
+      config->mode = (enum config_mode) option;
+      break;
+    }
+}
+
+/* An option that would do nothing is an error. */
+static int
+config_check_mode (const struct config *config, struct failure *f)
+{
+  enum config_mode mode = config->mode;
+
+  if (mode == CONFIG_HELP || mode == CONFIG_VERSION)
+    return 0;
+  if ((config->job != NULL || config->json || config->watch) && mode != CONFIG_STATUS)
+    return fail (f, EX_USAGE, "--job, --json and --watch go with --status; try --help");
+  if (config->json && config->watch)
+    return fail (f, EX_USAGE, "--json does not go with --watch; try --help");
+  if ((config->older_than != NULL || config->dry_run) && mode != CONFIG_PRUNE)
+    return fail (f, EX_USAGE, "--older-than and --dry-run go with --prune; try --help");
+  if (config->user != NULL && mode != CONFIG_STATUS && mode != CONFIG_PRUNE)
+    return fail (f, EX_USAGE, "--user goes with --status and --prune; try --help");
+  if (config->files[0] != NULL && mode != CONFIG_CHECK)
+    return fail (f, EX_USAGE, "argument %s is not an option; try --help", config->files[0]);
+  return 0;
+}
 
 static int
 config_read_options (struct config *config, int argc, char **argv, struct failure *f)
@@ -44,34 +147,17 @@ config_read_options (struct config *config, int argc, char **argv, struct failur
 
   opterr = 0; /* the message is ours: one line, with our name */
   while ((option = getopt_long (argc, argv, "", config_options, NULL)) != -1)
-    switch (option)
-      {
-      case 'b':
-        config->base_dir = optarg;
-        break;
-      case 'p':
-        config->passwd_file = optarg;
-        break;
-      case 't':
-        config->timeout_text = optarg;
-        break;
-      case 'l':
-        config->log_level_text = optarg;
-        break;
-      case 'h':
-        config->help = true;
-        break;
-      case 'v':
-        config->version = true;
-        break;
-      default:
-        return fail (f, EX_USAGE, "option %s is unknown, ambiguous, or lacks or has a value; "
-                                  "try --help",
-                     optind > 0 && optind <= argc ? argv[optind - 1] : "?");
-      }
-  if (optind < argc)
-    return fail (f, EX_USAGE, "argument %s is not an option; try --help", argv[optind]);
-  return 0;
+    {
+      if (option == '?' && optopt > 0 && optopt < CONFIG_HELP)
+        return fail (f, EX_USAGE, "option -%c is unknown; try --help", optopt);
+      if (option == '?')
+        return fail (f, EX_USAGE,
+                     "option %s is unknown, ambiguous, or lacks or has a value; try --help",
+                     argv[optind - 1]);
+      config_take_option (config, option);
+    }
+  config->files = argv + optind;
+  return config_check_mode (config, f);
 }
 
 int

@@ -15,13 +15,30 @@
 #define CONFIG_TIMEOUT_DEFAULT "180"
 #define CONFIG_TIMEOUT_MAX 1e9
 
+enum config_mode {
+  CONFIG_HOOK, /* none of the others */
+  CONFIG_HELP = 256, /* from here on they are values of getopt_long(3), too */
+  CONFIG_VERSION,
+  CONFIG_STATUS,
+  CONFIG_CHECK,
+  CONFIG_PRUNE
+};
+
 struct config {
+  enum config_mode mode;
+
   /* Borrowed from argv or the environment; NULL: not given. */
   const char *base_dir;
   const char *passwd_file;
   const char *timeout_text;
   const char *log_level_text;
-  bool help, version;
+
+  /* For an administrator's commands. */
+  const char *user;       /* --user, NULL: all, or oneself */
+  const char *job;        /* --job, NULL: all */
+  const char *older_than; /* --older-than, NULL: a day */
+  bool json, watch, dry_run;
+  char **files; /* of --check, ends with NULL; borrowed from argv */
 
   /* What they mean, after config_settle(). */
   bool usable;     /* the two paths are there and absolute */
@@ -30,8 +47,9 @@ struct config {
 };
 
 /* Reads the options and then, for what they leave open, HOOK_BASE_DIR,
- * PASSWD_FILE, HOOK_TIMEOUT and HOOK_LOG_LEVEL.  EX_USAGE for a bad option.
- * Values are looked at by config_settle() only. */
+ * PASSWD_FILE, HOOK_TIMEOUT and HOOK_LOG_LEVEL.  EX_USAGE for a bad option, or
+ * one that does not go with the command.  Values are looked at by
+ * config_settle() only. */
 int config_read (struct config *config, int argc, char **argv, struct failure *f);
 
 /* Takes for what is still open the annotations' TIMEOUT and LOG_LEVEL (NULL:

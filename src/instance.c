@@ -392,10 +392,17 @@ instance_release (const struct instance *in)
   return mkdirat (in->top, "departure", 0700);
 }
 
+static int
+instance_void_at (int dirfd, const char *path)
+{
+  return symlinkat ("void", dirfd, path);
+}
+
 int
 instance_void (const struct instance *in)
 {
-  return symlinkat ("void", in->arrival, "../departure");
+  return in->top >= 0 ? instance_void_at (in->top, "departure")
+                      : instance_void_at (in->arrival, "../departure");
 }
 
 int
@@ -413,15 +420,28 @@ instance_time (const struct timespec *t)
   return t->tv_sec * INT64_C (1000000000) + t->tv_nsec;
 }
 
-int
-instance_outcome_time (const struct instance *in, int64_t *time)
+static int
+instance_time_of (const struct instance *in, const char *path, int64_t *time)
 {
   struct stat st;
 
-  if (fstatat (in->arrival, "../departure", &st, AT_SYMLINK_NOFOLLOW) != 0)
+  if (fstatat (in->arrival, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return -1;
   *time = instance_time (&st.st_mtim);
   return 0;
+}
+
+int
+instance_outcome_time (const struct instance *in, int64_t *time)
+{
+  return instance_time_of (in, "../departure", time);
+}
+
+int
+instance_began (const struct instance *in, int64_t *time)
+{
+  /* Made with the instance, and never touched. */
+  return instance_time_of (in, "../ntasks", time);
 }
 
 bool
@@ -545,7 +565,7 @@ instance_check_catch (const struct instance *in, const char *name)
     return 1;
   int result = fstat (fd, &st) == 0 && instance_is (in, &st) ? 0 : 1;
   if (result == 1)
-    (void) symlinkat ("void", fd, "departure");
+    (void) instance_void_at (fd, "departure");
   (void) close (fd);
   return result;
 }

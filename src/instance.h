@@ -104,6 +104,9 @@ int instance_call_off (const struct instance *in, const char *text);
  * nanoseconds of the file server's clock. */
 int instance_outcome_time (const struct instance *in, int64_t *time);
 
+/* When the instance was made, by the same clock. */
+int instance_began (const struct instance *in, int64_t *time);
+
 /* Wakes the members on this node that wait for the kernel's notice. */
 void instance_poke (const struct instance *in);
 

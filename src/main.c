@@ -6,13 +6,17 @@
  * The story: read the container's state, find the Slurm task, find the user,
  * become the user, meet the hooks of the other tasks.
  */
+#include "admin.h"
 #include "barrier.h"
 #include "config.h"
 #include "container.h"
 #include "failure.h"
 #include "identity.h"
 #include "log.h"
+#include "nodes.h"
 #include "process.h"
+#include "prune.h"
+#include "sandbox.h"
 #include "slurm_env.h"
 #include "syncdir.h"
 #include "waiting.h"
@@ -21,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ANNOTATION_TIMEOUT "com.hooks.slurm-global-sync.timeout"
@@ -104,17 +109,74 @@ hook_become_user (struct hook *h, struct failure *f)
   return user->in_namespace ? 0 : identity_name (user, h->config.passwd_file, f);
 }
 
+/* What is written into the task's file, for --status and for who looks for a
+ * missing task. */
+static void
+hook_write_note (const struct hook *h, char note[NODES_NOTE_MAX])
+{
+  const struct slurm_task *task = &h->task;
+  size_t n;
+
+  n = (size_t) snprintf (note, NODES_NOTE_MAX, "host=%s pid=%ld since=%lld", h->host,
+                         (long) getpid (), (long long) time (NULL));
+  if (h->container.id[0] != '\0' && strpbrk (h->container.id, " ") == NULL)
+    n += (size_t) snprintf (note + n, NODES_NOTE_MAX - n, " container=%s", h->container.id);
+  if (task->node[0] != '\0')
+    n += (size_t) snprintf (note + n, NODES_NOTE_MAX - n, " node=%s", task->node);
+  if (task->node_list[0] != '\0' && task->tasks_per_node[0] != '\0')
+    n += (size_t) snprintf (note + n, NODES_NOTE_MAX - n, " nodes=%s tasks=%s", task->node_list,
+                            task->tasks_per_node);
+  (void) snprintf (note + n, NODES_NOTE_MAX - n, "\n");
+}
+
+/* Adds to a time-out's message on which nodes the missing tasks are, where that
+ * is certain. */
+static void
+hook_explain_missing (void *context, int arrival, const struct ranks *arrived, char *text,
+                      size_t size)
+{
+  const struct hook *h = context;
+  char nodes[256];
+
+  (void) nodes_missing (arrival, arrived, h->task.node_list, h->task.tasks_per_node, nodes,
+                        sizeof nodes);
+  (void) snprintf (text, size, "%s%s", nodes[0] != '\0' ? " on " : "", nodes);
+}
+
+/* Finds slow nodes: who kept all others waiting. */
+static void
+hook_tell_spread (void *context, int departure, uint32_t last, int64_t spread)
+{
+  const struct hook *h = context;
+  char note[NODES_NOTE_MAX], host[64];
+  bool known = nodes_note_read (departure, last, note)
+               && nodes_note_value (note, "host", host, sizeof host);
+
+  log_message (LOG_INFO, "%u tasks arrived within %.3f s, procid %u%s%s last", h->task.tasks,
+               (double) spread / (double) SECOND, last, known ? " on " : "", known ? host : "");
+}
+
+/* Everybody is on his way: time to remove what failed barriers of this user
+ * have left, a few at a time.  Should it fail, the next one does it. */
+static void
+hook_prune (int dirfd)
+{
+  struct prune prune = { .dirfd = dirfd, .age = PRUNE_AGE_DEFAULT, .most = 100 };
+  struct failure unused;
+
+  (void) prune_run (&prune, &unused);
+}
+
 /* Meets the others in the directory DIRFD; or, if the settings did not
  * SETTLE, tells them that this task does not come. */
 static int
 hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
 {
-  char where[4096], note[512], key[SLURM_KEY_MAX];
+  char where[4096], note[NODES_NOTE_MAX], key[SLURM_KEY_MAX];
 
   slurm_env_key (&h->task, key);
   (void) snprintf (where, sizeof where, "%s/%s/" SYNCDIR_PATH, h->config.base_dir, h->user.name);
-  (void) snprintf (note, sizeof note, "host=%s pid=%ld container=%s\n", h->host, (long) getpid (),
-                   h->container.id);
+  hook_write_note (h, note);
   container_free (&h->container); /* not to be kept in memory while waiting */
 
   struct barrier barrier = {
@@ -128,6 +190,9 @@ hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
     .nodes = h->task.nodes,
     .first_on_node = h->task.first_on_node,
     .note = note,
+    .explain = hook_explain_missing,
+    .released = hook_tell_spread,
+    .context = h,
     .waiting = &h->waiting,
   };
   if (settled != 0)
@@ -140,6 +205,8 @@ hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
   if (result == 0)
     log_message (LOG_INFO, "synchronised %u tasks, having waited %.3f s", h->task.tasks,
                  (double) (waiting_now () - h->started) / (double) SECOND);
+  if (result == 0 && h->task.procid == 0)
+    hook_prune (dirfd);
   return result;
 }
 
@@ -155,6 +222,7 @@ hook_synchronise (struct hook *h, int settled, struct failure *f)
   int dirfd = syncdir_open (h->config.base_dir, &h->user, settled == 0 ? f : &unsafe);
   if (dirfd < 0)
     return -1;
+  sandbox_enter (dirfd);
   int result = hook_meet (h, dirfd, settled, f);
   (void) close (dirfd);
   return result;
@@ -185,6 +253,21 @@ hook_run (struct hook *h, struct failure *f)
   return hook_synchronise (h, settled, f);
 }
 
+/* What is not the hook: nothing of it runs in a hook's way. */
+static int
+main_command (const struct config *config)
+{
+  if (config->mode != CONFIG_HELP && config->mode != CONFIG_VERSION)
+    return admin_run (config);
+  if (fputs (config->mode == CONFIG_HELP ? config_help
+                                         : "slurm_global_sync_hook " PACKAGE_VERSION "\n",
+             stdout)
+        < 0
+      || fflush (stdout) != 0)
+    return EX_IOERR;
+  return EX_OK;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -194,16 +277,11 @@ main (int argc, char **argv)
 
   if (process_prepare () != 0)
     return EX_OSERR;
-  waiting_start (&h.waiting);
   result = config_read (&h.config, argc, argv, &f);
-  if (result == 0 && (h.config.help || h.config.version))
-    {
-      if (fputs (h.config.help ? config_help : "slurm_global_sync_hook " PACKAGE_VERSION "\n", stdout)
-            < 0
-          || fflush (stdout) != 0)
-        return EX_IOERR;
-      return EX_OK;
-    }
+  if (result == 0 && h.config.mode != CONFIG_HOOK)
+    return main_command (&h.config);
+  process_leave_directory ();
+  waiting_start (&h.waiting);
   if (result == 0)
     result = hook_run (&h, &f);
   if (result != 0)

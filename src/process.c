@@ -74,9 +74,14 @@ process_prepare (void)
   (void) umask (077);
   process_limit (RLIMIT_CORE, 0);
   process_limit (RLIMIT_FSIZE, RLIM_INFINITY);
+  return process_open_standard ();
+}
+
+void
+process_leave_directory (void)
+{
   if (chdir ("/") != 0)
     {
-      /* Where / cannot be entered, where we stand is as good as any. */
+      /* See process.h. */
     }
-  return process_open_standard ();
 }

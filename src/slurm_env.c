@@ -158,21 +158,38 @@ read_needed (struct slurm_task *task, const struct variables *v, struct failure 
   return 0;
 }
 
+/* A value that is only shown, or compared: left out if it has anything but
+ * letters, digits and MARKS in it. */
+static void
+read_list (const struct variables *v, const char *name, const char *marks, char *list, size_t size)
+{
+  const char *value = look_up_optional (v, name);
+  size_t length = value == NULL ? 0 : strlen (value);
+
+  if (length >= size)
+    return;
+  for (size_t i = 0; i < length; i++)
+    if (!isalnum ((unsigned char) value[i]) && strchr (marks, value[i]) == NULL)
+      return;
+  if (length > 0)
+    memcpy (list, value, length + 1);
+}
+
 static int
 read_optional (struct slurm_task *task, const struct variables *v, struct failure *f)
 {
   const char *step = look_up_optional (v, "SLURM_STEP_ID");
   const char *restarts = look_up_optional (v, "SLURM_RESTART_COUNT");
   const char *cluster = look_up_optional (v, "SLURM_CLUSTER_NAME");
-  const char *nodes = look_up_optional (v, "SLURM_STEP_NUM_NODES");
+  const char *nodes_name
+    = look_up_optional (v, "SLURM_STEP_NUM_NODES") != NULL ? "SLURM_STEP_NUM_NODES" : "SLURM_NNODES";
+  const char *nodes = look_up_optional (v, nodes_name);
   const char *local = look_up_optional (v, "SLURM_LOCALID");
   const char *uid = look_up_optional (v, "SLURM_JOB_UID");
   const char *node = look_up_optional (v, "SLURMD_NODENAME");
   const char *pid = look_up_optional (v, "SLURM_TASK_PID");
   uint32_t localid = 0, job_uid = 0, task_pid = 0;
 
-  if (nodes == NULL)
-    nodes = look_up_optional (v, "SLURM_NNODES");
   /* A heterogeneous step spans components whose nodes are counted apart. */
   if (look_up_optional (v, "SLURM_HET_SIZE") != NULL)
     nodes = NULL;
@@ -182,7 +199,7 @@ read_optional (struct slurm_task *task, const struct variables *v, struct failur
       || (cluster != NULL
           && parse_word ("SLURM_CLUSTER_NAME", cluster, task->cluster, sizeof task->cluster, f) != 0)
       || (nodes != NULL
-          && parse_number ("SLURM_STEP_NUM_NODES", nodes, 1, UINT32_MAX, &task->nodes, f) != 0)
+          && parse_number (nodes_name, nodes, 1, UINT32_MAX, &task->nodes, f) != 0)
       || (local != NULL
           && parse_number ("SLURM_LOCALID", local, 0, UINT32_MAX, &localid, f) != 0)
       || (uid != NULL
@@ -191,6 +208,9 @@ read_optional (struct slurm_task *task, const struct variables *v, struct failur
       || (node != NULL
           && parse_word ("SLURMD_NODENAME", node, task->node, sizeof task->node, f) != 0))
     return -1;
+  read_list (v, "SLURM_STEP_NODELIST", "-_.,[]", task->node_list, sizeof task->node_list);
+  read_list (v, "SLURM_STEP_TASKS_PER_NODE", ",()", task->tasks_per_node,
+             sizeof task->tasks_per_node);
   task->has_step = step != NULL;
   task->first_on_node = localid == 0;
   task->has_uid = uid != NULL;

@@ -31,6 +31,8 @@ struct slurm_task {
   uid_t uid;     /* SLURM_JOB_UID, a hint and no more */
   pid_t pid;     /* SLURM_TASK_PID, also a hint; 0 if not told */
   char node[64]; /* SLURMD_NODENAME, "" if not told */
+  char node_list[256];      /* SLURM_STEP_NODELIST, "" if not told or longer */
+  char tasks_per_node[128]; /* SLURM_STEP_TASKS_PER_NODE, the same */
 };
 
 enum slurm_env_result {

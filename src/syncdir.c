@@ -8,6 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The two parts of SYNCDIR_PATH. */
+#define HOOKS ".oci-hooks"
+#define BARRIERS "slurm-global-sync"
+
 /* identity.c: what the uid of somebody without a number here reads as. */
 #define OVERFLOW_ID 65534
 
@@ -70,14 +74,17 @@ syncdir_open_user (const char *base, const char *path, const struct identity *id
   return -1;
 }
 
-/* Opens NAME in PARENT, making it if it is not there; closes PARENT. */
+/* Opens NAME in PARENT, making it with MAKE if it is not there; closes
+ * PARENT. */
 static int
-syncdir_open_or_make (int parent, const char *name, const char *path, struct failure *f)
+syncdir_open_or_make (int parent, const char *name, bool make, const char *path, struct failure *f)
 {
   const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   int fd = openat (parent, name, flags);
 
-  if (fd < 0 && errno == ENOENT)
+  if (fd < 0 && errno == ENOENT && !make)
+    (void) fail (f, 0, "there is no %s/%s", path, name);
+  else if (fd < 0 && errno == ENOENT)
     {
       if (mkdirat (parent, name, 0700) != 0 && errno != EEXIST)
         (void) fail (f, EX_CANTCREAT, "cannot make %s/%s: %m", path, name);
@@ -93,14 +100,13 @@ syncdir_open_or_make (int parent, const char *name, const char *path, struct fai
   return fd;
 }
 
-/* The same, and checks that it is the user's own; PRIVATE also keeps others
- * from passing. */
+/* The same, and checks that it is the user's own. */
 static int
-syncdir_open_own (int parent, const char *name, bool private, const char *path,
+syncdir_open_own (int parent, const char *name, bool make, const char *path,
                   const struct identity *id, struct failure *f)
 {
   struct stat st;
-  int fd = syncdir_open_or_make (parent, name, path, f);
+  int fd = syncdir_open_or_make (parent, name, make, path, f);
 
   if (fd < 0)
     return -1;
@@ -114,9 +120,10 @@ syncdir_open_own (int parent, const char *name, bool private, const char *path,
                  path, name, st.st_mode & 07777);
   else
     {
-      /* File systems that force a mode may refuse; that this one lets nobody
-       * else write was seen just now. */
-      if (private && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+      /* Where nobody else can pass, nobody can reach what is below, whatever
+       * its modes are: so the barrier need not check them.  File systems that
+       * force a mode may refuse; that nobody else may write was seen. */
+      if (make && strcmp (name, BARRIERS) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
         (void) fchmod (fd, S_IRWXU);
       return fd;
     }
@@ -124,8 +131,8 @@ syncdir_open_own (int parent, const char *name, bool private, const char *path,
   return -1;
 }
 
-int
-syncdir_open (const char *base, const struct identity *id, struct failure *f)
+static int
+syncdir_walk (const char *base, const struct identity *id, bool make, struct failure *f)
 {
   char path[4096];
 
@@ -133,11 +140,21 @@ syncdir_open (const char *base, const struct identity *id, struct failure *f)
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR is a path of %zu bytes", strlen (base));
   int fd = syncdir_open_user (base, path, id, f);
   if (fd >= 0)
-    fd = syncdir_open_own (fd, ".oci-hooks", false, path, id, f);
-  (void) strncat (path, "/.oci-hooks", sizeof path - strlen (path) - 1);
-  /* Where nobody else can pass, nobody can reach what is below, whatever its
-   * modes are: so the barrier need not check them. */
+    fd = syncdir_open_own (fd, HOOKS, make, path, id, f);
+  (void) strncat (path, "/" HOOKS, sizeof path - strlen (path) - 1);
   if (fd >= 0)
-    fd = syncdir_open_own (fd, "slurm-global-sync", true, path, id, f);
+    fd = syncdir_open_own (fd, BARRIERS, make, path, id, f);
   return fd;
+}
+
+int
+syncdir_open (const char *base, const struct identity *id, struct failure *f)
+{
+  return syncdir_walk (base, id, true, f);
+}
+
+int
+syncdir_find (const char *base, const struct identity *id, struct failure *f)
+{
+  return syncdir_walk (base, id, false, f);
 }

@@ -23,4 +23,7 @@
  * or opened, EX_NOPERM if an owner or a mode is not safe. */
 int syncdir_open (const char *base, const struct identity *id, struct failure *f);
 
+/* The same, but makes nothing: -1 with f->status 0 if it is not there. */
+int syncdir_find (const char *base, const struct identity *id, struct failure *f);
+
 #endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "hook_json.h"
+
+#include <json-c/json.h>
+#include <string.h>
+
+struct json_object *
+hook_json_read (const char *path, struct failure *f)
+{
+  json_object *json = json_object_from_file (path);
+
+  if (json == NULL)
+    {
+      (void) fail (f, EX_CONFIG, "%s: cannot be read as JSON: %s", path,
+                   json_util_get_last_err () != NULL ? json_util_get_last_err () : "no memory");
+      return NULL;
+    }
+  if (json_object_is_type (json, json_type_object))
+    return json;
+  (void) fail (f, EX_CONFIG, "%s: not a JSON object", path);
+  json_object_put (json);
+  return NULL;
+}
+
+/* The strings of the array NAME in "hook"; others count as "". */
+static const char *
+hook_json_string (struct json_object *json, const char *name, size_t i)
+{
+  json_object *hook, *list, *entry;
+
+  if (!json_object_object_get_ex (json, "hook", &hook)
+      || !json_object_object_get_ex (hook, name, &list)
+      || !json_object_is_type (list, json_type_array)
+      || i >= (size_t) json_object_array_length (list))
+    return NULL;
+  entry = json_object_array_get_idx (list, i);
+  return json_object_is_type (entry, json_type_string) ? json_object_get_string (entry) : "";
+}
+
+/* What follows "NAME=" in TEXT, or NULL. */
+static const char *
+value_of (const char *text, const char *name)
+{
+  size_t length = strlen (name);
+
+  return strncmp (text, name, length) == 0 && text[length] == '=' ? text + length + 1 : NULL;
+}
+
+const char *
+hook_json_setting (struct json_object *json, const char *option, const char *variable)
+{
+  const char *text, *value;
+
+  /* args[0] is the program's name. */
+  for (size_t i = 1; (text = hook_json_string (json, "args", i)) != NULL; i++)
+    {
+      if (strncmp (text, "--", 2) != 0)
+        continue;
+      if ((value = value_of (text + 2, option)) != NULL)
+        return value;
+      if (strcmp (text + 2, option) == 0)
+        return hook_json_string (json, "args", i + 1);
+    }
+  for (size_t i = 0; (text = hook_json_string (json, "env", i)) != NULL; i++)
+    if ((value = value_of (text, variable)) != NULL)
+      return value;
+  return NULL;
+}

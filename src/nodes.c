@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "nodes.h"
+
+#include "failure.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NODE_NAME_MAX 64
+
+/* No step has more nodes. */
+#define NODES_MAX 65536
+
+bool
+nodes_note_value (const char *note, const char *key, char *value, size_t size)
+{
+  size_t length = strlen (key);
+
+  for (const char *word = note; word != NULL; word = strpbrk (word, " \n"))
+    {
+      word += strspn (word, " \n");
+      if (strncmp (word, key, length) != 0 || word[length] != '=')
+        continue;
+      size_t n = strcspn (word + length + 1, " \n");
+      if (n >= size)
+        return false;
+      memcpy (value, word + length + 1, n);
+      value[n] = '\0';
+      return true;
+    }
+  return false;
+}
+
+bool
+nodes_note_read (int arrival, uint32_t rank, char note[NODES_NOTE_MAX])
+{
+  char name[32];
+
+  (void) snprintf (name, sizeof name, "slurm-procid-%u", rank);
+  int fd = openat (arrival, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0)
+    return false;
+  ssize_t n = read (fd, note, NODES_NOTE_MAX - 1);
+  (void) close (fd);
+  if (n <= 0 || note[n - 1] != '\n')
+    return false;
+  note[n - 1] = '\0';
+  (void) text_clean (note);
+  return true;
+}
+
+/* The number of tasks of the next node: walks through "3,1(x2)". */
+struct per_node {
+  const char *rest;
+  unsigned long tasks, repeat;
+};
+
+static bool
+per_node_next (struct per_node *p, uint32_t *tasks)
+{
+  char *end;
+
+  if (p->repeat == 0)
+    {
+      p->tasks = strtoul (p->rest, &end, 10);
+      if (end == p->rest)
+        return false;
+      p->rest = end;
+      p->repeat = 1;
+      if (strncmp (p->rest, "(x", 2) == 0)
+        {
+          p->repeat = strtoul (p->rest + 2, &end, 10);
+          if (*end != ')' || p->repeat == 0)
+            return false;
+          p->rest = end + 1;
+        }
+      p->rest += *p->rest == ',' ? 1 : 0;
+    }
+  p->repeat--;
+  *tasks = (uint32_t) p->tasks;
+  return true;
+}
+
+struct walk {
+  struct per_node per_node;
+  nodes_visit *visit;
+  void *context;
+  unsigned visited;
+};
+
+static bool
+walk_node (struct walk *w, const char *node)
+{
+  uint32_t tasks;
+
+  if (w->visited++ >= NODES_MAX || !per_node_next (&w->per_node, &tasks))
+    return false;
+  w->visit (w->context, node, tasks);
+  return true;
+}
+
+/* "1-2,07": numbers keep the width of the first of their range. */
+static bool
+walk_ranges (struct walk *w, const char *prefix, int length, const char *ranges, const char *suffix,
+             int suffix_length)
+{
+  char node[NODE_NAME_MAX], *end;
+
+  for (;;)
+    {
+      unsigned long first = strtoul (ranges, &end, 10), last = first;
+      int width = (int) (end - ranges);
+      if (width == 0 || width > 9)
+        return false;
+      if (*end == '-')
+        last = strtoul (end + 1, &end, 10);
+      for (unsigned long n = first; n <= last; n++)
+        {
+          if (snprintf (node, sizeof node, "%.*s%0*lu%.*s", length, prefix, width, n, suffix_length,
+                        suffix)
+                >= (int) sizeof node
+              || !walk_node (w, node))
+            return false;
+        }
+      if (*end == ']')
+        return true;
+      if (*end != ',')
+        return false;
+      ranges = end + 1;
+    }
+}
+
+bool
+nodes_each (const char *list, const char *per_node, nodes_visit *visit, void *context)
+{
+  struct walk w = { { per_node, 0, 0 }, visit, context, 0 };
+  char node[NODE_NAME_MAX];
+
+  while (*list != '\0')
+    {
+      size_t n = strcspn (list, ",[");
+      if (n >= sizeof node)
+        return false;
+      memcpy (node, list, n);
+      node[n] = '\0';
+      if (list[n] == '[')
+        {
+          const char *ranges = list + n + 1, *close = strchr (ranges, ']');
+          size_t suffix = close == NULL ? 0 : strcspn (close + 1, ",");
+          /* More than one pair of brackets a name is left to Slurm. */
+          if (close == NULL || memchr (close + 1, '[', suffix) != NULL
+              || !walk_ranges (&w, node, (int) n, ranges, close + 1, (int) suffix))
+            return false;
+          list = close + 1 + suffix;
+        }
+      else
+        {
+          if (!walk_node (&w, node))
+            return false;
+          list += n;
+        }
+      list += *list == ',' ? 1 : 0;
+    }
+  return true;
+}
+
+struct missing {
+  char *hosts; /* of the members that have arrived, one after another */
+  size_t used;
+  char *text;
+  size_t size;
+};
+
+static void
+missing_visit (void *context, const char *node, uint32_t tasks)
+{
+  struct missing *m = context;
+  size_t used = strlen (m->text);
+  uint32_t there = 0;
+
+  for (const char *host = m->hosts; host < m->hosts + m->used; host += strlen (host) + 1)
+    there += strcmp (host, node) == 0;
+  if (there >= tasks || strstr (m->text, "...") != NULL)
+    return;
+  if (used + strlen (node) + sizeof ",,..." > m->size)
+    node = "...";
+  (void) snprintf (m->text + used, m->size - used, "%s%s", used > 0 ? "," : "", node);
+}
+
+char *
+nodes_missing (int arrival, const struct ranks *arrived, const char *list, const char *per_node,
+               char *text, size_t size)
+{
+  struct missing m = { malloc ((size_t) arrived->present * NODE_NAME_MAX + 1), 0, text, size };
+  bool certain = m.hosts != NULL;
+  char note[NODES_NOTE_MAX];
+
+  text[0] = '\0';
+  for (uint32_t rank = 0; certain && rank < arrived->count; rank++)
+    {
+      if (!ranks_has (arrived, rank))
+        continue;
+      certain = nodes_note_read (arrival, rank, note)
+                && nodes_note_value (note, "node", m.hosts + m.used, NODE_NAME_MAX);
+      if (certain)
+        m.used += strlen (m.hosts + m.used) + 1;
+    }
+  if (!certain || !nodes_each (list, per_node, missing_visit, &m))
+    text[0] = '\0';
+  free (m.hosts);
+  return text;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * prune.h - removes what killed and failed jobs have left in a user's
+ * directory of barriers.
+ */
+#ifndef PRUNE_H
+#define PRUNE_H
+
+#include "failure.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PRUNE_AGE_DEFAULT (INT64_C (86400) * 1000000000)
+
+/* Waiting hooks touch their files every 20 s, so what is older than this is no
+ * barrier that may be alive. */
+#define PRUNE_AGE_MIN (INT64_C (120) * 1000000000)
+
+struct prune {
+  int dirfd;     /* the directory of barriers; borrowed */
+  int64_t age;   /* nanoseconds; nothing changed for this long: remains */
+  unsigned most; /* how many to remove at most, 0: no limit */
+  bool dry_run;  /* only report */
+  /* Told of each that was, or would be, removed; may be NULL. */
+  void (*report) (void *context, const char *name, int64_t age);
+  void *context;
+};
+
+/* Returns how many were removed, or with dry_run would be; -1 and EX_IOERR if
+ * the directory cannot be read.  What cannot be removed is passed over. */
+int prune_run (const struct prune *p, struct failure *f);
+
+/* Whether NAME is a barrier's (jobid-...) or what is left of one (gone-...). */
+bool prune_is_barrier (const char *name);
+bool prune_is_remains (const char *name);
+
+/* When something was last changed in the barrier NAME of the directory DIRFD,
+ * in nanoseconds of the file server's clock: a member came, or touched its
+ * file, or left.  -1 with errno if there is none. */
+int64_t prune_last_change (int dirfd, const char *name);
+
+#endif

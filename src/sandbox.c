@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sandbox.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The numbers of linux/landlock.h and of every architecture: older headers do
+ * not have them, and the kernel may have it all the same. */
+#define SANDBOX_CREATE_RULESET 444
+#define SANDBOX_ADD_RULE 445
+#define SANDBOX_RESTRICT_SELF 446
+#define SANDBOX_VERSION 1U      /* flag: return the ABI's version */
+#define SANDBOX_PATH_BENEATH 1U /* type of rule */
+
+/* How many rights on files there are, from execute (bit 0): ABI 2 ends with
+ * refer, ABI 3 with truncate, ABI 5 with ioctl_dev. */
+#define SANDBOX_RIGHTS_2 14
+#define SANDBOX_RIGHTS_3 15
+#define SANDBOX_RIGHTS_5 16
+#define SANDBOX_EXECUTE (UINT64_C (1) << 0)
+#define SANDBOX_READ_FILE (UINT64_C (1) << 2)
+
+struct sandbox_ruleset {
+  uint64_t handled;
+};
+
+struct sandbox_path {
+  uint64_t allowed;
+  int32_t fd;
+} __attribute__ ((packed));
+
+static long
+sandbox_allow (int ruleset, int fd, uint64_t rights)
+{
+  const struct sandbox_path rule = { rights, fd };
+
+  return fd < 0 ? -1 : syscall (SANDBOX_ADD_RULE, ruleset, SANDBOX_PATH_BENEATH, &rule, 0);
+}
+
+void
+sandbox_enter (int dirfd)
+{
+  long version = syscall (SANDBOX_CREATE_RULESET, NULL, 0, SANDBOX_VERSION);
+  int rights = version < 3 ? SANDBOX_RIGHTS_2 : version < 5 ? SANDBOX_RIGHTS_3 : SANDBOX_RIGHTS_5;
+  const struct sandbox_ruleset all = { (UINT64_C (1) << rights) - 1 };
+  int ruleset = -1;
+  long result = -1;
+
+  if (version >= 2)
+    ruleset = (int) syscall (SANDBOX_CREATE_RULESET, &all, sizeof all, 0);
+  if (ruleset >= 0)
+    {
+      /* syslog(3) reads the time zone; to connect to its socket needs no right
+       * on files. */
+      int zone = open ("/etc/localtime", O_PATH | O_CLOEXEC);
+      (void) sandbox_allow (ruleset, zone, SANDBOX_READ_FILE);
+      if (zone >= 0)
+        (void) close (zone);
+      result = sandbox_allow (ruleset, dirfd, all.handled & ~SANDBOX_EXECUTE);
+      if (result == 0)
+        result = syscall (SANDBOX_RESTRICT_SELF, ruleset, 0);
+      (void) close (ruleset);
+    }
+  if (result != 0)
+    log_message (LOG_DEBUG, "going on without Landlock, which this kernel lacks or refuses");
+}
