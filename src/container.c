@@ -73,13 +73,13 @@ parse_object (const char *what, const char *text, size_t length, struct failure 
   enum json_tokener_error error = json_tokener_get_error (tokener);
   if (length == 0)
     (void) fail (f, EX_DATAERR, "%s is empty", what);
-  else if (error == json_tokener_continue)
+  else if (strlen (text) != length)
+    (void) fail (f, EX_DATAERR, "%s has a NUL byte at byte %zu", what, strlen (text));
+  else if (error == json_tokener_continue || error == json_tokener_error_parse_eof)
     (void) fail (f, EX_DATAERR, "%s is cut off after %zu bytes", what, length);
   else if (error != json_tokener_success)
     (void) fail (f, EX_DATAERR, "%s is not JSON: %s at byte %d", what,
                  json_tokener_error_desc (error), tokener->char_offset);
-  else if (strlen (text) != length)
-    (void) fail (f, EX_DATAERR, "%s has a NUL byte at byte %zu", what, strlen (text));
   else if (!json_object_is_type (object, json_type_object))
     (void) fail (f, EX_DATAERR, "%s is not a JSON object", what);
   else

@@ -11,8 +11,11 @@ hook_json_read (const char *path, struct failure *f)
 
   if (json == NULL)
     {
-      (void) fail (f, EX_CONFIG, "%s: cannot be read as JSON: %s", path,
-                   json_util_get_last_err () != NULL ? json_util_get_last_err () : "no memory");
+      const char *why = json_util_get_last_err ();
+      if (why == NULL)
+        why = "no memory";
+      (void) fail (f, EX_CONFIG, "%s: cannot be read as JSON: %.*s", path, (int) strcspn (why, "\n"),
+                   why);
       return NULL;
     }
   if (json_object_is_type (json, json_type_object))

@@ -160,7 +160,7 @@ instance_hold (struct instance *in)
 int
 instance_members (const struct instance *in, uint32_t mine, uint32_t *members)
 {
-  char text[16];
+  char text[16], canonical[16];
   ssize_t n = readlinkat (in->arrival, "../ntasks", text, sizeof text);
 
   if (n < 0 && errno == ENOENT)
@@ -175,7 +175,10 @@ instance_members (const struct instance *in, uint32_t mine, uint32_t *members)
   if ((size_t) n >= sizeof text)
     return 0;
   text[n] = '\0';
-  *members = (uint32_t) strtoul (text, NULL, 10);
+  uint32_t number = (uint32_t) strtoul (text, NULL, 10);
+  (void) snprintf (canonical, sizeof canonical, "%u", number);
+  if (strcmp (text, canonical) == 0)
+    *members = number;
   return 0;
 }
 

@@ -50,13 +50,23 @@ hook_container_env (const void *container, const char *name)
   return container_env (container, name);
 }
 
-/* From here on each message names the job, the step, the procid and the host. */
+/* From here on each message names the host; */
+static void
+hook_name_host (struct hook *h)
+{
+  char subject[200];
+
+  (void) gethostname (h->host, sizeof h->host - 1);
+  (void) snprintf (subject, sizeof subject, "host=%s", h->host);
+  log_set_subject (subject);
+}
+
+/* and from here on the job, the step and the procid, too. */
 static void
 hook_name_task (struct hook *h)
 {
   char subject[200], step[16] = "none";
 
-  (void) gethostname (h->host, sizeof h->host - 1);
   if (h->task.node[0] != '\0')
     (void) snprintf (h->host, sizeof h->host, "%s", h->task.node);
   if (h->task.has_step)
@@ -280,6 +290,7 @@ main (int argc, char **argv)
   result = config_read (&h.config, argc, argv, &f);
   if (result == 0 && h.config.mode != CONFIG_HOOK)
     return main_command (&h.config);
+  hook_name_host (&h);
   process_leave_directory ();
   waiting_start (&h.waiting);
   if (result == 0)

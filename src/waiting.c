@@ -211,11 +211,11 @@ waiting_end_reason (const struct waiting *w)
 enum wake
 waiting_sleep (struct waiting *w, int64_t until, bool changes)
 {
-  for (;;)
+  while (waiting_end_reason (w) == NULL)
     {
       waiting_poll (w, until, changes);
       if (waiting_end_reason (w) != NULL)
-        return WAKE_END;
+        break;
       if (changes && changed)
         {
           changed = 0;
@@ -224,6 +224,7 @@ waiting_sleep (struct waiting *w, int64_t until, bool changes)
       if (until <= waiting_now ())
         return WAKE_TIME;
     }
+  return WAKE_END;
 }
 
 int64_t
