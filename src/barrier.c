@@ -54,6 +54,9 @@
 #define LOOK_MAX (100 * MILLISECOND)
 #define LOOK_RARELY SECOND
 
+/* A member that waits for this long says who it is, for those who look. */
+#define DESCRIBE (SECOND / 2)
+
 /* When member 0 first says who is missing, at level info. */
 #define REPORT (10 * SECOND)
 
@@ -95,6 +98,7 @@ struct stay {
   struct ranks seen;  /* member 0: whose file it has seen at all */
   uint32_t last;      /* of these, who made it last ... */
   int64_t last_time;  /* ... and when, by the server's clock */
+  bool described;     /* who waits here stands in the own file */
   int64_t report;     /* member 0: when to say who is missing */
   int64_t rest;       /* until when not to list a directory again */
 };
@@ -511,6 +515,25 @@ wait_look (struct stay *s, bool check, bool *released)
   return step != STEP_ON || outcome == OUTCOME_NONE ? step : stay_follow (s, outcome, text);
 }
 
+/* Writes into the own file who waits here, once; it costs as much as to arrive,
+ * so who goes at once does it only for the message that says who was last.
+ * Returns when to look again, should nothing happen. */
+static int64_t
+wait_describe (struct stay *s)
+{
+  int64_t until = s->touched + TOUCH;
+
+  if (stay_decides (s) && log_enabled (LOG_INFO))
+    until = earlier (until, s->report);
+  if (s->described)
+    return until;
+  if (!log_enabled (LOG_INFO) && waiting_now () - s->began < DESCRIBE)
+    return earlier (until, s->began + DESCRIBE);
+  instance_describe (&s->in, s->b->self, s->b->note);
+  s->described = true;
+  return until;
+}
+
 /* look, wait.  STEP_ON: released. */
 static enum step
 barrier_wait (struct stay *s)
@@ -522,8 +545,6 @@ barrier_wait (struct stay *s)
   if (outcome != OUTCOME_NONE)
     return stay_follow (s, outcome, text);
   enum step step = stay_settle (s);
-  if (step == STEP_ON)
-    instance_describe (&s->in, s->b->self, s->b->note);
   while (step == STEP_ON && (step = wait_look (s, check, &released)) == STEP_ON && !released)
     {
       const char *reason = waiting_end_reason (s->b->waiting);
@@ -534,10 +555,7 @@ barrier_wait (struct stay *s)
         }
       if (waiting_now () >= s->b->deadline)
         return stay_time_out (s);
-      int64_t until = s->touched + TOUCH;
-      if (stay_decides (s) && log_enabled (LOG_INFO))
-        until = earlier (until, s->report);
-      check = stay_sleep (s, until) == WAKE_CHANGE && !stay_decides (s);
+      check = stay_sleep (s, wait_describe (s)) == WAKE_CHANGE && !stay_decides (s);
     }
   return step;
 }

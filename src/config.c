@@ -156,7 +156,8 @@ config_read_options (struct config *config, int argc, char **argv, struct failur
                      argv[optind - 1]);
       config_take_option (config, option);
     }
-  config->files = argv + optind;
+  /* With no argv[0] at all optind is 1 all the same. */
+  config->files = argv + (optind < argc ? optind : argc);
   return config_check_mode (config, f);
 }
 

@@ -92,6 +92,89 @@ parse_object (const char *what, const char *text, size_t length, struct failure 
   return NULL;
 }
 
+/* The position behind the string that begins at TEXT[AT], or END. */
+static size_t
+skip_string (const char *text, size_t at, size_t end)
+{
+  for (at++; at < end && text[at] != '"'; at++)
+    if (text[at] == '\\')
+      at++;
+  return at < end ? at + 1 : end;
+}
+
+/* The position behind the object or array that begins at TEXT[AT], or END. */
+static size_t
+skip_brackets (const char *text, size_t at, size_t end)
+{
+  size_t depth = 0;
+
+  while (at < end)
+    {
+      char c = text[at];
+      if (c == '"')
+        {
+          at = skip_string (text, at, end);
+          continue;
+        }
+      at++;
+      if (c == '{' || c == '[')
+        depth++;
+      else if ((c == '}' || c == ']') && --depth == 0)
+        break;
+    }
+  return at;
+}
+
+/* Whether the string TEXT[FROM] .. TEXT[TO-1] names a part of config.json that
+ * is large and that nothing here asks for. */
+static bool
+is_ballast (const char *text, size_t from, size_t to)
+{
+  static const char *const names[] = { "\"mounts\"",  "\"hooks\"",        "\"seccomp\"",
+                                       "\"devices\"", "\"capabilities\"", "\"resources\"" };
+
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (to - from == strlen (names[i]) && memcmp (text + from, names[i], to - from) == 0)
+      return true;
+  return false;
+}
+
+/* Most of config.json is mounts and system calls.  Parsed, they would cost more
+ * than all the rest of the hook, so such objects and arrays become a 0 and
+ * spaces: every other byte stays where it is, which error messages tell.  What
+ * is odd is left as it is, for the parser to refuse. */
+static void
+drop_ballast (char *text, size_t end)
+{
+  for (size_t at = 0; at < end;)
+    {
+      size_t from = at;
+
+      if (text[at] != '"')
+        {
+          at++;
+          continue;
+        }
+      at = skip_string (text, at, end);
+      if (!is_ballast (text, from, at))
+        continue;
+      at += strspn (text + at, " \t\r\n");
+      if (text[at] != ':')
+        continue;
+      at++;
+      at += strspn (text + at, " \t\r\n");
+      if (text[at] != '{' && text[at] != '[')
+        continue;
+      from = at;
+      at = skip_brackets (text, at, end);
+      if (at < end)
+        {
+          memset (text + from, ' ', at - from);
+          text[from] = '0';
+        }
+    }
+}
+
 static json_object *
 read_object (const char *what, int fd, size_t max, size_t expected, struct failure *f)
 {
@@ -102,6 +185,7 @@ read_object (const char *what, int fd, size_t max, size_t expected, struct failu
   if (length >= 0)
     {
       text[length] = '\0'; /* read_all() leaves room: it grows when it is full */
+      drop_ballast (text, (size_t) length);
       object = parse_object (what, text, (size_t) length, f);
     }
   else if (errno == EFBIG)

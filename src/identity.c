@@ -142,12 +142,11 @@ identity_search_file (uid_t uid, const char *path, struct passwd *entry, char *b
     error = fgetpwent_r (stream, entry, buffer, PASSWD_LINE_MAX, &found);
   /* "+::::::" and the like are old NIS syntax, parsed as uid 0: no user. */
   while (error == 0 && (found->pw_uid != uid || strchr ("+-", found->pw_name[0]) != NULL));
-  if (ferror (stream) != 0)
-    error = EIO;
+  bool broken = ferror (stream) != 0;
   (void) fclose (stream);
   if (error == 0)
     return 1;
-  if (error == ENOENT)
+  if (error == ENOENT && !broken)
     return 0;
   if (error == ERANGE)
     return fail (f, EX_CONFIG, "PASSWD_FILE %s has a line of more than %zu bytes", path,
@@ -181,12 +180,10 @@ identity_set_name (struct identity *id, const struct passwd *entry, struct failu
 int
 identity_name (struct identity *id, const char *passwd_file, struct failure *f)
 {
+  static char buffer[PASSWD_LINE_MAX]; /* only what is used of it takes memory */
   struct passwd entry, *found = NULL;
-  char *buffer = malloc (PASSWD_LINE_MAX); /* only what is used of it takes memory */
   int result = -1;
 
-  if (buffer == NULL)
-    return fail (f, EX_OSERR, "cannot look up the user's name: %m");
   int in_file = identity_search_file (id->host_uid, passwd_file, &entry, buffer, f);
   if (in_file == 1)
     result = identity_set_name (id, &entry, f);
@@ -201,7 +198,6 @@ identity_name (struct identity *id, const char *passwd_file, struct failure *f)
                      id->host_uid, passwd_file, error == 0 ? "" : ": ",
                      error == 0 ? "" : strerror (error));
     }
-  free (buffer);
   return result;
 }
 
