@@ -225,13 +225,21 @@ stay_list (struct stay *s, stay_lister *list, struct ranks *set)
 }
 
 /* Takes the key away from the instance, and removes it if REMOVE: only where
- * nobody can be in it who could still decide. */
+ * nobody can be in it who could still decide.  Another hook of member 0 may
+ * have taken the key away before. */
 static void
 stay_clear_away (struct stay *s, bool remove)
 {
   char name[256];
+  int gone = 1;
 
-  if (instance_hold (&s->in) == 0 && instance_go_away (&s->in, name) == 0 && remove)
+  if (instance_hold (&s->in) != 0)
+    return;
+  /* A rename that comes too late catches the next instance, and costs everybody
+   * in it another arrival: so look just before. */
+  if (instance_is_current (&s->in, !s->alone) == 1)
+    gone = instance_go_away (&s->in, name);
+  if (remove && (gone == 0 || instance_find_gone (&s->in, name)))
     (void) instance_remove (s->b->dirfd, name);
 }
 
@@ -575,7 +583,7 @@ depart_last (struct stay *s)
   s->b->deadline = until;
   while (waiting_end_reason (s->b->waiting) == NULL
          && stay_list (s, instance_list_departure, &left) == 0 && !ranks_full (&left)
-         && waiting_now () < until)
+         && waiting_now () < until && instance_is_current (&s->in, !s->alone) != 0)
     (void) stay_sleep (s, until);
   if (s->b->released != NULL && log_enabled (LOG_INFO)
       && instance_began (&s->in, &began) == 0)
@@ -583,8 +591,11 @@ depart_last (struct stay *s)
   if (ranks_full (&left))
     stay_clear_away (s, true);
   else
-    log_message (LOG_INFO, "left %s/%s to the next one: not all tasks have departed", s->b->where,
-                 s->b->key);
+    {
+      (void) instance_withdraw (&s->in, s->b->self);
+      log_message (LOG_INFO, "left %s/%s to the next one: not all tasks have departed", s->b->where,
+                   s->b->key);
+    }
   ranks_free (&left);
 }
 
@@ -596,9 +607,12 @@ barrier_depart (struct stay *s)
     instance_poke (&s->in);
   if (instance_depart (&s->in, s->b->self) == 0)
     {
-      (void) instance_withdraw (&s->in, s->b->self);
+      /* Member 0's file stays as long as it is at work here, so that another
+       * hook of it does not take that over. */
       if (stay_decides (s))
         depart_last (s);
+      else
+        (void) instance_withdraw (&s->in, s->b->self);
       return STEP_LEFT;
     }
   if (errno == EEXIST)
@@ -628,8 +642,9 @@ yield_is_complete (struct stay *s, stay_lister *list)
   return complete;
 }
 
-/* Member 0 makes an instance go that another hook of its task has, or had.
- * STEP_ON: not yet. */
+/* Member 0 makes an instance go that another hook of its task has, or had.  A
+ * release that all have departed from is left to the hook that made it, as
+ * long as that can be at work.  STEP_ON: not yet. */
 static enum step
 yield_clear (struct stay *s)
 {
@@ -649,7 +664,9 @@ yield_clear (struct stay *s)
   if (outcome == OUTCOME_ERROR)
     return stay_failed_or_gone (s, "look at");
   (void) instance_outcome_time (&s->in, &made);
-  if (outcome == OUTCOME_RELEASED && yield_is_complete (s, instance_list_departure))
+  if (outcome == OUTCOME_RELEASED
+      && (instance_stat (&s->in, 0, &st) != 0 || now - made > BARRIER_LEAVE + SECOND)
+      && yield_is_complete (s, instance_list_departure))
     stay_clear_away (s, true);
   else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && now - made > LEFT_OVER)
            || (outcome == OUTCOME_CALLED_OFF

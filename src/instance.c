@@ -596,6 +596,27 @@ instance_go_away (const struct instance *in, char name[256])
   return -1;
 }
 
+bool
+instance_find_gone (const struct instance *in, char name[256])
+{
+  DIR *dir = instance_list (in->parent);
+  const struct dirent *entry;
+  bool found = false;
+  struct stat st;
+
+  while (dir != NULL && !found && (entry = readdir (dir)) != NULL)
+    {
+      found = strncmp (entry->d_name, INSTANCE_GONE, strlen (INSTANCE_GONE)) == 0
+              && fstatat (in->parent, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
+              && instance_is (in, &st);
+      if (found)
+        (void) snprintf (name, 256, "%s", entry->d_name);
+    }
+  if (dir != NULL)
+    (void) closedir (dir);
+  return found;
+}
+
 static void instance_remove_entry (int dirfd, const char *name, int depth);
 
 /* Removes what is in DIRFD, but for KEEP. */

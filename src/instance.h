@@ -130,6 +130,10 @@ int instance_is_current (const struct instance *in, bool fresh);
  * instance_hold(). */
 int instance_go_away (const struct instance *in, char name[256]);
 
+/* Whether this instance is in the directory under the name of one that went
+ * away, and under which: NAME.  After instance_hold(). */
+bool instance_find_gone (const struct instance *in, char name[256]);
+
 /* Removes the instance PARENT/NAME that went away, and all that is in it.
  * Late-comers may go on making files for a moment.  -1 if it is still there
  * afterwards. */
