@@ -366,13 +366,13 @@ barrier_enter (struct stay *s)
   return STEP_ON;
 }
 
-/* arrive */
+/* arrive; or take the place of who would, with instance_refuse(). */
 static enum step
-barrier_arrive (struct stay *s)
+barrier_arrive (struct stay *s, int (*how) (const struct instance *in, uint32_t rank))
 {
   if (s->members != s->b->members && !stay_decides (s))
     return STEP_YIELD;
-  if (instance_arrive (&s->in, s->b->self) == 0)
+  if (how (&s->in, s->b->self) == 0)
     return STEP_ON;
   return errno == EEXIST ? STEP_YIELD : stay_failed_or_gone (s, "arrive in");
 }
@@ -754,7 +754,7 @@ barrier_stay (struct barrier *b, struct failure *f)
   stay_begin (&s, b, f);
   step = barrier_enter (&s);
   if (step == STEP_ON)
-    step = barrier_arrive (&s);
+    step = barrier_arrive (&s, instance_arrive);
   if (step == STEP_ON)
     step = barrier_wait (&s);
   /* From here on the instance is this hook's, unless it yields. */
@@ -807,8 +807,9 @@ barrier_call_off (struct barrier *b, const char *reason)
 
       stay_begin (&s, b, &f);
       step = barrier_enter (&s);
+      /* An arrival could complete the barrier before it is called off. */
       if (step == STEP_ON)
-        step = barrier_arrive (&s);
+        step = barrier_arrive (&s, instance_refuse);
       if (step == STEP_ON || step == STEP_FAILED)
         {
           (void) fail (&f, EX_PROTOCOL, "%s", reason);

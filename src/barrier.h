@@ -73,8 +73,8 @@ struct barrier {
  * BARRIER_LEAVE after the release. */
 int barrier_meet (struct barrier *b, struct failure *f);
 
-/* Arrives and calls the barrier off because of REASON, for a member that knows
- * that it cannot come.  Does not wait.  What cannot be done is not done: an
+/* Calls the barrier off because of REASON, for a member that knows that it
+ * cannot come, in its place.  Does not wait.  What cannot be done is not done: an
  * earlier barrier of this member is left alone. */
 void barrier_call_off (struct barrier *b, const char *reason);
 

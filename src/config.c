@@ -12,7 +12,7 @@ const char config_help[]
   = "Usage: slurm_global_sync_hook [OPTION]...\n"
     "  or:  slurm_global_sync_hook --status [--user=NAME] [--job=JOB] [--json | --watch]\n"
     "  or:  slurm_global_sync_hook --prune [--user=NAME] [--older-than=AGE] [--dry-run]\n"
-    "  or:  slurm_global_sync_hook --check [HOOK_JSON]...\n"
+    "  or:  slurm_global_sync_hook --check [--user=NAME] [HOOK_JSON]...\n"
     "An OCI hook: lets the container start when the containers of all other tasks\n"
     "of the Slurm job step are there, too.  The OCI runtime runs it, with the\n"
     "container's state on standard input.\n"
@@ -133,8 +133,15 @@ config_check_mode (const struct config *config, struct failure *f)
     return fail (f, EX_USAGE, "--json does not go with --watch; try --help");
   if ((config->older_than != NULL || config->dry_run) && mode != CONFIG_PRUNE)
     return fail (f, EX_USAGE, "--older-than and --dry-run go with --prune; try --help");
-  if (config->user != NULL && mode != CONFIG_STATUS && mode != CONFIG_PRUNE)
-    return fail (f, EX_USAGE, "--user goes with --status and --prune; try --help");
+  if (config->user != NULL && mode == CONFIG_HOOK)
+    return fail (f, EX_USAGE, "--user goes with --status, --prune and --check; try --help");
+  if (config->job != NULL && (config->job[0] == '\0' || strspn (config->job, "0123456789") != strlen (config->job)))
+    return fail (f, EX_USAGE, "--job=%s is not a job id; try --help", config->job);
+  if ((config->timeout_text != NULL || config->log_level_text != NULL) && mode != CONFIG_HOOK)
+    return fail (f, EX_USAGE, "--timeout and --log-level are the hook's; try --help");
+  if ((config->base_dir != NULL || config->passwd_file != NULL) && mode == CONFIG_CHECK)
+    return fail (f, EX_USAGE, "--check takes --base-dir and --passwd-file from the hook's JSON; "
+                              "try --help");
   if (config->files[0] != NULL && mode != CONFIG_CHECK)
     return fail (f, EX_USAGE, "argument %s is not an option; try --help", config->files[0]);
   return 0;
@@ -167,6 +174,8 @@ config_read (struct config *config, int argc, char **argv, struct failure *f)
   *config = (struct config){ 0 };
   if (config_read_options (config, argc, argv, f) != 0)
     return -1;
+  if (config->mode == CONFIG_CHECK)
+    return 0;
   if (config->base_dir == NULL)
     config->base_dir = getenv ("HOOK_BASE_DIR");
   if (config->passwd_file == NULL)

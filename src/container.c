@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "container.h"
 
+#include "json_text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
@@ -14,83 +16,7 @@
  * only keep a broken producer from filling the memory. */
 #define STATE_MAX ((size_t) 4 << 20)
 #define CONFIG_MAX ((size_t) 32 << 20)
-#define DEPTH_MAX 32
 #define ID_MAX INT64_C (4294967294) /* 2^32-1 means "no id" to the kernel */
-
-/* Reads FD to its end; what is beyond MAX is read and thrown away, since a
- * runtime that writes the state would otherwise be told of a broken pipe and
- * not of the exit status.  Returns the length, or -1 with errno; EFBIG: more
- * than MAX.  *TEXT is the caller's, also after an error. */
-static ssize_t
-read_all (int fd, size_t max, size_t expected, char **text)
-{
-  size_t used = 0, size = expected;
-
-  *text = malloc (size);
-  while (*text != NULL)
-    {
-      ssize_t n = read (fd, *text + used, size - used);
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -1;
-      if (n == 0)
-        break;
-      used += (size_t) n;
-      if (used < size)
-        continue;
-      if (size > max)
-        {
-          while ((n = read (fd, *text, size)) > 0)
-            ;
-          errno = EFBIG;
-          return -1;
-        }
-      char *larger = realloc (*text, size * 2);
-      if (larger == NULL)
-        return -1;
-      *text = larger;
-      size *= 2;
-    }
-  return *text == NULL ? -1 : (ssize_t) used;
-}
-
-/* Parses TEXT, which must be one JSON object and nothing else. */
-static json_object *
-parse_object (const char *what, const char *text, size_t length, struct failure *f)
-{
-  json_tokener *tokener = json_tokener_new_ex (DEPTH_MAX);
-  json_object *object = NULL;
-
-  if (tokener == NULL)
-    {
-      (void) fail (f, EX_OSERR, "cannot parse %s: %m", what);
-      return NULL;
-    }
-  json_tokener_set_flags (tokener, JSON_TOKENER_STRICT);
-  /* Length + 1: the final NUL tells the parser that nothing follows. */
-  object = json_tokener_parse_ex (tokener, text, (int) length + 1);
-  enum json_tokener_error error = json_tokener_get_error (tokener);
-  if (length == 0)
-    (void) fail (f, EX_DATAERR, "%s is empty", what);
-  else if (strlen (text) != length)
-    (void) fail (f, EX_DATAERR, "%s has a NUL byte at byte %zu", what, strlen (text));
-  else if (error == json_tokener_continue || error == json_tokener_error_parse_eof)
-    (void) fail (f, EX_DATAERR, "%s is cut off after %zu bytes", what, length);
-  else if (error != json_tokener_success)
-    (void) fail (f, EX_DATAERR, "%s is not JSON: %s at byte %d", what,
-                 json_tokener_error_desc (error), tokener->char_offset);
-  else if (!json_object_is_type (object, json_type_object))
-    (void) fail (f, EX_DATAERR, "%s is not a JSON object", what);
-  else
-    {
-      json_tokener_free (tokener);
-      return object;
-    }
-  json_object_put (object);
-  json_tokener_free (tokener);
-  return NULL;
-}
 
 /* The position behind the string that begins at TEXT[AT], or END. */
 static size_t
@@ -180,18 +106,13 @@ read_object (const char *what, int fd, size_t max, size_t expected, struct failu
 {
   char *text = NULL;
   json_object *object = NULL;
-  ssize_t length = read_all (fd, max, expected, &text);
+  ssize_t length = json_text_read (what, fd, max, expected, &text, f);
 
   if (length >= 0)
     {
-      text[length] = '\0'; /* read_all() leaves room: it grows when it is full */
       drop_ballast (text, (size_t) length);
-      object = parse_object (what, text, (size_t) length, f);
+      object = json_text_parse (what, text, (size_t) length, f);
     }
-  else if (errno == EFBIG)
-    (void) fail (f, EX_DATAERR, "%s is larger than %zu MB", what, max >> 20);
-  else
-    (void) fail (f, errno == ENOMEM ? EX_OSERR : EX_IOERR, "cannot read %s: %m", what);
   free (text);
   return object;
 }

@@ -5,12 +5,40 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The length of the UTF-8 character at TEXT, or 0 if it is none that may be
+ * shown: a control character, or no UTF-8. */
+static size_t
+text_character (const unsigned char *text)
+{
+  size_t length = text[0] < 0x80 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+
+  if (length == 1)
+    return text[0] >= 0x20 && text[0] != 0x7f;
+  /* 0x80-0xc1 begin none, above 0xf4 is none; 0xc2 0x80-0x9f are controls. */
+  if (text[0] < 0xc2 || text[0] > 0xf4 || (text[0] == 0xc2 && text[1] < 0xa0))
+    return 0;
+  /* Overlong forms, surrogates, and above U+10FFFF. */
+  if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f)
+      || (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
+    return 0;
+  for (size_t i = 1; i < length; i++)
+    if ((text[i] & 0xc0) != 0x80) /* a NUL, too */
+      return 0;
+  return length;
+}
+
 char *
 text_clean (char *text)
 {
-  for (char *p = text; *p != '\0'; p++)
-    if ((unsigned char) *p < 0x20 || *p == 0x7f)
-      *p = '?';
+  for (size_t i = 0, length; text[i] != '\0'; i += length)
+    {
+      length = text_character ((unsigned char *) text + i);
+      if (length == 0)
+        {
+          text[i] = '?';
+          length = 1;
+        }
+    }
   return text;
 }
 

@@ -28,9 +28,9 @@ struct failure {
   char text[1024];
 };
 
-/* Fills F and returns -1, so that `return fail (f, ...)` reads well.  Every
- * control character of the result becomes '?'; what does not fit is cut.
- * "%m" prints errno, as in syslog(3). */
+/* Fills F and returns -1, so that `return fail (f, ...)` reads well.  The
+ * result is cleaned; what does not fit is cut.  "%m" prints errno, as in
+ * syslog(3). */
 int fail (struct failure *f, int status, const char *format, ...)
   __attribute__ ((format (printf, 3, 4)));
 
@@ -38,7 +38,8 @@ int fail (struct failure *f, int status, const char *format, ...)
 void fail_prefix (struct failure *f, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 
-/* Replaces control characters in TEXT by '?', in place; returns TEXT. */
+/* Replaces control characters in TEXT, and what is not UTF-8, by '?', in place;
+ * returns TEXT. */
 char *text_clean (char *text);
 
 #endif

@@ -1,28 +1,34 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "hook_json.h"
 
+#include "json_text.h"
+
+#include <fcntl.h>
 #include <json-c/json.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define HOOK_JSON_MAX ((size_t) 1 << 20)
 
 struct json_object *
 hook_json_read (const char *path, struct failure *f)
 {
-  json_object *json = json_object_from_file (path);
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  json_object *json = NULL;
+  char *text = NULL;
 
-  if (json == NULL)
+  if (fd < 0)
     {
-      const char *why = json_util_get_last_err ();
-      if (why == NULL)
-        why = "no memory";
-      (void) fail (f, EX_CONFIG, "%s: cannot be read as JSON: %.*s", path, (int) strcspn (why, "\n"),
-                   why);
+      (void) fail (f, EX_NOINPUT, "%s: %m", path);
       return NULL;
     }
-  if (json_object_is_type (json, json_type_object))
-    return json;
-  (void) fail (f, EX_CONFIG, "%s: not a JSON object", path);
-  json_object_put (json);
-  return NULL;
+  ssize_t length = json_text_read (path, fd, HOOK_JSON_MAX, 4096, &text, f);
+  if (length >= 0)
+    json = json_text_parse (path, text, (size_t) length, f);
+  free (text);
+  (void) close (fd);
+  return json;
 }
 
 /* The strings of the array NAME in "hook"; others count as "". */

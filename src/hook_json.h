@@ -15,8 +15,8 @@ struct json_object;
 #define HOOK_JSON_INSTALLED "/etc/containers/oci/hooks.d/slurm-global-sync.json"
 #endif
 
-/* Reads PATH.  EX_CONFIG if it is not there or is not a JSON object.  The
- * caller ends with json_object_put(). */
+/* Reads PATH.  EX_NOINPUT if it cannot be opened, EX_DATAERR if it is not a
+ * JSON object.  The caller ends with json_object_put(). */
 struct json_object *hook_json_read (const char *path, struct failure *f);
 
 /* A setting that the hook will get: the value of OPTION ("base-dir") in

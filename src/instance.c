@@ -186,11 +186,8 @@ instance_members (const struct instance *in, uint32_t mine, uint32_t *members)
  * a descriptor to close, which NFS would turn into another request and, if the
  * file is removed first, into a ".nfs" file.  Some FUSE file systems lack it. */
 static int
-instance_mark (int dirfd, uint32_t rank)
+instance_mark (int dirfd, const char *name)
 {
-  char name[INSTANCE_NAME_MAX];
-
-  instance_name (name, rank);
   if (mknodat (dirfd, name, S_IFREG | 0600, 0) == 0)
     return 0;
   if (errno != ENOSYS && errno != EOPNOTSUPP && errno != EPERM && errno != EINVAL)
@@ -202,7 +199,19 @@ instance_mark (int dirfd, uint32_t rank)
 int
 instance_arrive (const struct instance *in, uint32_t rank)
 {
-  return instance_mark (in->arrival, rank);
+  char name[INSTANCE_NAME_MAX];
+
+  instance_name (name, rank);
+  return instance_mark (in->arrival, name);
+}
+
+int
+instance_refuse (const struct instance *in, uint32_t rank)
+{
+  char name[INSTANCE_NAME_MAX];
+
+  instance_name (name, rank);
+  return symlinkat ("does-not-come", in->arrival, name);
 }
 
 int
@@ -214,17 +223,20 @@ instance_withdraw (const struct instance *in, uint32_t rank)
   return unlinkat (in->arrival, name, 0);
 }
 
-/* For file systems without links from one directory to another (BeeGFS, AFS):
- * the two steps that linkat(2) does at once.  A file that is gone from arrival
- * by now was there no more when the departure was made, either. */
+/* For file systems without links from one directory to another (BeeGFS, AFS).
+ * A rename would go over the file of another hook of this member, so the
+ * departure is claimed first, exclusively, by a name that does not count.  An
+ * instance that is removed loses arrival before the claims: then there is
+ * nothing to rename any more. */
 static int
-instance_depart_unlinked (const struct instance *in, uint32_t rank, const char *name)
+instance_depart_unlinked (const struct instance *in, const char *name)
 {
-  struct stat st;
+  char claim[INSTANCE_NAME_MAX + 8];
 
-  if (instance_mark (in->departure, rank) != 0)
+  (void) snprintf (claim, sizeof claim, "claim-%s", name);
+  if (instance_mark (in->departure, claim) != 0)
     return -1;
-  return fstatat (in->arrival, name, &st, AT_SYMLINK_NOFOLLOW);
+  return renameat (in->arrival, name, in->departure, name);
 }
 
 int
@@ -237,7 +249,7 @@ instance_depart (const struct instance *in, uint32_t rank)
   if (linkat (in->arrival, name, in->departure, name, 0) == 0)
     return 0;
   if (errno == EPERM || errno == EXDEV || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK)
-    return instance_depart_unlinked (in, rank, name);
+    return instance_depart_unlinked (in, name);
   if (errno != EEXIST)
     return -1;
   /* EEXIST may be the answer to the repetition of a request that was done. */

@@ -78,10 +78,12 @@ int instance_hold (struct instance *in);
 int instance_members (const struct instance *in, uint32_t mine, uint32_t *members);
 
 /* Makes the file of member RANK in arrival; exclusively: EEXIST if there is
- * one.  instance_touch() shows that the member is alive, instance_disown()
+ * one.  instance_refuse() takes its place by something that is listed, but does
+ * not count: the member will not come.  instance_touch() shows that the member is alive, instance_disown()
  * that it is not, instance_withdraw() removes the file, instance_describe()
  * writes TEXT into it (best effort). */
 int instance_arrive (const struct instance *in, uint32_t rank);
+int instance_refuse (const struct instance *in, uint32_t rank);
 int instance_touch (const struct instance *in, uint32_t rank);
 void instance_disown (const struct instance *in, uint32_t rank);
 int instance_withdraw (const struct instance *in, uint32_t rank);

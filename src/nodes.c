@@ -117,6 +117,8 @@ walk_ranges (struct walk *w, const char *prefix, int length, const char *ranges,
         return false;
       if (*end == '-')
         last = strtoul (end + 1, &end, 10);
+      if (last < first)
+        return false;
       for (unsigned long n = first; n <= last; n++)
         {
           if (snprintf (node, sizeof node, "%.*s%0*lu%.*s", length, prefix, width, n, suffix_length,
@@ -164,12 +166,14 @@ nodes_each (const char *list, const char *per_node, nodes_visit *visit, void *co
         }
       list += *list == ',' ? 1 : 0;
     }
-  return true;
+  return w.per_node.repeat == 0 && *w.per_node.rest == '\0';
 }
 
 struct missing {
   char *hosts; /* of the members that have arrived, one after another */
   size_t used;
+  uint64_t tasks;   /* of the nodes visited */
+  uint64_t arrived; /* of these */
   char *text;
   size_t size;
 };
@@ -183,6 +187,8 @@ missing_visit (void *context, const char *node, uint32_t tasks)
 
   for (const char *host = m->hosts; host < m->hosts + m->used; host += strlen (host) + 1)
     there += strcmp (host, node) == 0;
+  m->tasks += tasks;
+  m->arrived += there;
   if (there >= tasks || strstr (m->text, "...") != NULL)
     return;
   if (used + strlen (node) + sizeof ",,..." > m->size)
@@ -194,11 +200,12 @@ char *
 nodes_missing (int arrival, const struct ranks *arrived, const char *list, const char *per_node,
                char *text, size_t size)
 {
-  struct missing m = { malloc ((size_t) arrived->present * NODE_NAME_MAX + 1), 0, text, size };
-  bool certain = m.hosts != NULL;
+  struct missing m = { .text = text, .size = size };
   char note[NODES_NOTE_MAX];
 
   text[0] = '\0';
+  m.hosts = malloc ((size_t) arrived->present * NODE_NAME_MAX + 1);
+  bool certain = m.hosts != NULL;
   for (uint32_t rank = 0; certain && rank < arrived->count; rank++)
     {
       if (!ranks_has (arrived, rank))
@@ -208,7 +215,9 @@ nodes_missing (int arrival, const struct ranks *arrived, const char *list, const
       if (certain)
         m.used += strlen (m.hosts + m.used) + 1;
     }
-  if (!certain || !nodes_each (list, per_node, missing_visit, &m))
+  /* Every task must be on a node of the list, and everybody who arrived, too. */
+  if (!certain || !nodes_each (list, per_node, missing_visit, &m) || m.tasks != arrived->count
+      || m.arrived != arrived->present)
     text[0] = '\0';
   free (m.hosts);
   return text;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "slurm_env.h"
 
+#include "nodes.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -175,6 +177,36 @@ read_list (const struct variables *v, const char *name, const char *marks, char 
     memcpy (list, value, length + 1);
 }
 
+struct node_search {
+  char *name;
+  size_t size;
+  uint32_t rest; /* nodes before the one that is looked for */
+};
+
+static void
+find_node (void *context, const char *node, uint32_t tasks)
+{
+  struct node_search *search = context;
+
+  (void) tasks;
+  if (search->rest-- == 0)
+    (void) snprintf (search->name, search->size, "%s", node);
+}
+
+/* SLURMD_NODENAME is not in podman's SLURM_*; SLURM_NODEID is the place of the
+ * node in the list of the step's. */
+static void
+read_node_by_id (struct slurm_task *task, const struct variables *v)
+{
+  const char *text = look_up_optional (v, "SLURM_NODEID");
+  struct node_search search = { task->node, sizeof task->node, 0 };
+  struct failure unused;
+
+  if (text != NULL && task->node[0] == '\0'
+      && parse_number ("SLURM_NODEID", text, 0, UINT32_MAX, &search.rest, &unused) == 0)
+    (void) nodes_each (task->node_list, task->tasks_per_node, find_node, &search);
+}
+
 static int
 read_optional (struct slurm_task *task, const struct variables *v, struct failure *f)
 {
@@ -211,6 +243,7 @@ read_optional (struct slurm_task *task, const struct variables *v, struct failur
   read_list (v, "SLURM_STEP_NODELIST", "-_.,[]", task->node_list, sizeof task->node_list);
   read_list (v, "SLURM_STEP_TASKS_PER_NODE", ",()", task->tasks_per_node,
              sizeof task->tasks_per_node);
+  read_node_by_id (task, v);
   task->has_step = step != NULL;
   task->first_on_node = localid == 0;
   task->has_uid = uid != NULL;

@@ -30,7 +30,7 @@ struct slurm_task {
   bool has_uid;
   uid_t uid;     /* SLURM_JOB_UID, a hint and no more */
   pid_t pid;     /* SLURM_TASK_PID, also a hint; 0 if not told */
-  char node[64]; /* SLURMD_NODENAME, "" if not told */
+  char node[64]; /* SLURMD_NODENAME, or by SLURM_NODEID; "" if not told */
   char node_list[256];      /* SLURM_STEP_NODELIST, "" if not told or longer */
   char tasks_per_node[128]; /* SLURM_STEP_TASKS_PER_NODE, the same */
 };

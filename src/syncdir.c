@@ -74,10 +74,32 @@ syncdir_open_user (const char *base, const char *path, const struct identity *id
   return -1;
 }
 
+/* NAME in PARENT is there and cannot be opened: says why. */
+static void
+syncdir_explain (int parent, const char *name, const char *path, const struct identity *id,
+                 struct failure *f)
+{
+  struct stat st = { .st_uid = id->uid };
+  int error = errno;
+
+  if (fstatat (parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR (st.st_mode))
+    (void) fail (f, EX_NOPERM, "%s/%s is not a directory, or a symbolic link; remove it", path,
+                 name);
+  else if (error == EACCES && st.st_uid != id->uid)
+    (void) fail (f, EX_NOPERM, "%s/%s belongs to uid %u, not to uid %u; remove it", path, name,
+                 st.st_uid, id->uid);
+  else
+    {
+      errno = error;
+      (void) fail (f, EX_CANTCREAT, "cannot open %s/%s: %m", path, name);
+    }
+}
+
 /* Opens NAME in PARENT, making it with MAKE if it is not there; closes
  * PARENT. */
 static int
-syncdir_open_or_make (int parent, const char *name, bool make, const char *path, struct failure *f)
+syncdir_open_or_make (int parent, const char *name, bool make, const char *path,
+                      const struct identity *id, struct failure *f)
 {
   const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   int fd = openat (parent, name, flags);
@@ -91,11 +113,8 @@ syncdir_open_or_make (int parent, const char *name, bool make, const char *path,
       else if ((fd = openat (parent, name, flags)) < 0)
         (void) fail (f, EX_CANTCREAT, "cannot open %s/%s: %m", path, name);
     }
-  else if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
-    (void) fail (f, EX_NOPERM, "%s/%s is not a directory, or a symbolic link; remove it", path,
-                 name);
   else if (fd < 0)
-    (void) fail (f, EX_CANTCREAT, "cannot open %s/%s: %m", path, name);
+    syncdir_explain (parent, name, path, id, f);
   (void) close (parent);
   return fd;
 }
@@ -106,7 +125,7 @@ syncdir_open_own (int parent, const char *name, bool make, const char *path,
                   const struct identity *id, struct failure *f)
 {
   struct stat st;
-  int fd = syncdir_open_or_make (parent, name, make, path, f);
+  int fd = syncdir_open_or_make (parent, name, make, path, id, f);
 
   if (fd < 0)
     return -1;

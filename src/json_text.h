@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * json_text.h - JSON from a file or a pipe, with errors that say where.
+ */
+#ifndef JSON_TEXT_H
+#define JSON_TEXT_H
+
+#include "failure.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct json_object;
+
+/* Reads FD to its end.  *TEXT gets what was read, with a NUL behind it, and is
+ * the caller's to free, also after an error.  EXPECTED is a guess at the size.
+ * What is beyond MAX is read and thrown away, since a runtime that writes would
+ * otherwise be told of a broken pipe and not of the exit status; then it is
+ * EX_DATAERR.  EX_IOERR or EX_OSERR when reading or memory fails.  Returns the
+ * length, or -1.  WHAT names the source in messages. */
+ssize_t json_text_read (const char *what, int fd, size_t max, size_t expected, char **text,
+                        struct failure *f);
+
+/* Parses TEXT, which must be one JSON object and nothing else, nested no deeper
+ * than 32.  Returns it, for json_object_put(), or NULL: EX_DATAERR, EX_OSERR. */
+struct json_object *json_text_parse (const char *what, const char *text, size_t length,
+                                     struct failure *f);
+
+#endif
