@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "admin_check.h"
 
+#include "admin.h"
 #include "failure.h"
 #include "hook_json.h"
 #include "identity.h"
@@ -10,9 +11,12 @@
 #include "waiting.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
 #include <json-c/json.h>
 #include <libgen.h>
 #include <limits.h>
+#include <regex.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +30,9 @@
 /* podman's own limit for creating a container, in seconds: no option of podman
  * changes it. */
 #define PODMAN_LIMIT 240
+
+/* More arguments than this no hook has. */
+#define ARGUMENTS_MAX 32
 
 enum finding {
   OK,
@@ -69,9 +76,12 @@ check_program (const char *file, json_object *hook)
 {
   json_object *path = member_of (hook, "path", json_type_string);
   const char *program = path == NULL ? "" : json_object_get_string (path);
+  struct stat st;
 
   if (program[0] != '/')
     say (ERROR, "%s: hook.path \"%s\" is not an absolute path; podman skips the hook", file, program);
+  else if (stat (program, &st) == 0 && !S_ISREG (st.st_mode))
+    say (ERROR, "%s: hook.path %s is not a program", file, program);
   else if (access (program, X_OK) != 0)
     say (ERROR, "%s: hook.path %s: %s; podman skips the hook without a word", file, program,
          strerror (errno));
@@ -97,7 +107,9 @@ check_stages (const char *file, json_object *json)
       while (k < 3 && strcmp (stage, known[k]) != 0)
         k++;
       if (k == 3)
-        say (ERROR, "%s: stage %s is not one for this hook; use prestart", file, stage);
+        say (ERROR, "%s: stage %s is not one for this hook, and one that podman does not know breaks "
+                    "every podman run on this node; use prestart",
+             file, stage);
       else if (k == 2)
         say (WARNING, "%s: stage createContainer: does not work with --userns=auto and nomap; "
                       "prestart does",
@@ -107,30 +119,101 @@ check_stages (const char *file, json_object *json)
     }
 }
 
+/* Go's regular expressions are not POSIX's, but what is broken here is broken
+ * there, too. */
+static void
+check_expression (const char *file, const char *text)
+{
+  regex_t expression;
+
+  if (regcomp (&expression, text, REG_EXTENDED | REG_NOSUB) != 0)
+    {
+      say (ERROR, "%s: \"%s\" is not a regular expression: breaks every podman run on this node", file,
+           text);
+      return;
+    }
+  regfree (&expression);
+}
+
 static void
 check_when (const char *file, json_object *json)
 {
   json_object *when = member_of (json, "when", json_type_object);
   json_object *version = member_of (json, "version", json_type_string);
+  json_object *annotations = member_of (when, "annotations", json_type_object);
 
   if (version == NULL || strcmp (json_object_get_string (version), "1.0.0") != 0)
-    say (ERROR, "%s: \"version\" is not \"1.0.0\"", file);
-  if (when == NULL)
-    say (ERROR, "%s: \"when\" is missing: every podman run on this node would fail", file);
+    say (ERROR, "%s: \"version\" is not \"1.0.0\": breaks every podman run on this node", file);
+  if (when == NULL || json_object_object_length (when) == 0)
+    say (ERROR, "%s: \"when\" is missing or empty: the hook never runs", file);
   else if (member_of (when, "always", json_type_boolean) != NULL)
     say (WARNING, "%s: \"when\" has \"always\": the hook runs in every container of this node", file);
-  else if (member_of (when, "annotations", json_type_object) == NULL)
+  else if (annotations == NULL)
     say (WARNING, "%s: \"when\" has no \"annotations\": users cannot ask for the hook", file);
   else
-    say (OK, "%s: users ask for the hook by an annotation", file);
+    {
+      json_object_object_foreach (annotations, key, value)
+      {
+        check_expression (file, key);
+        check_expression (file, json_object_is_type (value, json_type_string)
+                                  ? json_object_get_string (value)
+                                  : "(not a string");
+      }
+      say (OK, "%s: users ask for the hook by an annotation", file);
+    }
+}
+
+/* hook.args as the hook will read them, and the types of what else it has. */
+static void
+check_arguments (const char *file, json_object *hook)
+{
+  static const char *const lists[] = { "args", "env" };
+  char *argv[ARGUMENTS_MAX + 1] = { NULL };
+  json_object *timeout = NULL;
+  struct config config;
+  struct failure f;
+  int argc = 0;
+
+  for (size_t i = 0; i < 2; i++)
+    {
+      json_object *list = NULL;
+      if (hook == NULL || !json_object_object_get_ex (hook, lists[i], &list))
+        continue;
+      size_t count = json_object_is_type (list, json_type_array)
+                       ? (size_t) json_object_array_length (list)
+                       : 0;
+      bool strings = count > 0 || json_object_is_type (list, json_type_array);
+      for (size_t k = 0; k < count; k++)
+        {
+          json_object *entry = json_object_array_get_idx (list, k);
+          strings = strings && json_object_is_type (entry, json_type_string);
+          if (i == 0 && argc < ARGUMENTS_MAX && json_object_is_type (entry, json_type_string))
+            argv[argc++] = strdup (json_object_get_string (entry));
+        }
+      if (!strings)
+        say (ERROR, "%s: hook.%s is not a list of strings: breaks every podman run on this node", file,
+             lists[i]);
+    }
+  optind = 0; /* getopt_long(3) starts anew */
+  if (argc > 0 && (config_read (&config, argc, argv, &f) != 0 || config.mode != CONFIG_HOOK))
+    say (ERROR, "%s: hook.args: %s", file, config.mode == CONFIG_HOOK ? f.text : "not the hook's");
+  while (argc > 0)
+    free (argv[--argc]);
+  if (hook != NULL && json_object_object_get_ex (hook, "timeout", &timeout)
+      && !json_object_is_type (timeout, json_type_int))
+    say (ERROR, "%s: hook.timeout is not a number: breaks every podman run on this node", file);
 }
 
 static void
 check_timeout (const char *file, json_object *json, json_object *hook)
 {
-  const char *text = hook_json_setting (json, "timeout", "HOOK_TIMEOUT");
   json_object *limit = member_of (hook, "timeout", json_type_int);
-  struct config config = { .base_dir = "/", .passwd_file = "/", .timeout_text = text };
+  struct config config = {
+    .base_dir = "/",
+    .passwd_file = "/",
+    .timeout_text = hook_json_setting (json, "timeout", "HOOK_TIMEOUT"),
+    .log_level_text = hook_json_setting (json, "log-level", "HOOK_LOG_LEVEL"),
+  };
   struct failure f;
 
   if (config_settle (&config, NULL, NULL, &f) != 0)
@@ -180,60 +263,64 @@ check_podman_reads (const char *file)
          count > 0 ? dirs[0] : "/usr/share/containers/oci/hooks.d");
 }
 
-/* The file system of BASE, and who sees it. */
+/* The file system of DIR, and who sees it. */
 static void
-check_file_system (const char *base)
+check_file_system (const char *dir)
 {
   static const struct
   {
     uint32_t magic;
     const char *name;
-    bool shared;
-  } known[] = {
-    { 0x6969, "NFS", true },
-    { 0x0bd00bd0, "Lustre", true },
-    { 0x47504653, "GPFS (Storage Scale)", true },
-    { 0x19830326, "BeeGFS", true },
-    { 0x00c36400, "CephFS", true },
-    { 0xff534d42, "SMB", true },
-    { 0xfe534d42, "SMB", true },
-    { 0x01021997, "9p", true },
-    { 0x5346414f, "AFS", true },
-    { 0x7461636f, "OCFS2", true },
-    { 0x01161970, "GFS2", true },
-    { 0xaad7aaea, "PanFS", true },
-    { 0x65735546, "FUSE", true },
+  } shared[] = {
+    { 0x6969, "NFS" },       { 0x0bd00bd0, "Lustre" }, { 0x47504653, "GPFS (Storage Scale)" },
+    { 0x19830326, "BeeGFS" }, { 0x00c36400, "CephFS" }, { 0xff534d42, "SMB" },
+    { 0xfe534d42, "SMB" },   { 0x01021997, "9p" },     { 0x5346414f, "AFS" },
+    { 0x7461636f, "OCFS2" }, { 0x01161970, "GFS2" },   { 0xaad7aaea, "PanFS" },
+    { 0x65735546, "FUSE" },
   };
+  int fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   struct statfs st;
 
-  if (statfs (base, &st) != 0)
-    return;
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if ((uint32_t) st.f_type == known[i].magic)
+  if (fd < 0 || fstatfs (fd, &st) != 0)
+    {
+      say (WARNING, "%s: which file system that is cannot be told: %s", dir, strerror (errno));
+      if (fd >= 0)
+        (void) close (fd);
+      return;
+    }
+  bool local = instance_is_local (fd);
+  (void) close (fd);
+  for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+    if ((uint32_t) st.f_type == shared[i].magic)
       {
-        say (OK, "HOOK_BASE_DIR %s is on %s; make sure that all nodes have it", base, known[i].name);
+        say (OK, "%s is on %s; make sure that all nodes have it", dir, shared[i].name);
         return;
       }
-  say (WARNING, "HOOK_BASE_DIR %s is on a file system (type 0x%lx) that other nodes do not see: only "
-                "job steps on one node will be synchronised",
-       base, (unsigned long) st.f_type);
+  if (local)
+    say (WARNING, "%s is on a local file system, which other nodes do not see: only job steps on one "
+                  "node will be synchronised",
+         dir);
+  else
+    say (WARNING, "%s is on a file system of type 0x%lx, which is not known here; make sure that all "
+                  "nodes share it",
+         dir, (unsigned long) st.f_type);
 }
 
 static void
-check_user_directory (const char *base, struct identity *user)
+check_user_directory (const char *base, const struct identity *user)
 {
   struct failure f = { 0 };
   char path[PATH_MAX];
   int fd = syncdir_find (base, user, &f);
 
+  (void) snprintf (path, sizeof path, "%s/%s", base, user->name);
+  check_file_system (access (path, F_OK) == 0 ? path : base);
   if (fd >= 0)
     {
       (void) close (fd);
-      say (OK, "user %s has %s/%s/" SYNCDIR_PATH, user->name, base, user->name);
-      return;
+      say (OK, "user %s has %s/" SYNCDIR_PATH, user->name, path);
     }
-  (void) snprintf (path, sizeof path, "%s/%s", base, user->name);
-  if (f.status != 0)
+  else if (f.status != 0)
     say (ERROR, "user %s: %s", user->name, f.text);
   else if (access (path, W_OK | X_OK) != 0)
     say (ERROR, "user %s cannot make %s/" SYNCDIR_PATH ": %s", user->name, path, strerror (errno));
@@ -241,13 +328,26 @@ check_user_directory (const char *base, struct identity *user)
     say (OK, "user %s can make %s/" SYNCDIR_PATH, user->name, path);
 }
 
-/* The calling user, as the hook would find him. */
+/* The calling user, or as root that of --user, as the hook would find him. */
 static void
-check_user (const char *base, const char *passwd_file)
+check_user (const struct config *config, const char *base, const char *passwd_file)
 {
   struct identity user = { .uid = geteuid (), .gid = getegid (), .host_uid = geteuid () };
   struct failure f;
 
+  if (config->user != NULL
+      && (!admin_find_user (config, config->user, &user)
+          || (geteuid () != 0 && user.uid != geteuid ())))
+    {
+      say (ERROR, "user %s is not known, or not the caller; root can check for others", config->user);
+      return;
+    }
+  if (config->user == NULL && geteuid () == 0)
+    {
+      check_file_system (base);
+      say (WARNING, "which directory users get is not checked for root; give --user=NAME");
+      return;
+    }
   if (identity_name (&user, passwd_file, &f) != 0)
     {
       say (ERROR, "%s; a site with LDAP or SSSD makes the file by: getent passwd > %s", f.text,
@@ -255,12 +355,15 @@ check_user (const char *base, const char *passwd_file)
       return;
     }
   say (OK, "uid %u is user %s", user.uid, user.name);
-  if (base != NULL)
+  /* The rest is looked at with the user's rights; this process ends soon. */
+  if (geteuid () == 0 && identity_become (&user, &f) != 0)
+    say (ERROR, "%s", f.text);
+  else
     check_user_directory (base, &user);
 }
 
 static void
-check_settings (const char *file, json_object *json)
+check_settings (const struct config *config, const char *file, json_object *json)
 {
   const char *base = hook_json_setting (json, "base-dir", "HOOK_BASE_DIR");
   const char *passwd_file = hook_json_setting (json, "passwd-file", "PASSWD_FILE");
@@ -277,37 +380,40 @@ check_settings (const char *file, json_object *json)
       say (ERROR, "%s: HOOK_BASE_DIR %s is not a directory of this node", file, base);
       base = NULL;
     }
-  else
-    check_file_system (base);
   if (passwd_file == NULL || passwd_file[0] != '/')
     say (ERROR, "%s: PASSWD_FILE is %s; set it in hook.env to a passwd(5) file", file,
          passwd_file == NULL ? "missing" : "not an absolute path");
   else if (access (passwd_file, R_OK) != 0)
     say (ERROR, "%s: PASSWD_FILE %s: %s", file, passwd_file, strerror (errno));
-  else
-    check_user (base, passwd_file);
+  else if (base != NULL)
+    check_user (config, base, passwd_file);
 }
 
 static void
-check_file (const char *file)
+check_file (const struct config *config, const char *file)
 {
+  size_t length = strlen (file);
   struct failure f;
   json_object *json = hook_json_read (file, &f);
 
+  if (json == NULL && f.status == EX_NOINPUT)
+    say (ERROR, "%s; make install puts it there, or name the file", f.text);
+  else if (json == NULL)
+    say (ERROR, "%s: breaks every podman run on this node", f.text);
   if (json == NULL)
-    {
-      say (ERROR, "%s; a bad file there breaks every podman run on this node", f.text);
-      return;
-    }
+    return;
+  if (length < 5 || strcmp (file + length - 5, ".json") != 0)
+    say (ERROR, "%s: podman reads only files whose names end in .json", file);
   json_object *hook = member_of (json, "hook", json_type_object);
   if (hook == NULL)
     say (ERROR, "%s: \"hook\" is missing", file);
   check_when (file, json);
   check_program (file, hook);
+  check_arguments (file, hook);
   check_stages (file, json);
   check_timeout (file, json, hook);
   check_podman_reads (file);
-  check_settings (file, json);
+  check_settings (config, file, json);
   json_object_put (json);
 }
 
@@ -329,11 +435,11 @@ int
 admin_check (const struct config *config)
 {
   worst = OK;
-  if (config->files[0] == NULL)
-    check_file (HOOK_JSON_INSTALLED);
-  for (char **file = config->files; *file != NULL; file++)
-    check_file (*file);
   check_syslog ();
+  if (config->files[0] == NULL)
+    check_file (config, HOOK_JSON_INSTALLED);
+  for (char **file = config->files; *file != NULL; file++)
+    check_file (config, *file);
   if (fflush (stdout) != 0)
     return EX_IOERR;
   return worst == ERROR ? EX_CONFIG : EX_OK;

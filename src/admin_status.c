@@ -31,12 +31,6 @@
 #define BAR_WIDTH 20
 
 static void
-add_text (json_object *object, const char *key, const char *text)
-{
-  json_object_object_add (object, key, json_object_new_string (text));
-}
-
-static void
 add_number (json_object *object, const char *key, int64_t number)
 {
   json_object_object_add (object, key, json_object_new_int64 (number));
@@ -56,25 +50,38 @@ get_number (json_object *object, const char *key)
   return json_object_get_int64 (json_object_object_get (object, key));
 }
 
-/* NAME is KEY, or gone-HOST-PID-N-KEY. */
+/* Adds the number behind MARK in KEY, if it is before END. */
+static void
+add_key_number (json_object *object, const char *key, const char *mark, const char *end,
+                const char *name)
+{
+  const char *part = strstr (key, mark);
+
+  if (part != NULL && (end == NULL || part < end))
+    add_number (object, name, strtol (part + strlen (mark), NULL, 10));
+}
+
+/* NAME is KEY, or gone-HOST-PID-N-KEY; KEY is jobid-J[-stepid-S][-restart-R]
+ * [-cluster-C]. */
 static void
 add_key (json_object *object, const char *name)
 {
-  const char *key = strstr (name, "jobid-"), *cluster = strstr (name, "-cluster-"), *part;
-  unsigned number;
+  bool gone = prune_is_remains (name);
+  const char *key = strstr (name, "jobid-");
 
-  add_text (object, "name", name);
-  json_object_object_add (object, "gone", json_object_new_boolean (prune_is_remains (name)));
-  if (key != NULL && sscanf (key, "jobid-%u", &number) == 1)
-    add_number (object, "job", number);
-  if (key != NULL && (part = strstr (key, "-stepid-")) != NULL
-      && sscanf (part, "-stepid-%u", &number) == 1)
-    add_number (object, "step", number);
-  if (key != NULL && (part = strstr (key, "-restart-")) != NULL
-      && sscanf (part, "-restart-%u", &number) == 1)
-    add_number (object, "restart", number);
+  /* A host may have a strange name; the key is the last of its kind. */
+  for (const char *next = key; gone && next != NULL; next = strstr (next + 1, "jobid-"))
+    key = next;
+  admin_add_text (object, "name", name);
+  json_object_object_add (object, "gone", json_object_new_boolean (gone));
+  if (key == NULL)
+    return;
+  const char *cluster = strstr (key, "-cluster-");
+  add_key_number (object, key, "jobid-", cluster, "job");
+  add_key_number (object, key, "-stepid-", cluster, "step");
+  add_key_number (object, key, "-restart-", cluster, "restart");
   if (cluster != NULL)
-    add_text (object, "cluster", cluster + strlen ("-cluster-"));
+    admin_add_text (object, "cluster", cluster + strlen ("-cluster-"));
 }
 
 /* Adds the outcome, and opens in->departure after a release. */
@@ -82,31 +89,46 @@ static void
 add_outcome (json_object *object, struct instance *in)
 {
   char text[INSTANCE_TEXT_MAX] = "";
+  int64_t ended;
 
   switch (instance_outcome (in, false, text))
     {
     case OUTCOME_RELEASED:
-      add_text (object, "state", "released");
+      admin_add_text (object, "state", "released");
       break;
     case OUTCOME_VOID:
-      add_text (object, "state", "void");
+      admin_add_text (object, "state", "void");
       break;
     case OUTCOME_CALLED_OFF:
-      add_text (object, "state", "called-off");
-      add_text (object, "reason", text);
+      admin_add_text (object, "state", "called-off");
+      admin_add_text (object, "reason", text);
       break;
     default:
-      add_text (object, "state", "waiting");
+      admin_add_text (object, "state", "waiting");
+      return;
     }
+  if (instance_outcome_time (in, &ended) == 0)
+    add_number (object, "ended", ended / NANOSECONDS);
 }
 
 static void
-add_note (json_object *object, const char *note, const char *key)
+add_note (json_object *object, const char *note, const char *key, bool number)
 {
   char value[NODES_NOTE_MAX];
 
-  if (nodes_note_value (note, key, value, sizeof value))
-    add_text (object, key, value);
+  if (!nodes_note_value (note, key, value, sizeof value))
+    return;
+  if (number)
+    add_number (object, key, strtoll (value, NULL, 10));
+  else
+    admin_add_text (object, key, value);
+}
+
+/* The server's clock may be ahead of this node's. */
+static int64_t
+seconds_since (int64_t now, int64_t then)
+{
+  return now > then ? (now - then) / NANOSECONDS : 0;
 }
 
 /* One member that is in arrival. */
@@ -118,85 +140,116 @@ new_member (const struct instance *in, uint32_t rank, int64_t now)
   struct stat st;
 
   add_number (member, "procid", rank);
-  if (instance_stat (in, rank, &st) == 0)
-    add_number (member, "seen", (now - st.st_mtim.tv_sec * NANOSECONDS) / NANOSECONDS);
+  /* One whose hook has disowned its file says 1970. */
+  if (instance_stat (in, rank, &st) == 0 && st.st_mtim.tv_sec > 0)
+    add_number (member, "seen", seconds_since (now, st.st_mtim.tv_sec * NANOSECONDS));
   if (!nodes_note_read (in->arrival, rank, note))
     return member;
-  add_note (member, note, "host");
-  add_note (member, note, "pid");
-  add_note (member, note, "container");
-  add_note (member, note, "since");
+  add_note (member, note, "host", false);
+  add_note (member, note, "node", false);
+  add_note (member, note, "pid", true);
+  add_note (member, note, "container", false);
+  add_note (member, note, "since", true);
   return member;
 }
 
-/* Who is there, and who is missing. */
+/* On which nodes members are missing, if one of those who are there says which
+ * nodes there are. */
+static void
+add_missing_nodes (json_object *object, const struct instance *in, const struct ranks *arrived)
+{
+  char text[256], note[NODES_NOTE_MAX], list[NODES_NOTE_MAX], per_node[NODES_NOTE_MAX];
+
+  for (uint32_t rank = 0; rank < arrived->count; rank++)
+    if (ranks_has (arrived, rank) && nodes_note_read (in->arrival, rank, note)
+        && nodes_note_value (note, "nodes", list, sizeof list)
+        && nodes_note_value (note, "tasks", per_node, sizeof per_node))
+      {
+        (void) nodes_missing (in->arrival, arrived, list, per_node, text, sizeof text);
+        if (text[0] != '\0')
+          admin_add_text (object, "missing_nodes", text);
+        return;
+      }
+}
+
+/* Who is there, who is missing, how it ended.  Arrivals are read before the
+ * outcome, and departures last: who moves on meanwhile is in one of the two. */
 static void
 add_members (json_object *object, struct instance *in, uint32_t tasks, int64_t now)
 {
   json_object *members = json_object_new_array ();
-  char text[256], note[NODES_NOTE_MAX], list[NODES_NOTE_MAX], per_node[NODES_NOTE_MAX];
   struct ranks arrived, departed;
+  char text[256];
 
-  json_object_object_add (object, "members", members);
-  if (tasks == 0 || tasks > TASKS_MAX || ranks_init (&arrived, tasks) != 0)
-    return;
-  if (ranks_init (&departed, tasks) == 0 && in->departure >= 0)
-    (void) instance_list_departure (in, &departed);
-  (void) instance_list_arrival (in, &arrived);
-  for (uint32_t rank = 0; rank < tasks; rank++)
-    if (ranks_has (&arrived, rank))
-      (void) json_object_array_add (members, new_member (in, rank, now));
-    else if (departed.bits != NULL && ranks_has (&departed, rank))
-      ranks_add (&arrived, rank);
-  add_number (object, "arrived", arrived.present);
-  add_number (object, "departed", departed.present);
-  add_text (object, "missing", ranks_missing (&arrived, text, sizeof text));
-  for (uint32_t rank = 0; departed.present == 0 && rank < tasks; rank++)
-    if (ranks_has (&arrived, rank) && nodes_note_read (in->arrival, rank, note)
-        && nodes_note_value (note, "nodes", list, sizeof list)
-        && nodes_note_value (note, "tasks", per_node, sizeof per_node))
-      {
-        add_text (object, "missing_nodes",
-                  nodes_missing (in->arrival, &arrived, list, per_node, text, sizeof text));
-        break;
-      }
+  if (ranks_init (&arrived, tasks) == 0 && ranks_init (&departed, tasks) == 0)
+    {
+      (void) instance_list_arrival (in, &arrived);
+      for (uint32_t rank = 0; rank < tasks; rank++)
+        if (ranks_has (&arrived, rank))
+          (void) json_object_array_add (members, new_member (in, rank, now));
+      add_outcome (object, in);
+      if (in->departure >= 0)
+        (void) instance_list_departure (in, &departed);
+      for (uint32_t rank = 0; rank < tasks; rank++)
+        if (ranks_has (&departed, rank))
+          ranks_add (&arrived, rank);
+      add_number (object, "arrived", arrived.present);
+      add_number (object, "departed", departed.present);
+      admin_add_text (object, "missing", ranks_missing (&arrived, text, sizeof text));
+      if (in->departure >= 0)
+        admin_add_text (object, "not_departed", ranks_missing (&departed, text, sizeof text));
+      else
+        add_missing_nodes (object, in, &arrived);
+      ranks_free (&departed);
+    }
   ranks_free (&arrived);
-  ranks_free (&departed);
+  json_object_object_add (object, "members", members);
 }
 
-/* The barrier NAME of the directory DIRFD, or NULL if it is gone by now. */
+static void
+add_barrier (json_object *object, struct instance *in, int64_t now)
+{
+  int64_t change = prune_last_change (in->parent, in->key), began;
+  char text[16] = "";
+
+  add_key (object, in->key);
+  if (readlinkat (in->arrival, "../ntasks", text, sizeof text - 1) < 0)
+    text[0] = '\0';
+  unsigned long tasks = strtoul (text, NULL, 10);
+  add_number (object, "tasks", tasks <= TASKS_MAX ? (int64_t) tasks : 0);
+  add_members (object, in, tasks <= TASKS_MAX ? (uint32_t) tasks : 0, now);
+  if (instance_began (in, &began) == 0)
+    add_number (object, "since", began / NANOSECONDS);
+  add_number (object, "unchanged", change < 0 ? 0 : seconds_since (now, change));
+  json_object_object_add (
+    object, "dead",
+    json_object_new_boolean (strcmp (get_text (object, "state"), "waiting") == 0
+                             && get_number (object, "unchanged") > DEAD_AFTER));
+}
+
+/* The barrier NAME of the directory DIRFD, or NULL if it is gone by now, or
+ * only just being made. */
 static json_object *
 new_barrier (int dirfd, const char *name, int64_t now)
 {
   struct instance in = { .parent = dirfd, .key = name, .departure = -1, .top = -1 };
-  int top = openat (dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  char text[16] = "";
+  json_object *object = NULL;
   struct stat st;
 
-  in.arrival = top < 0 ? -1 : openat (top, "arrival", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  json_object *object = in.arrival < 0 ? NULL : json_object_new_object ();
-  if (object != NULL)
+  in.top = openat (dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  in.arrival = in.top < 0 ? -1
+                          : openat (in.top, "arrival", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (in.arrival >= 0)
     {
-      int64_t change = prune_last_change (dirfd, name);
-
-      add_key (object, name);
-      if (readlinkat (top, "ntasks", text, sizeof text - 1) < 0)
-        text[0] = '\0';
-      uint32_t tasks = (uint32_t) strtoul (text, NULL, 10);
-      add_number (object, "tasks", tasks);
-      add_outcome (object, &in);
-      add_members (object, &in, tasks, now);
-      /* The link is made when the barrier begins, and never touched. */
-      if (fstatat (top, "ntasks", &st, AT_SYMLINK_NOFOLLOW) == 0)
-        add_number (object, "since", st.st_mtim.tv_sec);
-      add_number (object, "unchanged", change < 0 ? 0 : (now - change) / NANOSECONDS);
-      json_object_object_add (
-        object, "dead",
-        json_object_new_boolean (strcmp (get_text (object, "state"), "waiting") == 0
-                                 && get_number (object, "unchanged") > DEAD_AFTER));
+      object = json_object_new_object ();
+      add_barrier (object, &in, now);
+      /* Removed while we looked: then what was seen is no picture of it. */
+      if (fstat (in.arrival, &st) != 0 || st.st_nlink == 0)
+        {
+          json_object_put (object);
+          object = NULL;
+        }
     }
-  if (top >= 0)
-    (void) close (top);
   instance_close (&in);
   return object;
 }
@@ -229,9 +282,10 @@ status_work (const struct config *config, int dirfd, const char *where, const st
       object = new_barrier (dirfd, entry->d_name, now.tv_sec * NANOSECONDS + now.tv_nsec);
       if (object == NULL)
         continue;
-      add_text (object, "user", user->name);
-      add_text (object, "directory", where);
-      if (config->job != NULL && strtoul (config->job, NULL, 10) != (unsigned long) get_number (object, "job"))
+      admin_add_text (object, "user", user->name);
+      admin_add_text (object, "directory", where);
+      if (config->job != NULL
+          && strtoll (config->job, NULL, 10) != (long long) get_number (object, "job"))
         json_object_put (object);
       else
         (void) json_object_array_add (array, object);
@@ -252,15 +306,27 @@ print_bar (int64_t arrived, int64_t tasks)
 }
 
 static void
-print_time (int64_t seconds)
+print_time (json_object *object, const char *before, const char *key)
 {
-  time_t when = (time_t) seconds;
+  time_t when = (time_t) get_number (object, key);
   struct tm parts;
   char text[32] = "?";
 
+  if (when == 0)
+    return;
   if (localtime_r (&when, &parts) != NULL)
     (void) strftime (text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
-  (void) printf ("%s", text);
+  (void) printf ("%s%s", before, text);
+}
+
+/* Prints BEFORE and the text KEY of OBJECT, if it has one, WIDTH at most. */
+static void
+print_text (json_object *object, const char *before, const char *key, int width)
+{
+  const char *text = get_text (object, key);
+
+  if (text[0] != '\0')
+    (void) printf ("%s%.*s", before, width, text);
 }
 
 static void
@@ -271,10 +337,13 @@ print_members (json_object *members)
   for (size_t i = 0; i < count && i < LISTED_MAX; i++)
     {
       json_object *member = json_object_array_get_idx (members, i);
-      (void) printf ("    procid %lld: host %s, pid %s, container %s, seen %lld s ago\n",
-                     (long long) get_number (member, "procid"), get_text (member, "host"),
-                     get_text (member, "pid"), get_text (member, "container"),
-                     (long long) get_number (member, "seen"));
+      (void) printf ("    procid %lld", (long long) get_number (member, "procid"));
+      print_text (member, " on ", "host", 64);
+      print_text (member, ", pid ", "pid", 16);
+      /* podman's container ids have 64 digits; it shows 12 of them itself. */
+      print_text (member, ", container ", "container", 12);
+      print_text (member, ", seen ", "seen", 16);
+      (void) printf ("%s\n", get_text (member, "seen")[0] != '\0' ? " s ago" : "");
     }
   if (count > LISTED_MAX)
     (void) printf ("    and %zu more: see --json\n", count - LISTED_MAX);
@@ -295,8 +364,9 @@ print_barrier (json_object *barrier)
     (void) printf (" cluster %s", get_text (barrier, "cluster"));
   (void) printf ("\n  ");
   print_bar (get_number (barrier, "arrived"), get_number (barrier, "tasks"));
-  (void) printf (" %s, since ", state);
-  print_time (get_number (barrier, "since"));
+  (void) printf (" %s", state);
+  print_time (barrier, ", began ", "since");
+  print_time (barrier, ", ended ", "ended");
   (void) printf ("\n");
   if (get_text (barrier, "reason")[0] != '\0')
     (void) printf ("  %s\n", get_text (barrier, "reason"));
@@ -308,20 +378,40 @@ print_barrier (json_object *barrier)
   if (get_text (barrier, "missing")[0] != '\0')
     (void) printf ("  missing: procid %s%s%s\n", get_text (barrier, "missing"),
                    nodes[0] != '\0' ? " on " : "", nodes);
+  if (get_text (barrier, "not_departed")[0] != '\0')
+    (void) printf ("  released, not departed: procid %s\n", get_text (barrier, "not_departed"));
   if (strcmp (state, "waiting") == 0)
     print_members (json_object_object_get (barrier, "members"));
 }
 
+/* By user, job and step, and the living before what is left. */
 static int
-status_print (const struct config *config, struct failure *f)
+compare_barriers (const void *a, const void *b)
 {
-  json_object *all = admin_each_user (config, status_work, f);
+  json_object *x = *(json_object *const *) a, *y = *(json_object *const *) b;
+  int order = strcmp (get_text (x, "user"), get_text (y, "user"));
+  static const char *const keys[] = { "job", "step", "restart", "gone" };
+
+  for (size_t i = 0; order == 0 && i < sizeof keys / sizeof *keys; i++)
+    order = (get_number (x, keys[i]) > get_number (y, keys[i]))
+            - (get_number (x, keys[i]) < get_number (y, keys[i]));
+  return order != 0 ? order : strcmp (get_text (x, "name"), get_text (y, "name"));
+}
+
+static int
+status_print (const struct config *config, int *worst, struct failure *f)
+{
+  json_object *all = admin_each_user (config, status_work, worst, f);
 
   if (all == NULL)
     return -1;
+  json_object_array_sort (all, compare_barriers);
+  /* Home, and clear what is below, as every terminal since the VT100 does. */
+  if (config->watch && isatty (STDOUT_FILENO))
+    (void) printf ("\033[H\033[J");
   if (config->json)
     (void) printf ("%s\n", json_object_to_json_string_ext (all, JSON_C_TO_STRING_PRETTY));
-  else if (json_object_array_length (all) == 0)
+  else if (json_object_array_length (all) == 0 && *worst == EX_OK)
     (void) printf ("no barriers in %s\n", config->base_dir);
   for (size_t i = 0; !config->json && i < (size_t) json_object_array_length (all); i++)
     print_barrier (json_object_array_get_idx (all, i));
@@ -330,17 +420,14 @@ status_print (const struct config *config, struct failure *f)
 }
 
 int
-admin_status (const struct config *config, struct failure *f)
+admin_status (const struct config *config, int *worst, struct failure *f)
 {
   const struct timespec second = { .tv_sec = 1 };
   int result;
 
   do
     {
-      /* Home and clear, as every terminal since the VT100 knows them. */
-      if (config->watch && isatty (STDOUT_FILENO))
-        (void) printf ("\033[H\033[J");
-      result = status_print (config, f);
+      result = status_print (config, worst, f);
       if (fflush (stdout) != 0)
         return fail (f, EX_IOERR, "standard output: %m");
     }

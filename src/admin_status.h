@@ -12,7 +12,7 @@
 #include "failure.h"
 
 /* Prints the barriers that CONFIG asks for, once, or with --watch again and
- * again until a signal ends it. */
-int admin_status (const struct config *config, struct failure *f);
+ * again until a signal ends it.  *WORST is admin_each_user()'s. */
+int admin_status (const struct config *config, int *worst, struct failure *f);
 
 #endif

@@ -58,20 +58,20 @@ value_of (const char *text, const char *name)
 const char *
 hook_json_setting (struct json_object *json, const char *option, const char *variable)
 {
-  const char *text, *value;
+  const char *text, *value, *found = NULL;
 
-  /* args[0] is the program's name. */
+  /* args[0] is the program's name.  Of an option given twice the last counts,
+   * of a variable the first, as getopt_long(3) and getenv(3) have it. */
   for (size_t i = 1; (text = hook_json_string (json, "args", i)) != NULL; i++)
     {
       if (strncmp (text, "--", 2) != 0)
         continue;
       if ((value = value_of (text + 2, option)) != NULL)
-        return value;
-      if (strcmp (text + 2, option) == 0)
-        return hook_json_string (json, "args", i + 1);
+        found = value;
+      else if (strcmp (text + 2, option) == 0)
+        found = hook_json_string (json, "args", i + 1);
     }
-  for (size_t i = 0; (text = hook_json_string (json, "env", i)) != NULL; i++)
-    if ((value = value_of (text, variable)) != NULL)
-      return value;
-  return NULL;
+  for (size_t i = 0; found == NULL && (text = hook_json_string (json, "env", i)) != NULL; i++)
+    found = value_of (text, variable);
+  return found;
 }

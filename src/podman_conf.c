@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,23 +35,41 @@ take_strings (const char *text, char dirs[PODMAN_CONF_MAX][PATH_MAX], size_t *co
   return *text == ']';
 }
 
-/* Reads hooks_dir of the file PATH; false if it does not have it. */
+/* Whether LINE begins "hooks_dir = [" of TOML; *AFTER gets what follows. */
+static bool
+is_hooks_dir (const char *line, const char **after)
+{
+  const char key[] = "hooks_dir";
+
+  if (strncmp (line, key, strlen (key)) != 0)
+    return false;
+  line += strlen (key);
+  line += strspn (line, " \t");
+  if (*line != '=')
+    return false;
+  line += 1 + strspn (line + 1, " \t");
+  *after = line + 1;
+  return *line == '[';
+}
+
+/* Reads hooks_dir of the table [engine] in the file PATH; false if it does not
+ * have it. */
 static bool
 read_hooks_dirs (const char *path, char dirs[PODMAN_CONF_MAX][PATH_MAX], size_t *count)
 {
   FILE *stream = fopen (path, "re");
-  bool found = false, inside = false;
+  bool found = false, inside = false, engine = false;
   char line[PATH_MAX];
 
   while (stream != NULL && fgets (line, sizeof line, stream) != NULL)
     {
       const char *text = line + strspn (line, " \t");
-      if (!inside && strncmp (text, "hooks_dir", strlen ("hooks_dir")) == 0
-          && strchr (text, '[') != NULL)
+      if (!inside && *text == '[')
+        engine = strncmp (text, "[engine]", strlen ("[engine]")) == 0;
+      else if (!inside && engine && is_hooks_dir (text, &text))
         {
           found = inside = true;
           *count = 0;
-          text = strchr (text, '[') + 1;
         }
       if (inside)
         inside = !take_strings (text, dirs, count);
@@ -60,37 +79,58 @@ read_hooks_dirs (const char *path, char dirs[PODMAN_CONF_MAX][PATH_MAX], size_t 
   return found;
 }
 
+/* The caller's own containers directory, or "" as root. */
+static void
+own_directory (char dir[PATH_MAX])
+{
+  const char *xdg = getenv ("XDG_CONFIG_HOME");
+  const struct passwd *user = geteuid () == 0 ? NULL : getpwuid (geteuid ());
+
+  dir[0] = '\0';
+  if (user != NULL && xdg != NULL && xdg[0] == '/')
+    (void) snprintf (dir, PATH_MAX, "%s/containers", xdg);
+  else if (user != NULL)
+    (void) snprintf (dir, PATH_MAX, "%s/.config/containers", user->pw_dir);
+}
+
 size_t
 podman_conf_hooks_dirs (char dirs[PODMAN_CONF_MAX][PATH_MAX], const char **source)
 {
   static char found[PATH_MAX];
-  char own[2][PATH_MAX] = { "", "" };
-  const char *patterns[] = { "/usr/share/containers/containers.conf",
-                             "/etc/containers/containers.conf",
-                             "/etc/containers/containers.conf.d/*.conf", own[0], own[1] };
-  const struct passwd *user = geteuid () == 0 ? NULL : getpwuid (geteuid ());
-  size_t count = 1;
+  char dir[PATH_MAX], own[2][PATH_MAX + 32] = { "", "" };
+  const char *usual[] = { "/usr/share/containers/containers.conf",
+                          "/etc/containers/containers.conf",
+                          "/etc/containers/containers.conf.d/*.conf", own[0], own[1] };
+  const char *only = getenv ("CONTAINERS_CONF"), *last = getenv ("CONTAINERS_CONF_OVERRIDE");
+  const char *patterns[8];
+  size_t files = 0, count = 1;
 
-  if (user != NULL)
+  own_directory (dir);
+  if (dir[0] != '\0')
     {
-      (void) snprintf (own[0], PATH_MAX, "%s/.config/containers/containers.conf", user->pw_dir);
-      (void) snprintf (own[1], PATH_MAX, "%s/.config/containers/containers.conf.d/*.conf",
-                       user->pw_dir);
+      (void) snprintf (own[0], sizeof own[0], "%s/containers.conf", dir);
+      (void) snprintf (own[1], sizeof own[1], "%s/containers.conf.d/*.conf", dir);
     }
+  if (only != NULL)
+    patterns[files++] = only;
+  for (size_t i = 0; only == NULL && i < sizeof usual / sizeof *usual; i++)
+    patterns[files++] = usual[i];
+  if (last != NULL)
+    patterns[files++] = last;
   (void) snprintf (dirs[0], PATH_MAX, "%s", PODMAN_DEFAULT);
   *source = "podman's default";
-  for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
+  for (size_t i = 0; i < files; i++)
     {
-      glob_t files;
-      if (glob (patterns[i], 0, NULL, &files) != 0)
+      glob_t names;
+      if (glob (patterns[i], 0, NULL, &names) != 0)
         continue;
-      for (size_t k = 0; k < files.gl_pathc; k++)
-        if (read_hooks_dirs (files.gl_pathv[k], dirs, &count))
+      for (size_t k = 0; k < names.gl_pathc; k++)
+        if (read_hooks_dirs (names.gl_pathv[k], dirs, &count))
           {
-            (void) snprintf (found, sizeof found, "%s", files.gl_pathv[k]);
+            (void) snprintf (found, sizeof found, "%s", names.gl_pathv[k]);
             *source = found;
           }
-      globfree (&files);
+      globfree (&names);
     }
   return count;
 }

@@ -89,15 +89,21 @@ prune_barrier (int dirfd, const char *key, int64_t before)
         }
     }
   instance_close (&in);
+  if (!done)
+    errno = EBUSY; /* somebody came */
   return done && instance_remove (dirfd, name) == 0;
 }
 
 static bool
 prune_entry (const struct prune *p, const char *name, int64_t now)
 {
+  struct stat st;
   int64_t last;
 
   if (!prune_is_barrier (name) && !prune_is_remains (name))
+    return false;
+  /* What is no directory is no barrier, whatever it is called. */
+  if (fstatat (p->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR (st.st_mode))
     return false;
   /* The directory alone first: a young one need not be walked through. */
   last = prune_last_change_below (p->dirfd, name, 0);
@@ -106,13 +112,12 @@ prune_entry (const struct prune *p, const char *name, int64_t now)
   last = prune_last_change (p->dirfd, name);
   if (last < 0 || now - last < p->age)
     return false;
-  if (!p->dry_run
-      && !(prune_is_remains (name) ? instance_remove (p->dirfd, name) == 0
-                                   : prune_barrier (p->dirfd, name, last)))
-    return false;
+  bool done = p->dry_run
+              || (prune_is_remains (name) ? instance_remove (p->dirfd, name) == 0
+                                          : prune_barrier (p->dirfd, name, last));
   if (p->report != NULL)
-    p->report (p->context, name, now - last);
-  return true;
+    p->report (p->context, name, now - last, done ? 0 : errno);
+  return done;
 }
 
 int

@@ -22,8 +22,9 @@ struct prune {
   int64_t age;   /* nanoseconds; nothing changed for this long: remains */
   unsigned most; /* how many to remove at most, 0: no limit */
   bool dry_run;  /* only report */
-  /* Told of each that was, or would be, removed; may be NULL. */
-  void (*report) (void *context, const char *name, int64_t age);
+  /* Told of each that was, or would be, removed, with ERROR 0; and of each that
+   * could not be, with its errno.  May be NULL. */
+  void (*report) (void *context, const char *name, int64_t age, int error);
   void *context;
 };
 
