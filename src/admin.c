@@ -135,7 +135,7 @@ admin_read_answer (int fd)
   return NULL;
 }
 
-/* Ends the child PID, which has ANSWERED or not; returns its status. */
+/* Ends the child PID, which has ANSWERED, or not in time; returns its status. */
 static int
 admin_end_child (pid_t pid, bool answered, const char *name)
 {
@@ -149,7 +149,7 @@ admin_end_child (pid_t pid, bool answered, const char *name)
       (void) nanosleep (&moment, NULL);
       (void) waitid (P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT);
     }
-  if (!answered && info.si_pid == 0)
+  if (info.si_pid == 0)
     (void) kill (pid, SIGKILL);
   (void) waitpid (pid, &status, 0);
   if (answered)

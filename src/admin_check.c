@@ -248,13 +248,17 @@ check_podman_reads (const char *file)
     return;
   (void) snprintf (copy, sizeof copy, "%s", file);
   const char *name = basename (copy);
-  for (size_t i = 0; i < count && !found; i++)
+  /* Of several files of one name podman takes that of the last directory. */
+  for (size_t i = count; i > 0 && !found; i--)
     {
-      if ((size_t) snprintf (path, sizeof path, "%s/%s", dirs[i], name) >= sizeof path)
+      if ((size_t) snprintf (path, sizeof path, "%s/%s", dirs[i - 1], name) >= sizeof path
+          || realpath (path, other) == NULL)
         continue;
-      found = realpath (path, other) != NULL && strcmp (real, other) == 0;
-      if (found)
-        say (OK, "%s: podman reads it in %s (%s)", file, dirs[i], source);
+      found = true;
+      if (strcmp (real, other) == 0)
+        say (OK, "%s: podman reads it in %s (%s)", file, dirs[i - 1], source);
+      else
+        say (ERROR, "%s: podman reads %s in its place (%s)", file, path, source);
     }
   if (!found)
     say (ERROR, "%s: podman does not read it: by %s it reads %s%s; make a symbolic link there: ln -s %s "
@@ -333,10 +337,11 @@ static void
 check_user (const struct config *config, const char *base, const char *passwd_file)
 {
   struct identity user = { .uid = geteuid (), .gid = getegid (), .host_uid = geteuid () };
+  const struct config hook = { .passwd_file = passwd_file };
   struct failure f;
 
   if (config->user != NULL
-      && (!admin_find_user (config, config->user, &user)
+      && (!admin_find_user (&hook, config->user, &user)
           || (geteuid () != 0 && user.uid != geteuid ())))
     {
       say (ERROR, "user %s is not known, or not the caller; root can check for others", config->user);

@@ -697,6 +697,8 @@ instance_remove (int parent, const char *name)
         (void) nanosleep (&moment, NULL);
       instance_dismantle (top, round);
       result = unlinkat (parent, name, AT_REMOVEDIR);
+      if (result != 0 && errno == ENOENT)
+        result = 0; /* somebody else was faster */
       if (result != 0 && errno != ENOTEMPTY && errno != EEXIST)
         break;
     }

@@ -223,6 +223,7 @@ hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
 static int
 hook_synchronise (struct hook *h, int settled, struct failure *f)
 {
+  waiting_watch_podman (&h->waiting);
   if (hook_become_user (h, f) != 0)
     return -1;
   hook_open_stream (h, ANNOTATION_STDOUT, STDOUT_FILENO);

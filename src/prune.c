@@ -81,16 +81,18 @@ prune_barrier (int dirfd, const char *key, int64_t before)
     {
       in.dev = st.st_dev;
       in.ino = st.st_ino;
+      errno = ENOENT;
       if (instance_go_away (&in, name) == 0)
         {
           done = prune_last_change (dirfd, name) <= before;
           if (!done)
             (void) instance_void (&in);
+          errno = EBUSY;
         }
     }
+  int error = errno;
   instance_close (&in);
-  if (!done)
-    errno = EBUSY; /* somebody came */
+  errno = error;
   return done && instance_remove (dirfd, name) == 0;
 }
 
@@ -115,7 +117,8 @@ prune_entry (const struct prune *p, const char *name, int64_t now)
   bool done = p->dry_run
               || (prune_is_remains (name) ? instance_remove (p->dirfd, name) == 0
                                           : prune_barrier (p->dirfd, name, last));
-  if (p->report != NULL)
+  /* Somebody came meanwhile, or somebody else was faster: no failure. */
+  if (p->report != NULL && (done || (errno != EBUSY && errno != ENOENT)))
     p->report (p->context, name, now - last, done ? 0 : errno);
   return done;
 }

@@ -8,9 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+/* pidfd_getfd(2), Linux 5.6; the C library has no wrapper. */
+#define SYSCALL_PIDFD_GETFD 438
+
+/* podman gives conmon its socket as this descriptor (_OCI_SYNCPIPE). */
+#define CONMON_SOCKET 3
 
 static volatile sig_atomic_t end_signal, changed;
 
@@ -66,8 +73,8 @@ waiting_start (struct waiting *w)
    * parent is outside and has no number: getppid(2) says 0 until it dies. */
   w->parent = getppid ();
   w->parent_fd = waiting_pidfd (w->parent);
-  w->task_fd = w->task_proc = -1;
-  w->parent_gone = w->task_gone = false;
+  w->podman_fd = w->task_fd = w->task_proc = -1;
+  w->parent_gone = w->podman_gone = w->task_gone = false;
   w->noise = (uint32_t) getpid () * 2654435761U + (uint32_t) waiting_now ();
   end_signal = 0;
   changed = 0;
@@ -76,7 +83,7 @@ waiting_start (struct waiting *w)
 void
 waiting_stop (struct waiting *w)
 {
-  int *const fds[] = { &w->parent_fd, &w->task_fd, &w->task_proc };
+  int *const fds[] = { &w->parent_fd, &w->podman_fd, &w->task_fd, &w->task_proc };
 
   for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
     {
@@ -99,37 +106,71 @@ waiting_read (int dirfd, const char *path, char *text, size_t size)
   return n > 0;
 }
 
-/* Whether the process with the /proc directory PROC is slurmstepd's child. */
-static bool
-waiting_is_task (int proc)
+/* The parent of the process with the /proc directory PROC, if its name is NAME;
+ * 0 if it is not, or cannot be told. */
+static pid_t
+waiting_parent_called (int proc, const char *name)
 {
   char text[512], path[64];
   int parent;
 
   if (!waiting_read (proc, "stat", text, sizeof text))
-    return false;
+    return 0;
   /* proc(5): pid (comm) state ppid; comm may have anything in it. */
   const char *after = strrchr (text, ')');
   if (after == NULL || sscanf (after + 1, " %*c %d", &parent) != 1)
-    return false;
+    return 0;
   (void) snprintf (path, sizeof path, "/proc/%d/comm", parent);
-  return waiting_read (AT_FDCWD, path, text, sizeof text) && strcmp (text, "slurmstepd\n") == 0;
+  return waiting_read (AT_FDCWD, path, text, sizeof text)
+             && strncmp (text, name, strlen (name)) == 0 && text[strlen (name)] == '\n'
+           ? parent
+           : 0;
+}
+
+static int
+waiting_open_proc (pid_t pid)
+{
+  char path[32];
+
+  (void) snprintf (path, sizeof path, "/proc/%d", (int) pid);
+  return open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+void
+waiting_watch_podman (struct waiting *w)
+{
+  int proc = waiting_open_proc (w->parent), type = 0;
+  pid_t conmon = proc < 0 ? 0 : waiting_parent_called (proc, "conmon");
+  socklen_t size = sizeof type;
+
+  if (proc >= 0)
+    (void) close (proc);
+  int pidfd = conmon > 0 ? waiting_pidfd (conmon) : -1;
+  if (pidfd < 0)
+    return;
+  int fd = (int) syscall (SYSCALL_PIDFD_GETFD, pidfd, CONMON_SOCKET, 0);
+  (void) close (pidfd);
+  if (fd < 0)
+    return;
+  if (getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+    w->podman_fd = fd; /* it is close-on-exec by itself */
+  else
+    (void) close (fd);
 }
 
 void
 waiting_watch_task (struct waiting *w, pid_t pid)
 {
-  char path[32], self[32] = "";
+  char self[32] = "";
+  int proc = pid <= 0 || w->podman_fd >= 0 ? -1 : waiting_open_proc (pid);
 
-  (void) snprintf (path, sizeof path, "/proc/%d", (int) pid);
-  int proc = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (proc < 0)
     return;
   /* In createContainer the hook can be in the container's pid namespace and
    * still see the host's /proc: there a pidfd would be somebody else's. */
   if (readlink ("/proc/self", self, sizeof self - 1) > 0 && atoi (self) == getpid ())
     w->task_fd = waiting_pidfd (pid);
-  if (waiting_is_task (proc))
+  if (waiting_parent_called (proc, "slurmstepd") > 0)
     w->task_proc = proc;
   else
     {
@@ -161,6 +202,7 @@ waiting_poll (struct waiting *w, int64_t until, bool changes)
   struct pollfd gone[] = {
     { .fd = w->parent_fd, .events = POLLIN }, /* ppoll passes over an fd of -1 */
     { .fd = w->task_fd, .events = POLLIN },
+    { .fd = w->podman_fd, .events = 0 }, /* POLLHUP is told unasked */
   };
   bool asks = w->parent_fd < 0 || (w->task_proc >= 0 && w->task_fd < 0);
   struct timespec rest = { 0 };
@@ -177,10 +219,11 @@ waiting_poll (struct waiting *w, int64_t until, bool changes)
   (void) sigemptyset (&inside);
   if (!changes)
     (void) sigaddset (&inside, SIGIO);
-  if (ppoll (gone, 2, until == WAITING_FOREVER ? NULL : &rest, &inside) > 0)
+  if (ppoll (gone, 3, until == WAITING_FOREVER ? NULL : &rest, &inside) > 0)
     {
       w->parent_gone = w->parent_gone || gone[0].revents != 0;
       w->task_gone = w->task_gone || gone[1].revents != 0;
+      w->podman_gone = w->podman_gone || gone[2].revents != 0;
     }
   if (w->parent_fd < 0)
     w->parent_gone = getppid () != w->parent;
@@ -205,6 +248,8 @@ waiting_end_reason (const struct waiting *w)
     }
   if (w->parent_gone)
     return "the runtime that started the hook is gone";
+  if (w->podman_gone)
+    return "podman is gone";
   return w->task_gone ? "the Slurm task has ended" : NULL;
 }
 

@@ -26,9 +26,10 @@
 struct waiting {
   pid_t parent;   /* who started the hook: the runtime */
   int parent_fd;  /* pidfd of it, or -1: then getppid(2) is asked each second */
+  int podman_fd;  /* copy of conmon's end of its socket to podman, or -1 */
   int task_fd;    /* pidfd of the Slurm task, or -1 */
   int task_proc;  /* its directory in /proc, looked at each second, or -1 */
-  bool parent_gone, task_gone; /* what waiting_sleep() has seen */
+  bool parent_gone, podman_gone, task_gone; /* what waiting_sleep() has seen */
   uint32_t noise; /* for jitter */
 };
 
@@ -47,9 +48,16 @@ int64_t waiting_now (void);
 void waiting_start (struct waiting *w);
 void waiting_stop (struct waiting *w);
 
-/* Watches the process PID of the Slurm task, too: podman is no ancestor of the
- * hook, and neither its death nor a cancelled step reaches the hook with every
- * Slurm set-up.  PID is what SLURM_TASK_PID says, which the user can forge: it
+/* Watches podman, too, if that is who wants the container.  It is no ancestor of
+ * the hook: the runtime's parent is conmon, which lives on when podman dies, as
+ * the hook would.  But conmon has a socket to podman, as descriptor 3, of which
+ * a copy tells the end (pidfd_getfd(2), Linux 5.6).  Called with the runtime's
+ * rights, before they are given up.  Cannot fail: without it, and where
+ * anything looks different, podman is not watched. */
+void waiting_watch_podman (struct waiting *w);
+
+/* Watches the process PID of the Slurm task, too, unless podman is watched: a
+ * cancelled step ends the task, but not with every Slurm set-up the hook.  PID is what SLURM_TASK_PID says, which the user can forge: it
  * is watched only if it is slurmstepd's child.  Cannot fail. */
 void waiting_watch_task (struct waiting *w, pid_t pid);
 
