@@ -190,9 +190,9 @@ add_members (json_object *object, struct instance *in, uint32_t tasks, int64_t n
       add_outcome (object, in);
       if (in->departure >= 0)
         (void) instance_list_departure (in, &departed);
-      for (uint32_t rank = 0; rank < tasks; rank++)
-        if (ranks_has (&departed, rank))
-          ranks_add (&arrived, rank);
+      /* A release says that all have come, also who came after the list. */
+      for (uint32_t rank = 0; in->departure >= 0 && rank < tasks; rank++)
+        ranks_add (&arrived, rank);
       add_number (object, "arrived", arrived.present);
       add_number (object, "departed", departed.present);
       admin_add_text (object, "missing", ranks_missing (&arrived, text, sizeof text));

@@ -188,17 +188,20 @@ static enum wake
 stay_sleep (struct stay *s, int64_t until)
 {
   struct barrier *b = s->b;
+  bool often = stay_decides (s) || b->first_on_node || !s->noticed;
   int64_t now = waiting_now (), longest = LOOK_RARELY;
 
-  if (stay_decides (s) || b->first_on_node)
+  if (often)
     {
       longest = b->nodes > 0 ? b->nodes * LOOK_NODE : LOOK_MAX;
       longest = longest < LOOK_MIN ? LOOK_MIN : earlier (longest, LOOK_MAX);
     }
-  if (!s->noticed)
-    longest = earlier (longest, LOOK_MAX);
+  /* The others of a node are woken by its first; should that be dead, they look
+   * for themselves. */
   if (!s->alone || !s->noticed)
-    until = earlier (until, now + waiting_interval (b->waiting, now - s->began, longest));
+    until = earlier (until, now
+                              + waiting_interval (b->waiting,
+                                                  often ? now - s->began : WAITING_FOREVER, longest));
   if (until < s->rest)
     until = s->rest;
   enum wake wake = waiting_sleep (b->waiting, earlier (until, b->deadline), true);
@@ -563,7 +566,9 @@ barrier_wait (struct stay *s)
         }
       if (waiting_now () >= s->b->deadline)
         return stay_time_out (s);
+      /* Who is not told of changes cannot know that the key has moved on. */
       check = stay_sleep (s, wait_describe (s)) == WAKE_CHANGE && !stay_decides (s);
+      check = check || !s->noticed;
     }
   return step;
 }
@@ -603,7 +608,7 @@ depart_last (struct stay *s)
 static enum step
 barrier_depart (struct stay *s)
 {
-  if (s->settled && !s->alone && s->b->first_on_node)
+  if (s->b->first_on_node && (s->settled ? !s->alone : s->b->nodes != 1))
     instance_poke (&s->in);
   if (instance_depart (&s->in, s->b->self) == 0)
     {

@@ -22,9 +22,12 @@
 static size_t
 skip_string (const char *text, size_t at, size_t end)
 {
-  for (at++; at < end && text[at] != '"'; at++)
-    if (text[at] == '\\')
-      at++;
+  for (at++; at < end; at += 2) /* over a backslash and what it escapes */
+    {
+      at += strcspn (text + at, "\"\\");
+      if (text[at] != '\\')
+        break;
+    }
   return at < end ? at + 1 : end;
 }
 
@@ -36,19 +39,21 @@ skip_brackets (const char *text, size_t at, size_t end)
 
   while (at < end)
     {
-      char c = text[at];
-      if (c == '"')
+      at += strcspn (text + at, "\"[]{}");
+      if (text[at] == '"')
         {
           at = skip_string (text, at, end);
           continue;
         }
-      at++;
-      if (c == '{' || c == '[')
+      if (text[at] == '{' || text[at] == '[')
         depth++;
-      else if ((c == '}' || c == ']') && --depth == 0)
+      else
+        depth--;
+      at++;
+      if (depth == 0)
         break;
     }
-  return at;
+  return at < end ? at : end;
 }
 
 /* Whether the string TEXT[FROM] .. TEXT[TO-1] names a part of config.json that
@@ -56,8 +61,9 @@ skip_brackets (const char *text, size_t at, size_t end)
 static bool
 is_ballast (const char *text, size_t from, size_t to)
 {
-  static const char *const names[] = { "\"mounts\"",  "\"hooks\"",        "\"seccomp\"",
-                                       "\"devices\"", "\"capabilities\"", "\"resources\"" };
+  static const char *const names[]
+    = { "\"mounts\"",  "\"hooks\"",       "\"seccomp\"",       "\"devices\"", "\"capabilities\"",
+        "\"rlimits\"", "\"maskedPaths\"", "\"readonlyPaths\"", "\"resources\"" };
 
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (to - from == strlen (names[i]) && memcmp (text + from, names[i], to - from) == 0)
@@ -65,40 +71,60 @@ is_ballast (const char *text, size_t from, size_t to)
   return false;
 }
 
-/* Most of config.json is mounts and system calls.  Parsed, they would cost more
- * than all the rest of the hook, so such objects and arrays become a 0 and
- * spaces: every other byte stays where it is, which error messages tell.  What
- * is odd is left as it is, for the parser to refuse. */
-static void
-drop_ballast (char *text, size_t end)
+/* If the string TEXT[FROM] .. TEXT[AT-1] names ballast, and an object or array
+ * follows: where that begins; else 0. */
+static size_t
+find_ballast (const char *text, size_t from, size_t at)
 {
-  for (size_t at = 0; at < end;)
-    {
-      size_t from = at;
+  if (!is_ballast (text, from, at))
+    return 0;
+  at += strspn (text + at, " \t\r\n");
+  if (text[at] != ':')
+    return 0;
+  at++;
+  at += strspn (text + at, " \t\r\n");
+  return text[at] == '{' || text[at] == '[' ? at : 0;
+}
 
-      if (text[at] != '"')
-        {
-          at++;
-          continue;
-        }
-      at = skip_string (text, at, end);
-      if (!is_ballast (text, from, at))
+/* Most of config.json is mounts and system calls.  Parsed, they would cost more
+ * than all the rest of the hook.  Copies TEXT to KEPT, which has as much room,
+ * with a 0 in their place; returns the length. */
+static size_t
+drop_ballast (const char *text, size_t end, char *kept)
+{
+  const char *quote;
+  size_t length = 0, from = 0, at = 0;
+
+  while (at < end && (quote = memchr (text + at, '"', end - at)) != NULL)
+    {
+      size_t name = (size_t) (quote - text);
+      at = skip_string (text, name, end);
+      size_t value = find_ballast (text, name, at);
+      if (value == 0)
         continue;
-      at += strspn (text + at, " \t\r\n");
-      if (text[at] != ':')
-        continue;
-      at++;
-      at += strspn (text + at, " \t\r\n");
-      if (text[at] != '{' && text[at] != '[')
-        continue;
+      at = skip_brackets (text, value, end);
+      memcpy (kept + length, text + from, value - from);
+      length += value - from;
+      kept[length++] = '0';
       from = at;
-      at = skip_brackets (text, at, end);
-      if (at < end)
-        {
-          memset (text + from, ' ', at - from);
-          text[from] = '0';
-        }
     }
+  memcpy (kept + length, text + from, end - from);
+  length += end - from;
+  kept[length] = '\0';
+  return length;
+}
+
+static json_object *
+parse_without_ballast (const char *what, const char *text, size_t length, struct failure *f)
+{
+  char *kept = malloc (length + 1);
+  json_object *object = NULL;
+
+  if (kept != NULL)
+    object = json_text_parse (what, kept, drop_ballast (text, length, kept), f);
+  free (kept);
+  /* Whatever is wrong with it: the message tells the byte in the whole text. */
+  return object != NULL ? object : json_text_parse (what, text, length, f);
 }
 
 static json_object *
@@ -109,10 +135,7 @@ read_object (const char *what, int fd, size_t max, size_t expected, struct failu
   ssize_t length = json_text_read (what, fd, max, expected, &text, f);
 
   if (length >= 0)
-    {
-      drop_ballast (text, (size_t) length);
-      object = json_text_parse (what, text, (size_t) length, f);
-    }
+    object = parse_without_ballast (what, text, (size_t) length, f);
   free (text);
   return object;
 }
@@ -260,7 +283,8 @@ container_env (const struct container *c, const char *name)
   for (size_t i = 0; i < count; i++)
     {
       const char *entry = json_object_get_string (json_object_array_get_idx (list, i));
-      if (strncmp (entry, name, length) == 0 && entry[length] == '=')
+      /* Most begin with another letter. */
+      if (entry[0] == name[0] && strncmp (entry, name, length) == 0 && entry[length] == '=')
         return entry + length + 1;
     }
   return NULL;

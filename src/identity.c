@@ -104,19 +104,19 @@ int
 identity_find (struct identity *id, const struct container *c, const uid_t *job_uid,
                struct failure *f)
 {
+  const char path[] = "/proc/self/ns/user";
   struct stat st;
-  int result = 0;
 
   *id = (struct identity){ .uid = geteuid (), .gid = getegid (), .host_uid = geteuid () };
-  int fd = open ("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || fstat (fd, &st) != 0)
-    result = fail (f, EX_NOPERM, "cannot tell the user namespace: /proc/self/ns/user: %m");
-  else if (st.st_ino != INITIAL_USER_NAMESPACE)
-    result = identity_find_owner (id, fd, job_uid, f);
-  else if (id->uid == 0)
-    result = identity_find_root_s_user (id, c, f);
-  if (fd >= 0)
-    (void) close (fd);
+  if (stat (path, &st) != 0)
+    return fail (f, EX_NOPERM, "cannot tell the user namespace: %s: %m", path);
+  if (st.st_ino == INITIAL_USER_NAMESPACE)
+    return id->uid == 0 ? identity_find_root_s_user (id, c, f) : 0;
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return fail (f, EX_NOPERM, "cannot open the user namespace: %s: %m", path);
+  int result = identity_find_owner (id, fd, job_uid, f);
+  (void) close (fd);
   return result;
 }
 

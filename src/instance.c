@@ -499,7 +499,7 @@ instance_server_time (int dirfd)
 void
 instance_poke (const struct instance *in)
 {
-  (void) utimensat (in->top, "departure", NULL, AT_SYMLINK_NOFOLLOW);
+  (void) utimensat (in->arrival, "../departure", NULL, AT_SYMLINK_NOFOLLOW);
 }
 
 static int

@@ -42,14 +42,11 @@ process_close_inherited (void)
 static int
 process_open_standard (void)
 {
-  int fd;
-
-  do
-    fd = open ("/dev/null", O_RDWR);
-  while (fd >= 0 && fd <= STDERR_FILENO);
-  if (fd < 0)
-    return -1;
-  return close (fd);
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    /* open(2) takes the lowest number that is free: this one. */
+    if (fcntl (fd, F_GETFD) < 0 && open ("/dev/null", O_RDWR) != fd)
+      return -1;
+  return 0;
 }
 
 static void

@@ -73,6 +73,7 @@ waiting_start (struct waiting *w)
    * parent is outside and has no number: getppid(2) says 0 until it dies. */
   w->parent = getppid ();
   w->parent_fd = waiting_pidfd (w->parent);
+  w->task = 0;
   w->podman_fd = w->task_fd = w->task_proc = -1;
   w->parent_gone = w->podman_gone = w->task_gone = false;
   w->noise = (uint32_t) getpid () * 2654435761U + (uint32_t) waiting_now ();
@@ -161,24 +162,30 @@ waiting_watch_podman (struct waiting *w)
 void
 waiting_watch_task (struct waiting *w, pid_t pid)
 {
+  w->task = w->podman_fd >= 0 ? 0 : pid;
+}
+
+static void
+waiting_find_task (struct waiting *w)
+{
   char self[32] = "";
-  int proc = pid <= 0 || w->podman_fd >= 0 ? -1 : waiting_open_proc (pid);
+  int proc = waiting_open_proc (w->task), fd = -1;
 
   if (proc < 0)
     return;
   /* In createContainer the hook can be in the container's pid namespace and
    * still see the host's /proc: there a pidfd would be somebody else's. */
   if (readlink ("/proc/self", self, sizeof self - 1) > 0 && atoi (self) == getpid ())
-    w->task_fd = waiting_pidfd (pid);
+    fd = waiting_pidfd (w->task);
   if (waiting_parent_called (proc, "slurmstepd") > 0)
-    w->task_proc = proc;
-  else
     {
-      (void) close (proc);
-      if (w->task_fd >= 0)
-        (void) close (w->task_fd);
-      w->task_fd = -1;
+      w->task_proc = proc;
+      w->task_fd = fd;
+      return;
     }
+  (void) close (proc);
+  if (fd >= 0)
+    (void) close (fd);
 }
 
 bool
@@ -199,6 +206,13 @@ waiting_unnotice (int dirfd)
 static void
 waiting_poll (struct waiting *w, int64_t until, bool changes)
 {
+  int64_t now = waiting_now ();
+
+  if (w->task > 0 && until - now >= SECOND)
+    {
+      waiting_find_task (w);
+      w->task = 0;
+    }
   struct pollfd gone[] = {
     { .fd = w->parent_fd, .events = POLLIN }, /* ppoll passes over an fd of -1 */
     { .fd = w->task_fd, .events = POLLIN },
@@ -207,7 +221,6 @@ waiting_poll (struct waiting *w, int64_t until, bool changes)
   bool asks = w->parent_fd < 0 || (w->task_proc >= 0 && w->task_fd < 0);
   struct timespec rest = { 0 };
   sigset_t inside;
-  int64_t now = waiting_now ();
 
   if (asks && until > now + SECOND)
     until = now + SECOND;
@@ -282,5 +295,5 @@ waiting_interval (struct waiting *w, int64_t waited, int64_t longest)
   if (t > longest)
     t = longest;
   w->noise = w->noise * 1664525U + 1013904223U; /* Numerical Recipes' generator */
-  return t - t / 4 + (t / 2) * (int64_t) (w->noise >> 16) / 65536;
+  return t - t / 4 * (int64_t) (w->noise >> 16) / 65536;
 }

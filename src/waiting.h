@@ -27,7 +27,8 @@ struct waiting {
   pid_t parent;   /* who started the hook: the runtime */
   int parent_fd;  /* pidfd of it, or -1: then getppid(2) is asked each second */
   int podman_fd;  /* copy of conmon's end of its socket to podman, or -1 */
-  int task_fd;    /* pidfd of the Slurm task, or -1 */
+  pid_t task;     /* of the Slurm task, to be watched in a longer sleep; or 0 */
+  int task_fd;    /* pidfd of it, or -1 */
   int task_proc;  /* its directory in /proc, looked at each second, or -1 */
   bool parent_gone, podman_gone, task_gone; /* what waiting_sleep() has seen */
   uint32_t noise; /* for jitter */
@@ -58,7 +59,8 @@ void waiting_watch_podman (struct waiting *w);
 
 /* Watches the process PID of the Slurm task, too, unless podman is watched: a
  * cancelled step ends the task, but not with every Slurm set-up the hook.  PID is what SLURM_TASK_PID says, which the user can forge: it
- * is watched only if it is slurmstepd's child.  Cannot fail. */
+ * is watched only if it is slurmstepd's child; and only in sleeps of a second
+ * and more, since to find that out costs as much as all else.  Cannot fail. */
 void waiting_watch_task (struct waiting *w, pid_t pid);
 
 /* Asks the kernel to tell of changes in the directory DIRFD as long as that is
@@ -77,7 +79,7 @@ enum wake waiting_sleep (struct waiting *w, int64_t until, bool changes);
 const char *waiting_end_reason (const struct waiting *w);
 
 /* How long to sleep between two looks, having waited WAITED: a sixteenth of
- * that, at least 1 ms, at most LONGEST, give or take a quarter. */
+ * that, at least 1 ms, at most LONGEST, less up to a quarter at random. */
 int64_t waiting_interval (struct waiting *w, int64_t waited, int64_t longest);
 
 #endif
