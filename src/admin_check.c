@@ -261,10 +261,10 @@ check_podman_reads (const char *file)
         say (ERROR, "%s: podman reads %s in its place (%s)", file, path, source);
     }
   if (!found)
-    say (ERROR, "%s: podman does not read it: by %s it reads %s%s; make a symbolic link there: ln -s %s "
-                "%s/",
-         file, source, count > 0 ? dirs[0] : "no directory", count > 1 ? " and others" : "", real,
-         count > 0 ? dirs[0] : "/usr/share/containers/oci/hooks.d");
+    say (ERROR, "%s: podman does not read it: by %s it reads %s%s; make a symbolic link there: "
+                "mkdir -p %s && ln -s %s %s/",
+         file, source, count > 0 ? dirs[0] : "no directory", count > 1 ? " and others" : "",
+         count > 0 ? dirs[0] : PODMAN_CONF_DEFAULT, real, count > 0 ? dirs[0] : PODMAN_CONF_DEFAULT);
 }
 
 /* The file system of DIR, and who sees it. */

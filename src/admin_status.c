@@ -410,7 +410,7 @@ status_print (const struct config *config, int *worst, struct failure *f)
   if (config->watch && isatty (STDOUT_FILENO))
     (void) printf ("\033[H\033[J");
   if (config->json)
-    (void) printf ("%s\n", json_object_to_json_string_ext (all, JSON_C_TO_STRING_PRETTY));
+    (void) printf ("%s\n", json_object_to_json_string_ext (all, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
   else if (json_object_array_length (all) == 0 && *worst == EX_OK)
     (void) printf ("no barriers in %s\n", config->base_dir);
   for (size_t i = 0; !config->json && i < (size_t) json_object_array_length (all); i++)

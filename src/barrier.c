@@ -399,14 +399,16 @@ static void
 decide_report (struct stay *s)
 {
   int64_t now = waiting_now (), waited = now - s->began;
-  char missing[200];
+  char missing[200], more[200] = "";
 
   if (now < s->report)
     return;
+  if (s->b->explain != NULL)
+    s->b->explain (s->b->context, s->in.arrival, &s->fresh, more, sizeof more);
   s->report = now + (waited < 3 * REPORT ? 2 * REPORT : 6 * REPORT);
-  log_message (LOG_INFO, "still waiting after %lld s for %u of %u tasks: procid %s",
+  log_message (LOG_INFO, "still waiting after %lld s for %u of %u tasks: procid %s%s",
                (long long) (waited / SECOND), s->fresh.count - s->fresh.present, s->fresh.count,
-               ranks_missing (&s->fresh, missing, sizeof missing));
+               ranks_missing (&s->fresh, missing, sizeof missing), more);
 }
 
 /* Member 0, about the files that are in arrival and not known to be fresh. */

@@ -153,17 +153,31 @@ hook_explain_missing (void *context, int arrival, const struct ranks *arrived, c
   (void) snprintf (text, size, "%s%s", nodes[0] != '\0' ? " on " : "", nodes);
 }
 
-/* Finds slow nodes: who kept all others waiting. */
+/* Finds slow nodes: who kept all others waiting.  Who comes last has hardly ever
+ * written down where he is; but then all others have, and he is on the node
+ * that lacks one. */
 static void
 hook_tell_spread (void *context, int departure, uint32_t last, int64_t spread)
 {
   const struct hook *h = context;
-  char note[NODES_NOTE_MAX], host[64];
-  bool known = nodes_note_read (departure, last, note)
-               && nodes_note_value (note, "host", host, sizeof host);
+  char note[NODES_NOTE_MAX], node[256] = "";
+  struct ranks others;
 
+  if (!nodes_note_read (departure, last, note)
+      || !nodes_note_value (note, "node", node, sizeof node))
+    {
+      if (ranks_init (&others, h->task.tasks) == 0)
+        {
+          for (uint32_t rank = 0; rank < h->task.tasks; rank++)
+            if (rank != last)
+              ranks_add (&others, rank);
+          (void) nodes_missing (departure, &others, h->task.node_list, h->task.tasks_per_node, node,
+                                sizeof node);
+        }
+      ranks_free (&others);
+    }
   log_message (LOG_INFO, "%u tasks arrived within %.3f s, procid %u%s%s last", h->task.tasks,
-               (double) spread / (double) SECOND, last, known ? " on " : "", known ? host : "");
+               (double) spread / (double) SECOND, last, node[0] != '\0' ? " on " : "", node);
 }
 
 /* Everybody is on his way: time to remove what failed barriers of this user

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PODMAN_DEFAULT "/usr/share/containers/oci/hooks.d"
-
 /* Takes the strings, "..." or '...', of a TOML array from TEXT, up to its end.
  * Returns whether the end was in TEXT. */
 static bool
@@ -117,7 +115,7 @@ podman_conf_hooks_dirs (char dirs[PODMAN_CONF_MAX][PATH_MAX], const char **sourc
     patterns[files++] = usual[i];
   if (last != NULL)
     patterns[files++] = last;
-  (void) snprintf (dirs[0], PATH_MAX, "%s", PODMAN_DEFAULT);
+  (void) snprintf (dirs[0], PATH_MAX, "%s", PODMAN_CONF_DEFAULT);
   *source = "podman's default";
   for (size_t i = 0; i < files; i++)
     {

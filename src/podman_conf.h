@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #define PODMAN_CONF_MAX 8
+#define PODMAN_CONF_DEFAULT "/usr/share/containers/oci/hooks.d"
 
 /* Puts the directories of "hooks_dir" into DIRS and returns how many there are:
  * those of the last file that has it, as podman reads them (/usr/share,
