@@ -164,7 +164,8 @@ hook_tell_spread (void *context, int departure, uint32_t last, int64_t spread)
   struct ranks others;
 
   if (!nodes_note_read (departure, last, note)
-      || !nodes_note_value (note, "node", node, sizeof node))
+      || !(nodes_note_value (note, "node", node, sizeof node)
+           || nodes_note_value (note, "host", node, sizeof node)))
     {
       if (ranks_init (&others, h->task.tasks) == 0)
         {
