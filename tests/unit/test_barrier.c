@@ -1,0 +1,1047 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Members are processes here, as they are in life. What they said comes back
+ * through shared memory; what others would have done, dead ones or slow ones,
+ * is made by hand on disk.
+ */
+#include "barrier.h"
+
+#include "instance.h"
+#include "log.h"
+#include "unit.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#define KEY "jobid-17"
+#define MEMBERS_MAX 8
+
+/* When a test that would otherwise wait for ever gives up. */
+#define LIMIT (20 * SECOND)
+
+struct result {
+  bool ended;
+  int status; /* 0, or of the failure */
+  char text[1024];
+  bool passed_on;
+  unsigned voids;
+  int64_t took;
+};
+
+static struct shared {
+  struct result results[MEMBERS_MAX];
+  int64_t jump; /* what the monotonic clock is ahead */
+  uint32_t last, departed;
+  int64_t spread;
+} *shared;
+
+static pid_t pids[MEMBERS_MAX];
+
+/* What is done in the member before it meets the others. */
+typedef void prepare (struct barrier *b);
+
+static struct barrier model;
+
+/* The clock of the whole process can be put forward: 20 s are long. */
+int
+clock_gettime (clockid_t id, struct timespec *t)
+{
+  int result = (int) syscall (SYS_clock_gettime, id, t);
+
+  if (id == CLOCK_MONOTONIC && shared != NULL)
+    t->tv_sec += shared->jump;
+  return result;
+}
+
+static void
+begin (void)
+{
+  char path[sizeof unit_tmp + 16];
+
+  (void) snprintf (path, sizeof path, "%s/XXXXXX", unit_tmp);
+  ck_assert_ptr_nonnull (mkdtemp (path));
+  ck_assert_int_eq (chdir (path), 0);
+  shared = mmap (NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ck_assert (shared != MAP_FAILED);
+  model = (struct barrier){
+    .dirfd = open (".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+    .where = "/where",
+    .key = KEY,
+    .members = 2,
+    .timeout = LIMIT,
+    .nodes = 1,
+    .note = "host=n1 pid=1\n",
+  };
+}
+
+/*
+ * Members
+ */
+
+static void __attribute__ ((noreturn))
+member (uint32_t self, prepare *before)
+{
+  struct result *result = &shared->results[self];
+  struct failure f = { 0 };
+  struct waiting waiting;
+  struct barrier b = model;
+  int64_t began = waiting_now ();
+
+  waiting_start (&waiting);
+  b.self = self;
+  b.waiting = &waiting;
+  b.deadline = b.timeout > 0 ? began + b.timeout : WAITING_FOREVER;
+  if (before != NULL)
+    before (&b);
+  result->status = barrier_meet (&b, &f) == 0 ? 0 : f.status;
+  (void) snprintf (result->text, sizeof result->text, "%s", f.text);
+  result->passed_on = b.passed_on;
+  result->voids = b.voids;
+  result->took = waiting_now () - began;
+  result->ended = true;
+  _exit (0);
+}
+
+static void
+start (uint32_t self, prepare *before)
+{
+  pids[self] = fork ();
+  if (pids[self] == 0)
+    member (self, before);
+  ck_assert_int_gt (pids[self], 0);
+}
+
+/* Waits for the member; its result is left. */
+static const struct result *
+end (uint32_t self)
+{
+  ck_assert_int_eq (waitpid (pids[self], NULL, 0), pids[self]);
+  ck_assert (shared->results[self].ended);
+  return &shared->results[self];
+}
+
+static const struct result *
+meet (uint32_t self, prepare *before)
+{
+  start (self, before);
+  return end (self);
+}
+
+static void
+assert_says (const struct result *result, int status, const char *text)
+{
+  ck_assert_int_eq (result->status, status);
+  unit_assert_match (result->text, text);
+}
+
+static void
+assert_all_meet (void)
+{
+  for (uint32_t self = 0; self < model.members; self++)
+    {
+      const struct result *result = end (self);
+      ck_assert_msg (result->status == 0, "%u: %s", self, result->text);
+      ck_assert (!result->passed_on);
+    }
+}
+
+/*
+ * The disk
+ */
+
+static bool
+is_there (const char *path)
+{
+  struct stat st;
+
+  return lstat (path, &st) == 0;
+}
+
+static void
+wait_until (bool (*condition) (const char *path), const char *path)
+{
+  const struct timespec moment = { .tv_nsec = 2000000 };
+
+  for (int i = 0; i < 5000 && !condition (path); i++)
+    (void) nanosleep (&moment, NULL);
+  ck_assert_msg (condition (path), "waited in vain for %s", path);
+}
+
+static const char *
+link_of (const char *path)
+{
+  static char text[1000];
+  ssize_t n = readlink (path, text, sizeof text - 1);
+
+  text[n > 0 ? n : 0] = '\0';
+  return text;
+}
+
+static void
+make_file (const char *path)
+{
+  unit_write_text (path, "");
+}
+
+static void
+make_link (const char *target, const char *path)
+{
+  ck_assert_int_eq (symlink (target, path), 0);
+}
+
+static void
+make_directory (const char *path)
+{
+  ck_assert_int_eq (mkdir (path, 0700), 0);
+}
+
+static void
+make_instance (const char *members)
+{
+  make_directory (KEY);
+  make_directory (KEY "/arrival");
+  make_link (members, KEY "/ntasks");
+}
+
+static void
+set_age (const char *path, time_t seconds)
+{
+  const time_t then = time (NULL) - seconds;
+  const struct timespec times[2] = { { .tv_sec = then }, { .tv_sec = then } };
+
+  ck_assert_int_eq (utimensat (AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+static time_t
+age_of (const char *path)
+{
+  struct stat st;
+
+  ck_assert_int_eq (lstat (path, &st), 0);
+  return time (NULL) - st.st_mtim.tv_sec;
+}
+
+static bool
+is_fresh (const char *path)
+{
+  return is_there (path) && age_of (path) < 30;
+}
+
+static bool
+has_text (const char *path)
+{
+  struct stat st;
+
+  return lstat (path, &st) == 0 && st.st_size > 0;
+}
+
+static bool
+is_removed (const char *path)
+{
+  return !is_there (path);
+}
+
+/* How many entries the directory has. */
+static unsigned
+entries (const char *path)
+{
+  DIR *dir = opendir (path);
+  unsigned n = 0;
+
+  ck_assert_ptr_nonnull (dir);
+  while (readdir (dir) != NULL)
+    n++;
+  (void) closedir (dir);
+  return n - 2;
+}
+
+#define assert_nothing_left() ck_assert_uint_eq (entries ("."), 0)
+
+/*
+ * All come
+ */
+
+START_TEST (all_meet)
+{
+  model.members = (uint32_t[]){ 1, 2, 3, MEMBERS_MAX }[_i];
+  for (uint32_t self = model.members; self-- > 0;)
+    start (self, NULL);
+  assert_all_meet ();
+  assert_nothing_left ();
+}
+END_TEST
+
+START_TEST (all_meet_without_a_timeout)
+{
+  model.timeout = 0;
+  start (1, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-1");
+  start (0, NULL);
+  assert_all_meet ();
+  assert_nothing_left ();
+}
+END_TEST
+
+static void
+no_notice (struct barrier *b)
+{
+  (void) b;
+  unit_refuse_when (SYS_fcntl, 1, F_NOTIFY, EINVAL);
+}
+
+/* A file system that others can change, too; two nodes. */
+static void
+apart (struct barrier *b)
+{
+  b->nodes = 2;
+  b->first_on_node = b->self % 2 == 0;
+  unit_refuse (SYS_fstatfs, ENOSYS);
+}
+
+static void
+apart_without_notice (struct barrier *b)
+{
+  apart (b);
+  no_notice (b);
+}
+
+static void
+apart_number_unknown (struct barrier *b)
+{
+  apart (b);
+  b->nodes = 0;
+}
+
+static prepare *const surroundings[]
+  = { no_notice, apart, apart_without_notice, apart_number_unknown };
+
+START_TEST (all_meet_wherever_they_are)
+{
+  model.members = 4;
+  for (uint32_t self = 1; self < 4; self++)
+    start (self, surroundings[_i]);
+  for (int i = 1; i < 4; i++)
+    wait_until (is_there, (const char *[]){ KEY "/arrival/slurm-procid-1",
+                                            KEY "/arrival/slurm-procid-2",
+                                            KEY "/arrival/slurm-procid-3" }[i - 1]);
+  start (0, surroundings[_i]);
+  assert_all_meet ();
+  assert_nothing_left ();
+}
+END_TEST
+
+START_TEST (says_who_waits_after_a_moment)
+{
+  start (1, NULL);
+  wait_until (has_text, KEY "/arrival/slurm-procid-1");
+  ck_assert_str_eq (unit_read_text (KEY "/arrival/slurm-procid-1"), "host=n1 pid=1\n");
+  start (0, NULL);
+  assert_all_meet ();
+}
+END_TEST
+
+static void
+on_released (void *context, int departure, uint32_t last, int64_t spread)
+{
+  struct shared *s = context;
+  struct ranks set;
+  struct instance in = { .departure = departure };
+
+  ck_assert_int_eq (ranks_init (&set, model.members), 0);
+  (void) instance_list_departure (&in, &set);
+  s->departed = set.present;
+  s->last = last;
+  s->spread = spread;
+  ranks_free (&set);
+}
+
+static void
+quiet_at_info (struct barrier *b)
+{
+  (void) b;
+  log_set_level (LOG_INFO);
+  ck_assert_ptr_nonnull (freopen ("log", "a", stderr));
+}
+
+START_TEST (tells_who_was_last)
+{
+  const struct timespec moment = { .tv_nsec = 50000000 };
+
+  model.members = 3;
+  model.released = on_released;
+  model.context = shared;
+  start (2, quiet_at_info);
+  wait_until (is_there, KEY "/arrival/slurm-procid-2");
+  start (0, quiet_at_info);
+  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  (void) nanosleep (&moment, NULL);
+  start (1, quiet_at_info);
+  assert_all_meet ();
+  ck_assert_uint_eq (shared->last, 1);
+  ck_assert_uint_eq (shared->departed, 3);
+  ck_assert_int_ge (shared->spread, 40 * MILLISECOND);
+  ck_assert_int_lt (shared->spread, LIMIT);
+}
+END_TEST
+
+/* A second barrier under the same key, while the first is being removed. */
+START_TEST (meets_again)
+{
+  model.members = 3;
+  for (int round = 0; round < 20; round++)
+    {
+      for (uint32_t self = 0; self < 3; self++)
+        start (self, NULL);
+      /* Not in order: the next round begins before member 0 is ready. */
+      for (uint32_t self = 3; self-- > 0;)
+        ck_assert_int_eq (end (self)->status, 0);
+    }
+  assert_nothing_left ();
+}
+END_TEST
+
+/*
+ * Not all come
+ */
+
+START_TEST (a_missing_member_is_named)
+{
+  model.members = 4;
+  model.timeout = SECOND / 5;
+  start (0, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  model.timeout = LIMIT;
+  start (2, NULL);
+  const struct result *first = end (0), *second = end (2);
+  assert_says (first, EX_TEMPFAIL, "2 of 4 tasks did not arrive within 0.2 s: procid 1,3");
+  ck_assert (!first->passed_on);
+  assert_says (second, EX_TEMPFAIL,
+               "called off: procid 0: timeout: 2 of 4 tasks did not arrive within 0.2 s: procid 1,3");
+  ck_assert (second->passed_on);
+  ck_assert_str_eq (link_of (KEY "/departure"),
+                    "called-off: procid 0: timeout: 2 of 4 tasks did not arrive within 0.2 s: "
+                    "procid 1,3");
+}
+END_TEST
+
+START_TEST (a_late_member_learns_it_at_once)
+{
+  const bool timeout = _i == 0;
+
+  make_instance ("2");
+  make_link (timeout ? "called-off: procid 0: timeout: why" : "called-off: procid 0: why",
+             KEY "/departure");
+  const struct result *late = meet (1, NULL);
+  assert_says (late, timeout ? EX_TEMPFAIL : EX_PROTOCOL,
+               timeout ? "called off: procid 0: timeout: why" : "called off: procid 0: why");
+  ck_assert (late->passed_on);
+  ck_assert (is_there (KEY "/arrival/slurm-procid-1"));
+  ck_assert_int_lt (late->took, LIMIT / 2);
+}
+END_TEST
+
+START_TEST (all_there_and_no_release_is_no_release)
+{
+  make_instance ("2");
+  make_file (KEY "/arrival/slurm-procid-0");
+  model.timeout = SECOND / 5;
+  assert_says (meet (1, NULL), EX_TEMPFAIL,
+               "all 2 tasks arrived, but procid 0 did not let them go within 0.2 s");
+}
+END_TEST
+
+static void
+on_explain (void *context, int arrival, const struct ranks *arrived, char *text, size_t size)
+{
+  struct stat st;
+
+  (void) context;
+  (void) snprintf (text, size, "; %u there, %s", arrived->present,
+                   fstatat (arrival, "slurm-procid-0", &st, 0) == 0 ? "also 0" : "not 0");
+}
+
+START_TEST (more_is_said_of_who_is_missing)
+{
+  model.timeout = SECOND / 5;
+  model.explain = on_explain;
+  assert_says (meet (0, NULL), EX_TEMPFAIL, "procid 1; 1 there, also 0");
+}
+END_TEST
+
+/* All read the files of all, at the same moment. */
+START_TEST (in_a_large_barrier_only_member_0_says_more)
+{
+  model.timeout = SECOND / 5;
+  model.explain = on_explain;
+  model.members = 1000;
+  const struct result *result = meet (1, NULL);
+  assert_says (result, EX_TEMPFAIL, "999 of 1000 tasks did not arrive within 0.2 s: procid 0,2-999");
+  ck_assert_ptr_null (strstr (result->text, "there"));
+  ck_assert_int_eq (rename (KEY, "away"), 0);
+  assert_says (meet (0, NULL), EX_TEMPFAIL, "procid 1-999; 1 there, also 0");
+}
+END_TEST
+
+static void
+got_sigterm (struct barrier *b)
+{
+  (void) b;
+  ck_assert_int_eq (raise (SIGTERM), 0);
+}
+
+START_TEST (a_reason_calls_off)
+{
+  model.members = 3;
+  start (0, NULL);
+  start (2, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  wait_until (is_there, KEY "/arrival/slurm-procid-2");
+  start (1, got_sigterm);
+  /* It may be released before it has looked. */
+  const struct result *own = end (1);
+  if (own->status != 0)
+    {
+      assert_says (own, EX_PROTOCOL, "got SIGTERM");
+      ck_assert (!own->passed_on);
+    }
+  for (uint32_t self = 0; self < 3; self += 2)
+    {
+      const struct result *other = end (self);
+      ck_assert_int_eq (other->status, own->status);
+      if (own->status != 0)
+        assert_says (other, EX_PROTOCOL, "called off: procid 1: got SIGTERM");
+      ck_assert (other->passed_on == (own->status != 0));
+    }
+}
+END_TEST
+
+START_TEST (a_signal_while_waiting_calls_off)
+{
+  model.members = 3;
+  start (_i == 0 ? 0 : 1, NULL);
+  start (2, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-2");
+  ck_assert_int_eq (kill (pids[2], SIGTERM), 0);
+  assert_says (end (2), EX_PROTOCOL, "got SIGTERM");
+  assert_says (end (_i == 0 ? 0 : 1), EX_PROTOCOL, "called off: procid 2: got SIGTERM");
+}
+END_TEST
+
+/*
+ * What a member cannot do
+ */
+
+static const struct
+{
+  long call;
+  int error, status;
+} troubles[] = {
+  { SYS_mkdirat, ENOSPC, EX_CANTCREAT },  { SYS_mkdirat, EDQUOT, EX_CANTCREAT },
+  { SYS_mkdirat, EROFS, EX_CANTCREAT },   { SYS_mkdirat, EACCES, EX_CANTCREAT },
+  { SYS_mkdirat, EIO, EX_IOERR },         { SYS_openat2, ENOMEM, EX_OSERR },
+  { SYS_openat2, EIO, EX_IOERR },         { SYS_mknodat, EDQUOT, EX_CANTCREAT },
+  { SYS_mknodat, EIO, EX_IOERR },         { SYS_symlinkat, ENOSPC, EX_CANTCREAT },
+};
+static int trouble;
+
+static void
+in_trouble (struct barrier *b)
+{
+  (void) b;
+  unit_refuse (troubles[trouble].call, troubles[trouble].error);
+}
+
+START_TEST (what_cannot_be_done_is_said)
+{
+  trouble = _i;
+  const struct result *result = meet (1, in_trouble);
+  assert_says (result, troubles[_i].status, "/where/" KEY ": ");
+  unit_assert_match (result->text, strerror (troubles[_i].error));
+  ck_assert (!result->passed_on);
+  ck_assert_int_lt (result->took, LIMIT / 2);
+}
+END_TEST
+
+static void
+cannot_arrive (struct barrier *b)
+{
+  (void) b;
+  unit_refuse (SYS_mknodat, ENOSPC);
+}
+
+START_TEST (the_others_are_told)
+{
+  start (0, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  assert_says (meet (1, cannot_arrive), EX_CANTCREAT, "cannot arrive in /where/" KEY);
+  assert_says (end (0), EX_PROTOCOL, "called off: procid 1: cannot arrive in /where/" KEY);
+}
+END_TEST
+
+static void
+cannot_tell (struct barrier *b)
+{
+  unit_refuse (SYS_symlinkat, ENOSPC);
+  got_sigterm (b);
+}
+
+/* Who cannot tell says at least that nobody is there any more. */
+START_TEST (who_cannot_tell_disowns_its_file)
+{
+  make_instance ("2");
+  assert_says (meet (1, cannot_tell), EX_PROTOCOL, "got SIGTERM");
+  ck_assert_int_eq (age_of (KEY "/arrival/slurm-procid-1"), time (NULL));
+  start (0, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  ck_assert (!is_there (KEY "/arrival/slurm-procid-1"));
+  start (1, NULL);
+  assert_all_meet ();
+  ck_assert_uint_eq (shared->results[0].voids, 1);
+}
+END_TEST
+
+static void
+cannot_depart (struct barrier *b)
+{
+  (void) b;
+  unit_refuse (SYS_linkat, EIO);
+  log_set_level (LOG_ERR);
+}
+
+START_TEST (released_is_released)
+{
+  make_instance ("2");
+  make_directory (KEY "/departure");
+  ck_assert_int_eq (meet (1, cannot_depart)->status, 0);
+}
+END_TEST
+
+static void
+always_gone (struct barrier *b)
+{
+  (void) b;
+  unit_refuse (SYS_mknodat, ENOENT);
+}
+
+START_TEST (what_goes_each_time_is_not_waited_for_at_full_speed)
+{
+  model.timeout = SECOND / 2;
+  assert_says (meet (1, always_gone), EX_TEMPFAIL, "went away each time this task arrived");
+}
+END_TEST
+
+/*
+ * Calling off without coming
+ */
+
+static int
+call_off (const void *reason)
+{
+  struct waiting waiting;
+  struct barrier b = model;
+
+  waiting_start (&waiting);
+  b.self = 1;
+  b.waiting = &waiting;
+  b.deadline = waiting_now () + LIMIT;
+  barrier_call_off (&b, reason);
+  return 0;
+}
+
+START_TEST (who_will_not_come_tells_it)
+{
+  int64_t before = waiting_now ();
+
+  start (0, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
+  ck_assert_int_lt (waiting_now () - before, LIMIT / 2);
+  assert_says (end (0), EX_PROTOCOL, "called off: procid 1: bad setting");
+}
+END_TEST
+
+START_TEST (who_will_not_come_may_be_the_first)
+{
+  ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
+  ck_assert_str_eq (link_of (KEY "/departure"), "called-off: procid 1: bad setting");
+  assert_says (meet (0, NULL), EX_PROTOCOL, "called off: procid 1: bad setting");
+}
+END_TEST
+
+/* Member 0 releases as soon as it sees the last one arrive. */
+START_TEST (who_will_not_come_completes_nothing)
+{
+  for (int i = 0; i < 20; i++)
+    {
+      start (0, NULL);
+      wait_until (is_there, KEY "/arrival/slurm-procid-0");
+      ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
+      ck_assert_int_eq (end (0)->status, EX_PROTOCOL);
+      ck_assert_int_eq (rename (KEY, (char[]){ 'a', (char) ('a' + i), '\0' }), 0);
+    }
+}
+END_TEST
+
+static void
+make_earlier_barrier (void)
+{
+  make_instance ("2");
+  make_file (KEY "/arrival/slurm-procid-1");
+}
+
+START_TEST (an_earlier_barrier_is_not_called_off)
+{
+  make_earlier_barrier ();
+  switch (_i)
+    {
+    case 0:
+      ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
+      break;
+    case 1:
+      model.timeout = SECOND / 5;
+      assert_says (meet (1, NULL), EX_TEMPFAIL,
+                   "an earlier barrier of this task, /where/" KEY ", did not end within 0.2 s");
+      break;
+    default:
+      assert_says (meet (1, got_sigterm), EX_PROTOCOL,
+                   "got SIGTERM, while an earlier barrier of this task went on");
+      break;
+    }
+  ck_assert (!is_there (KEY "/departure"));
+  ck_assert (is_fresh (KEY "/arrival/slurm-procid-1"));
+}
+END_TEST
+
+static void
+cannot_read (struct barrier *b)
+{
+  (void) b;
+  unit_refuse (SYS_readlinkat, EIO);
+}
+
+/* It does not know yet whose barrier it is. */
+START_TEST (a_failure_before_arriving_calls_no_earlier_barrier_off)
+{
+  make_earlier_barrier ();
+  assert_says (meet (1, cannot_read), EX_IOERR, "/where/" KEY ": ");
+  ck_assert (!is_there (KEY "/departure"));
+}
+END_TEST
+
+/*
+ * Barriers that are not this hook's
+ */
+
+START_TEST (waits_until_an_earlier_barrier_goes)
+{
+  make_earlier_barrier ();
+  start (1, _i == 0 ? NULL : no_notice);
+  start (0, _i == 0 ? NULL : no_notice);
+  wait_until (is_there, KEY "/departure");
+  /* Here the earlier hook of member 1 departs. */
+  ck_assert_int_eq (rename (KEY "/arrival/slurm-procid-1", KEY "/departure/slurm-procid-1"), 0);
+  ck_assert_int_eq (end (0)->status, 0);
+  start (0, NULL);
+  assert_all_meet ();
+  assert_nothing_left ();
+}
+END_TEST
+
+START_TEST (who_has_departed_waits_for_the_next)
+{
+  make_instance ("2");
+  make_directory (KEY "/departure");
+  make_file (KEY "/departure/slurm-procid-1");
+  model.timeout = SECOND / 5;
+  assert_says (meet (1, NULL), EX_TEMPFAIL, "an earlier barrier of this task");
+  ck_assert_uint_eq (entries (KEY "/arrival"), 0);
+}
+END_TEST
+
+START_TEST (another_number_of_members_is_not_ours)
+{
+  make_instance ("3");
+  model.timeout = SECOND / 5;
+  assert_says (meet (1, NULL), EX_TEMPFAIL,
+               "this task counts 2 tasks, but the barrier /where/" KEY " is one of 3");
+  ck_assert_uint_eq (entries (KEY "/arrival"), 0);
+  ck_assert (!is_there (KEY "/departure"));
+}
+END_TEST
+
+START_TEST (member_0_makes_another_number_void)
+{
+  make_instance ("3");
+  start (1, NULL);
+  start (0, NULL);
+  assert_all_meet ();
+  ck_assert_uint_eq (shared->results[0].voids, 1);
+  assert_nothing_left ();
+}
+END_TEST
+
+/* Makes instances of another number of members, again and again. */
+static void __attribute__ ((noreturn))
+disagree (void)
+{
+  for (;;)
+    if (mkdir ("new", 0700) == 0 && mkdir ("new/arrival", 0700) == 0
+        && symlink ("3", "new/ntasks") == 0)
+      while (rename ("new", KEY) != 0)
+        (void) sched_yield ();
+}
+
+static void
+make_nothing (struct barrier *b)
+{
+  (void) b;
+  unit_refuse (SYS_mkdirat, EEXIST);
+}
+
+START_TEST (member_0_gives_up_some_time)
+{
+  pid_t other = fork ();
+
+  if (other == 0)
+    disagree ();
+  const struct result *result = meet (0, make_nothing);
+  ck_assert_int_eq (kill (other, SIGKILL), 0);
+  ck_assert_int_eq (waitpid (other, NULL, 0), other);
+  assert_says (result, EX_PROTOCOL, "found another number of tasks 5 times in /where/" KEY);
+  ck_assert_uint_eq (result->voids, 6);
+}
+END_TEST
+
+/*
+ * Left behind
+ */
+
+/* A change that wakes who waits. */
+static void
+poke (const char *path)
+{
+  make_file (path);
+  ck_assert_int_eq (unlink (path), 0);
+}
+
+/* At any change, and in any case when it touches its file. */
+START_TEST (who_is_left_behind_comes_again)
+{
+  model.timeout = 100 * SECOND;
+  start (1, _i == 0 ? NULL : no_notice);
+  wait_until (has_text, KEY "/arrival/slurm-procid-1");
+  ck_assert_int_eq (rename (KEY, "away"), 0);
+  if (_i == 0)
+    poke ("away/poke");
+  else
+    shared->jump = 21;
+  start (0, NULL);
+  assert_all_meet ();
+  ck_assert_str_eq (link_of ("away/departure"), "void");
+  ck_assert (!is_there (KEY));
+}
+END_TEST
+
+START_TEST (who_lost_its_instance_comes_again)
+{
+  start (1, NULL);
+  wait_until (has_text, KEY "/arrival/slurm-procid-1");
+  ck_assert_int_eq (instance_remove (model.dirfd, KEY), 0);
+  start (0, NULL);
+  assert_all_meet ();
+  assert_nothing_left ();
+}
+END_TEST
+
+START_TEST (void_means_come_again)
+{
+  start (1, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-1");
+  make_link (_i == 0 ? "void" : "nonsense", KEY "/departure");
+  start (0, NULL);
+  assert_all_meet ();
+  assert_nothing_left ();
+}
+END_TEST
+
+/*
+ * Signs of life
+ */
+
+START_TEST (who_waits_touches_its_file)
+{
+  model.timeout = 100 * SECOND;
+  start ((uint32_t) _i, NULL);
+  const char *own = _i == 0 ? KEY "/arrival/slurm-procid-0" : KEY "/arrival/slurm-procid-1";
+  wait_until (has_text, own);
+  set_age (own, 50);
+  poke (KEY "/poke");
+  ck_assert (!is_fresh (own));
+  shared->jump = 21;
+  poke (KEY "/poke");
+  wait_until (is_fresh, own);
+  ck_assert_int_eq (kill (pids[_i], SIGTERM), 0);
+  (void) end ((uint32_t) _i);
+}
+END_TEST
+
+/* Who was fresh once may be dead now. */
+START_TEST (freshness_does_not_last)
+{
+  model.members = 3;
+  model.timeout = 100 * SECOND;
+  make_instance ("3");
+  make_file (KEY "/arrival/slurm-procid-1");
+  start (0, NULL);
+  wait_until (has_text, KEY "/arrival/slurm-procid-0");
+  set_age (KEY "/arrival/slurm-procid-1", 100);
+  shared->jump = 21;
+  make_file (KEY "/arrival/slurm-procid-2");
+  wait_until (is_removed, KEY "/arrival/slurm-procid-2");
+  start (1, NULL);
+  start (2, NULL);
+  assert_all_meet ();
+  ck_assert_uint_eq (shared->results[0].voids, 1);
+  assert_nothing_left ();
+}
+END_TEST
+
+START_TEST (member_0_says_who_is_missing_meanwhile)
+{
+  model.members = 5;
+  make_instance ("5");
+  make_file (KEY "/arrival/slurm-procid-3");
+  start (0, quiet_at_info);
+  wait_until (has_text, KEY "/arrival/slurm-procid-0");
+  shared->jump = 11;
+  poke (KEY "/poke");
+  wait_until (has_text, "log");
+  unit_assert_match (unit_read_text ("log"), "for 3 of 5 tasks: procid 1-2,4\n");
+  ck_assert_int_eq (kill (pids[0], SIGTERM), 0);
+  (void) end (0);
+}
+END_TEST
+
+/*
+ * Departing
+ */
+
+START_TEST (member_0_waits_for_all_to_depart)
+{
+  make_instance ("2");
+  make_file (KEY "/arrival/slurm-procid-1");
+  start (0, NULL);
+  wait_until (is_there, KEY "/departure/slurm-procid-0");
+  ck_assert (!shared->results[0].ended);
+  if (_i == 0)
+    {
+      make_file (KEY "/departure/slurm-procid-1");
+      ck_assert_int_eq (end (0)->status, 0);
+      assert_nothing_left ();
+      return;
+    }
+  /* It is released: a signal ends this wait, and nothing else. */
+  ck_assert_int_eq (kill (pids[0], SIGTERM), 0);
+  ck_assert_int_eq (end (0)->status, 0);
+  ck_assert (is_there (KEY "/departure/slurm-procid-0"));
+}
+END_TEST
+
+/* A member that died after the release. */
+START_TEST (member_0_does_not_wait_for_ever)
+{
+  make_instance ("2");
+  make_file (KEY "/arrival/slurm-procid-1");
+  start (0, NULL);
+  wait_until (is_there, KEY "/departure/slurm-procid-0");
+  shared->jump = BARRIER_LEAVE / SECOND;
+  poke (KEY "/departure/poke");
+  ck_assert_int_eq (end (0)->status, 0);
+  ck_assert (is_there (KEY "/departure/slurm-procid-0"));
+}
+END_TEST
+
+#define COUNT(array) ((int) (sizeof (array) / sizeof *(array)))
+
+static TCase *
+add_case (Suite *suite, const char *name)
+{
+  TCase *tcase = tcase_create (name);
+
+  suite_add_tcase (suite, tcase);
+  tcase_add_unchecked_fixture (tcase, unit_make_tmp, unit_remove_tmp);
+  tcase_add_checked_fixture (tcase, begin, NULL);
+  tcase_set_timeout (tcase, 60);
+  return tcase;
+}
+
+static void
+add_meeting (Suite *suite)
+{
+  TCase *tcase = add_case (suite, "meeting");
+
+  tcase_add_loop_test (tcase, all_meet, 0, 4);
+  tcase_add_test (tcase, all_meet_without_a_timeout);
+  tcase_add_loop_test (tcase, all_meet_wherever_they_are, 0, COUNT (surroundings));
+  tcase_add_test (tcase, says_who_waits_after_a_moment);
+  tcase_add_test (tcase, tells_who_was_last);
+  tcase_add_test (tcase, meets_again);
+  tcase_add_loop_test (tcase, member_0_waits_for_all_to_depart, 0, 2);
+  tcase_add_test (tcase, member_0_does_not_wait_for_ever);
+}
+
+static void
+add_failing (Suite *suite)
+{
+  TCase *tcase = add_case (suite, "failing");
+
+  tcase_add_test (tcase, a_missing_member_is_named);
+  tcase_add_loop_test (tcase, a_late_member_learns_it_at_once, 0, 2);
+  tcase_add_test (tcase, all_there_and_no_release_is_no_release);
+  tcase_add_test (tcase, more_is_said_of_who_is_missing);
+  tcase_add_test (tcase, in_a_large_barrier_only_member_0_says_more);
+  tcase_add_test (tcase, a_reason_calls_off);
+  tcase_add_loop_test (tcase, a_signal_while_waiting_calls_off, 0, 2);
+  tcase_add_loop_test (tcase, what_cannot_be_done_is_said, 0, COUNT (troubles));
+  tcase_add_test (tcase, the_others_are_told);
+  tcase_add_test (tcase, who_cannot_tell_disowns_its_file);
+  tcase_add_test (tcase, released_is_released);
+  tcase_add_test (tcase, what_goes_each_time_is_not_waited_for_at_full_speed);
+  tcase_add_test (tcase, who_will_not_come_tells_it);
+  tcase_add_test (tcase, who_will_not_come_may_be_the_first);
+  tcase_add_test (tcase, who_will_not_come_completes_nothing);
+}
+
+static void
+add_others (Suite *suite)
+{
+  TCase *tcase = add_case (suite, "others");
+
+  tcase_add_loop_test (tcase, an_earlier_barrier_is_not_called_off, 0, 3);
+  tcase_add_test (tcase, a_failure_before_arriving_calls_no_earlier_barrier_off);
+  tcase_add_loop_test (tcase, waits_until_an_earlier_barrier_goes, 0, 2);
+  tcase_add_test (tcase, who_has_departed_waits_for_the_next);
+  tcase_add_test (tcase, another_number_of_members_is_not_ours);
+  tcase_add_test (tcase, member_0_makes_another_number_void);
+  tcase_add_test (tcase, member_0_gives_up_some_time);
+  tcase_add_loop_test (tcase, who_is_left_behind_comes_again, 0, 2);
+  tcase_add_test (tcase, who_lost_its_instance_comes_again);
+  tcase_add_loop_test (tcase, void_means_come_again, 0, 2);
+  tcase_add_loop_test (tcase, who_waits_touches_its_file, 0, 2);
+  tcase_add_test (tcase, freshness_does_not_last);
+  tcase_add_test (tcase, member_0_says_who_is_missing_meanwhile);
+}
+
+int
+main (void)
+{
+  Suite *suite = suite_create ("barrier");
+
+  add_meeting (suite);
+  add_failing (suite);
+  add_others (suite);
+  return unit_run (suite);
+}

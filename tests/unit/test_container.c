@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "container.h"
+
+#include "unit.h"
+
+#include <json-c/json.h>
+#include <sys/syscall.h>
+
+static struct container c;
+static struct failure f;
+
+/* Reads the state TEXT of SIZE bytes. */
+static int
+read_state (const void *text, size_t size)
+{
+  unit_write (unit_path ("state"), text, size);
+  int fd = open (unit_path ("state"), O_RDONLY | O_CLOEXEC);
+  ck_assert_int_ge (fd, 0);
+  int result = container_read (&c, fd, &f);
+  (void) close (fd);
+  return result;
+}
+
+static const char *
+state_of_bundle (const char *bundle)
+{
+  static char text[20000];
+
+  (void) snprintf (text, sizeof text, "{\"id\": \"c1\", \"pid\": 1, \"bundle\": \"%s\"}\n", bundle);
+  return text;
+}
+
+/* Reads a good state whose bundle has the config.json TEXT of SIZE bytes. */
+static int
+read_config_bytes (const void *text, size_t size)
+{
+  const char *state = state_of_bundle (unit_tmp);
+
+  unit_write (unit_path ("config.json"), text, size);
+  return read_state (state, strlen (state));
+}
+
+static int
+read_config (const char *text)
+{
+  return read_config_bytes (text, strlen (text));
+}
+
+static void
+assert_refused (int result, const char *says)
+{
+  ck_assert_int_eq (result, -1);
+  ck_assert_int_eq (f.status, EX_DATAERR);
+  unit_assert_match (f.text, says);
+  ck_assert_ptr_null (c.config);
+  container_free (&c); /* allowed */
+}
+
+START_TEST (reads_what_runc_says)
+{
+  static const char state[] = "{\"ociVersion\":\"1.0.2-dev\",\"id\":\"c1\",\"status\":\"creating\","
+                              "\"pid\":4711,\"bundle\":";
+  char text[600];
+
+  unit_write_text (unit_path ("config.json"), "{}");
+  (void) snprintf (text, sizeof text, "%s\"%s\",\"annotations\":{\"a\":\"b\"}}", state, unit_tmp);
+  ck_assert_int_eq (read_state (text, strlen (text)), 0);
+  ck_assert_str_eq (c.id, "c1");
+  container_free (&c);
+  ck_assert_ptr_null (c.config);
+  container_free (&c);
+}
+END_TEST
+
+START_TEST (the_bundle_is_enough)
+{
+  char text[300];
+
+  unit_write_text (unit_path ("config.json"), "{}");
+  (void) snprintf (text, sizeof text, "{\"bundle\":\"%s\",\"x\":[[{}]],\"id\":null}", unit_tmp);
+  ck_assert_int_eq (read_state (text, strlen (text)), 0);
+  ck_assert_str_eq (c.id, "");
+  container_free (&c);
+}
+END_TEST
+
+START_TEST (cleans_the_id)
+{
+  char text[600];
+  const char *x40 = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+
+  unit_write_text (unit_path ("config.json"), "{}");
+  (void) snprintf (text, sizeof text, "{\"bundle\":\"%s\",\"id\":\"a\\nb%s%s%s%s\"}", unit_tmp, x40,
+                   x40, x40, x40);
+  ck_assert_int_eq (read_state (text, strlen (text)), 0);
+  ck_assert_int_eq (strncmp (c.id, "a?bxxx", 6), 0);
+  ck_assert_uint_eq (strlen (c.id), sizeof c.id - 1);
+  container_free (&c);
+}
+END_TEST
+
+/* Runtimes write it in one go, but nobody promises that. */
+START_TEST (reads_a_state_in_pieces)
+{
+  const char *state = state_of_bundle (unit_tmp);
+  int ends[2];
+
+  unit_write_text (unit_path ("config.json"), "{}");
+  ck_assert_int_eq (pipe2 (ends, O_CLOEXEC), 0);
+  pid_t pid = fork ();
+  ck_assert_int_ge (pid, 0);
+  if (pid == 0)
+    {
+      for (const char *p = state; *p != '\0'; p++)
+        if (write (ends[1], p, 1) != 1)
+          _exit (1);
+      _exit (0);
+    }
+  (void) close (ends[1]);
+  ck_assert_int_eq (container_read (&c, ends[0], &f), 0);
+  ck_assert_int_eq (waitpid (pid, NULL, 0), pid);
+  container_free (&c);
+}
+END_TEST
+
+static const struct
+{
+  const char *text, *says;
+} bad_states[] = {
+  { "", "is empty" },
+  { " \n", "cut off" },
+  { "hello", "not JSON" },
+  { "{\"bundle\": \"/x\"", "cut off after 15 bytes" },
+  { "{\"bundle\": \"/x", "cut off" },
+  { "{\"bundle\": \"/x\"} x", "not JSON" },
+  { "{\"bundle\": \"/x\"}{}", "not JSON" },
+  { "{'bundle': '/x'}", "not JSON" },
+  { "{\"bundle\": \"/x\",}", "not JSON" },
+  { "[]", "not a JSON object" },
+  { "null", "not a JSON object" },
+  { "\"x\"", "not a JSON object" },
+  { "7", "not a JSON object" },
+  { "{}", "no \"bundle\"" },
+  { "{\"bundle\": null}", "no \"bundle\"" },
+  { "{\"bundle\": 7}", "\"bundle\" is of type int" },
+  { "{\"bundle\": [\"/x\"]}", "\"bundle\" is of type array" },
+  { "{\"bundle\": \"\"}", "not an absolute path" },
+  { "{\"bundle\": \"x\"}", "not an absolute path" },
+  { "{\"bundle\": \"/x\", \"id\": 7}", "\"id\" is of type int" },
+  { "{\"bundle\": \"/nonexistent/x\"}", "cannot open /nonexistent/x/config.json" },
+};
+
+START_TEST (refuses_bad_states)
+{
+  const char *text = bad_states[_i].text;
+
+  assert_refused (read_state (text, strlen (text)), bad_states[_i].says);
+}
+END_TEST
+
+START_TEST (refuses_a_nul_in_a_state)
+{
+  static const char text[] = "{\"bundle\": \"/x\"}\0 more";
+
+  assert_refused (read_state (text, sizeof text), "NUL byte at byte 16");
+}
+END_TEST
+
+START_TEST (refuses_a_bundle_with_a_long_path)
+{
+  char path[6000];
+
+  memset (path, '/', sizeof path - 1);
+  path[sizeof path - 1] = '\0';
+  const char *text = state_of_bundle (path);
+  assert_refused (read_state (text, strlen (text)), "5999 bytes");
+}
+END_TEST
+
+/* It is read to its end: else the runtime would learn of a broken pipe only. */
+START_TEST (refuses_a_huge_state)
+{
+  const size_t size = 20 << 20;
+  int ends[2], status;
+
+  ck_assert_int_eq (pipe2 (ends, O_CLOEXEC), 0);
+  pid_t pid = fork ();
+  ck_assert_int_ge (pid, 0);
+  if (pid == 0)
+    {
+      char block[65536];
+      memset (block, ' ', sizeof block);
+      for (size_t written = 0; written < size; written += sizeof block)
+        if (write (ends[1], block, sizeof block) != sizeof block)
+          _exit (1);
+      _exit (0);
+    }
+  (void) close (ends[1]);
+  assert_refused (container_read (&c, ends[0], &f), "larger than 4 MB");
+  (void) close (ends[0]);
+  ck_assert_int_eq (waitpid (pid, &status, 0), pid);
+  ck_assert_int_eq (status, 0);
+}
+END_TEST
+
+START_TEST (refuses_deep_nesting)
+{
+  char text[20001];
+
+  memset (text, '[', sizeof text / 2);
+  memset (text + sizeof text / 2, ']', sizeof text / 2);
+  assert_refused (read_state (text, sizeof text - 1), "nesting too deep");
+  for (size_t i = 0; i < sizeof text - 6; i += 5)
+    memcpy (text + i, "{\"a\":", 5);
+  assert_refused (read_state (text, sizeof text - 1), "nesting too deep");
+}
+END_TEST
+
+START_TEST (says_when_the_state_cannot_be_read)
+{
+  int fd = open (unit_tmp, O_RDONLY | O_CLOEXEC);
+
+  ck_assert_int_eq (container_read (&c, fd, &f), -1);
+  ck_assert_int_eq (f.status, EX_IOERR);
+  ck_assert_ptr_null (c.config);
+  (void) close (fd);
+}
+END_TEST
+
+static const struct
+{
+  const char *text, *says;
+} bad_configs[] = {
+  { "", "is empty" },
+  { "{", "cut off" },
+  { "{} {}", "not JSON" },
+  { "[]", "not a JSON object" },
+  { "{\"process\": 7}", "\"process\" is of type int" },
+  { "{\"process\": []}", "\"process\" is of type array" },
+  { "{\"process\": {\"env\": {}}}", "\"env\" is of type object" },
+  { "{\"process\": {\"env\": \"A=B\"}}", "\"env\" is of type string" },
+  { "{\"process\": {\"env\": [\"A=B\", 7]}}", "process.env[1]" },
+  { "{\"process\": {\"env\": [null]}}", "process.env[0]" },
+  { "{\"process\": {\"env\": [[\"A=B\"]]}}", "process.env[0]" },
+  { "{\"process\": {\"user\": \"root\"}}", "\"user\" is of type string" },
+  { "{\"linux\": []}", "\"linux\" is of type array" },
+  { "{\"annotations\": []}", "\"annotations\" is of type array" },
+  { "{\"annotations\": {\"a.b\": 7}}", "\"a.b\"" },
+  { "{\"annotations\": {\"a.b\": null}}", "\"a.b\"" },
+};
+
+START_TEST (refuses_bad_configs)
+{
+  assert_refused (read_config (bad_configs[_i].text), bad_configs[_i].says);
+  unit_assert_match (f.text, "config.json");
+}
+END_TEST
+
+START_TEST (refuses_a_nul_in_a_config)
+{
+  assert_refused (read_config_bytes ("{}\0", 4), "NUL byte");
+}
+END_TEST
+
+START_TEST (refuses_what_is_no_file)
+{
+  const char *path = unit_path ("config.json"), *state = state_of_bundle (unit_tmp);
+
+  (void) unlink (path);
+  assert_refused (read_state (state, strlen (state)), "config.json");
+  ck_assert_int_eq (mkdir (path, 0700), 0);
+  assert_refused (read_state (state, strlen (state)), "not a regular file");
+  ck_assert_int_eq (rmdir (path), 0);
+  /* Nobody writes into it: the hook must not wait for that. */
+  ck_assert_int_eq (mkfifo (path, 0600), 0);
+  assert_refused (read_state (state, strlen (state)), "not a regular file");
+  ck_assert_int_eq (unlink (path), 0);
+}
+END_TEST
+
+START_TEST (refuses_a_config_it_may_not_read)
+{
+  const char *path = unit_path ("config.json"), *state = state_of_bundle (unit_tmp);
+
+  unit_write_text (path, "{}");
+  ck_assert_int_eq (chmod (path, 0), 0);
+  unit_refuse (SYS_openat, EACCES);
+  int ends[2];
+  ck_assert_int_eq (pipe2 (ends, O_CLOEXEC), 0);
+  ck_assert_int_gt (write (ends[1], state, strlen (state)), 0);
+  (void) close (ends[1]);
+  assert_refused (container_read (&c, ends[0], &f), "Permission denied");
+}
+END_TEST
+
+START_TEST (refuses_a_huge_config)
+{
+  const char *path = unit_path ("config.json"), *state = state_of_bundle (unit_tmp);
+
+  unit_write_text (path, "{");
+  ck_assert_int_eq (truncate (path, 80 << 20), 0);
+  assert_refused (read_state (state, strlen (state)), "larger than 32 MB");
+  (void) unlink (path);
+}
+END_TEST
+
+/* Sizes at which the buffer is just full. */
+START_TEST (reads_a_config_of_any_size)
+{
+  static const size_t sizes[] = { 2, 3, 4095, 4096, 65534, 65535, 65536, 131071, 131072, 3000000 };
+  const size_t size = sizes[_i];
+  char *text = malloc (size);
+
+  ck_assert_ptr_nonnull (text);
+  memset (text, ' ', size);
+  text[0] = '{';
+  text[size - 1] = '}';
+  ck_assert_int_eq (read_config_bytes (text, size), 0);
+  container_free (&c);
+  free (text);
+}
+END_TEST
+
+START_TEST (finds_the_environment)
+{
+  ck_assert_int_eq (read_config ("{\"process\": {\"env\": [\"A=1\", \"AB=2\", \"A\", \"C=\", \"\","
+                                 " \"D=x=y\", \"NOTHING\", \"=z\"]}}"),
+                    0);
+  ck_assert_str_eq (container_env (&c, "A"), "1");
+  ck_assert_str_eq (container_env (&c, "AB"), "2");
+  ck_assert_str_eq (container_env (&c, "C"), "");
+  ck_assert_str_eq (container_env (&c, "D"), "x=y");
+  ck_assert_ptr_null (container_env (&c, "NOTHING"));
+  ck_assert_ptr_null (container_env (&c, "B"));
+  ck_assert_ptr_null (container_env (&c, "AB=2"));
+  container_free (&c);
+}
+END_TEST
+
+/* Large parts that nobody asks for are not parsed; what stands around them is. */
+static const char *const with_ballast[] = {
+  "\"mounts\": [{\"a\": [1, {}]}, {}]",
+  "\"mounts\" : \n\t {\"a\": 1}",
+  "\"mounts\": [\"]\", \"\\\"]\", \"\\\\\", \"{\"]",
+  "\"mounts\": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+  "\"mounts\": \"hooks\"",
+  "\"mounts\": null",
+  "\"mounts\": [], \"hooks\": {}, \"seccomp\": {}, \"devices\": [], \"resources\": {\"a\": [0]}",
+  "\"x\": [\"mounts\", \"hooks\"]",
+  "\"x\": \"\\\"mounts\\\": [\"",
+  "\"x\": \"mounts\", \"\": [\"mounts\", {\"mounts\": {}}]",
+};
+
+START_TEST (passes_over_ballast)
+{
+  char text[1000];
+
+  (void) snprintf (text, sizeof text,
+                   "{%s, \"process\": {\"env\": [\"A=\\\"mounts\\\": [1]\", \"B=2\"]}, \"y\": 1}",
+                   with_ballast[_i]);
+  ck_assert_msg (read_config (text) == 0, "%s", f.text);
+  ck_assert_str_eq (container_env (&c, "A"), "\"mounts\": [1]");
+  ck_assert_str_eq (container_env (&c, "B"), "2");
+  container_free (&c);
+}
+END_TEST
+
+START_TEST (tells_where_an_error_is_behind_ballast)
+{
+  assert_refused (read_config ("{\"mounts\": [{\"a\": [1, 2]}], \"process\" 7}"), "at byte 38");
+  assert_refused (read_config ("{\"mounts\": [{\"a\": [1, 2]"), "cut off after 24 bytes");
+  assert_refused (read_config ("{\"mounts\": [\"a"), "cut off after 14 bytes");
+  assert_refused (read_config ("{\"mounts\": [\"\\"), "cut off after 14 bytes");
+  assert_refused (read_config ("{\"mounts\""), "cut off after 9 bytes");
+  assert_refused (read_config ("{\"mounts\":"), "cut off after 10 bytes");
+}
+END_TEST
+
+START_TEST (says_when_memory_is_short)
+{
+  const size_t size = 1 << 20;
+  char *text = malloc (size);
+
+  ck_assert_ptr_nonnull (text);
+  memset (text, ' ', size);
+  unit_write (unit_path ("state"), text, size);
+  int fd = open (unit_path ("state"), O_RDONLY | O_CLOEXEC);
+  unit_take_memory ();
+  ck_assert_int_eq (container_read (&c, fd, &f), -1);
+  ck_assert_int_eq (f.status, EX_OSERR);
+  unit_assert_match (f.text, "standard input: Cannot allocate memory");
+}
+END_TEST
+
+START_TEST (finds_annotations)
+{
+  ck_assert_int_eq (read_config ("{\"annotations\": {\"a.b\": \"1\", \"c\": \"\"}}"), 0);
+  ck_assert_str_eq (container_annotation (&c, "a.b"), "1");
+  ck_assert_str_eq (container_annotation (&c, "c"), "");
+  ck_assert_ptr_null (container_annotation (&c, "a"));
+  container_free (&c);
+}
+END_TEST
+
+START_TEST (bears_a_config_without_anything)
+{
+  static const char *const texts[]
+    = { "{}", "{\"process\": null, \"linux\": null, \"annotations\": null}",
+        "{\"process\": {}, \"linux\": {}, \"annotations\": {}}",
+        "{\"process\": {\"env\": null, \"user\": null}}" };
+  struct container_user user;
+
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    {
+      ck_assert_int_eq (read_config (texts[i]), 0);
+      ck_assert_ptr_null (container_env (&c, "A"));
+      ck_assert_ptr_null (container_annotation (&c, "a"));
+      ck_assert_int_eq (container_user (&c, &user, &f), -1);
+      ck_assert_int_eq (f.status, EX_DATAERR);
+      unit_assert_match (f.text, "process.user.uid");
+      container_free (&c);
+    }
+}
+END_TEST
+
+static struct container_user user;
+
+static int
+read_user (const char *user_text, const char *linux_text)
+{
+  char text[2000];
+
+  (void) snprintf (text, sizeof text, "{\"process\": {\"user\": %s}, \"linux\": %s}", user_text,
+                   linux_text);
+  ck_assert_msg (read_config (text) == 0, "%s", f.text);
+  int result = container_user (&c, &user, &f);
+  container_free (&c);
+  return result;
+}
+
+START_TEST (finds_the_user)
+{
+  ck_assert_int_eq (
+    read_user ("{\"uid\": 2001, \"gid\": 2002, \"additionalGids\": [3, 4]}", "null"), 0);
+  ck_assert_uint_eq (user.uid, 2001);
+  ck_assert_uint_eq (user.gid, 2002);
+  ck_assert_uint_eq (user.group_count, 2);
+  ck_assert_uint_eq (user.groups[0], 3);
+  ck_assert_uint_eq (user.groups[1], 4);
+  free (user.groups);
+  ck_assert_int_eq (read_user ("{\"uid\": 4294967294, \"gid\": 0}", "{}"), 0);
+  ck_assert_uint_eq (user.uid, 4294967294);
+  ck_assert_uint_eq (user.gid, 0);
+  ck_assert_uint_eq (user.group_count, 0);
+  free (user.groups);
+}
+END_TEST
+
+static const struct
+{
+  const char *user, *linux_text, *says;
+} bad_users[] = {
+  { "{}", "{}", "process.user.uid" },
+  { "{\"uid\": 1}", "{}", "process.user.gid" },
+  { "{\"gid\": 1}", "{}", "process.user.uid" },
+  { "{\"uid\": \"1\", \"gid\": 1}", "{}", "process.user.uid" },
+  { "{\"uid\": 1.5, \"gid\": 1}", "{}", "process.user.uid" },
+  { "{\"uid\": true, \"gid\": 1}", "{}", "process.user.uid" },
+  { "{\"uid\": null, \"gid\": 1}", "{}", "process.user.uid" },
+  { "{\"uid\": -1, \"gid\": 1}", "{}", "process.user.uid" },
+  { "{\"uid\": 1, \"gid\": -1}", "{}", "process.user.gid" },
+  { "{\"uid\": 4294967295, \"gid\": 1}", "{}", "process.user.uid" },
+  { "{\"uid\": 4294967296, \"gid\": 1}", "{}", "process.user.uid" },
+  { "{\"uid\": 18446744073709551616, \"gid\": 1}", "{}", "process.user.uid" },
+  { "{\"uid\": 99999999999999999999999999, \"gid\": 1}", "{}", "process.user.uid" },
+  { "{\"uid\": 1, \"gid\": 4294967295}", "{}", "process.user.gid" },
+  { "{\"uid\": 1, \"gid\": 1, \"additionalGids\": 5}", "{}", "additionalGids" },
+  { "{\"uid\": 1, \"gid\": 1, \"additionalGids\": [5, \"6\"]}", "{}", "additionalGids" },
+  { "{\"uid\": 1, \"gid\": 1, \"additionalGids\": [-5]}", "{}", "additionalGids" },
+  { "{\"uid\": 1, \"gid\": 1}", "{\"uidMappings\": 7}", "uidMappings" },
+  { "{\"uid\": 1, \"gid\": 1}", "{\"uidMappings\": [7]}", "uidMappings[0]" },
+  { "{\"uid\": 1, \"gid\": 1}", "{\"gidMappings\": {}}", "gidMappings" },
+  { "{\"uid\": 1, \"gid\": 1}", "{\"uidMappings\": [{}]}", "uidMappings[0]: containerID" },
+  { "{\"uid\": 1, \"gid\": 1}", "{\"uidMappings\": [{\"containerID\": 0}]}", "hostID" },
+  { "{\"uid\": 1, \"gid\": 1}",
+    "{\"uidMappings\": [{\"containerID\": 0, \"hostID\": 1}]}", "size" },
+  { "{\"uid\": 1, \"gid\": 1}",
+    "{\"uidMappings\": [{\"containerID\": 0, \"hostID\": -1, \"size\": 2}]}", "hostID" },
+  { "{\"uid\": 1, \"gid\": 1}",
+    "{\"uidMappings\": [{\"containerID\": 0, \"hostID\": 4294967294, \"size\": 2}]}",
+    "beyond the last id" },
+  { "{\"uid\": 1, \"gid\": 1}", "{\"namespaces\": {}}", "namespaces" },
+  { "{\"uid\": 1, \"gid\": 1}", "{\"namespaces\": [\"user\"]}", "namespaces[0]" },
+  { "{\"uid\": 1, \"gid\": 1}", "{\"namespaces\": [{\"type\": 1}]}", "type" },
+};
+
+START_TEST (refuses_bad_users)
+{
+  ck_assert_int_eq (read_user (bad_users[_i].user, bad_users[_i].linux_text), -1);
+  ck_assert_int_eq (f.status, EX_DATAERR);
+  unit_assert_match (f.text, "config.json: ");
+  unit_assert_match (f.text, bad_users[_i].says);
+  ck_assert_ptr_null (user.groups);
+}
+END_TEST
+
+#define UID_MAP                                                                                    \
+  "\"uidMappings\": [{\"containerID\": 0, \"hostID\": 100000, \"size\": 1000},"                    \
+  " {\"containerID\": 1000, \"hostID\": 2001, \"size\": 1},"                                       \
+  " {\"containerID\": 1001, \"hostID\": 101000, \"size\": 64535}]"
+#define GID_MAP "\"gidMappings\": [{\"containerID\": 0, \"hostID\": 200000, \"size\": 65536}]"
+#define USER_NS "\"namespaces\": [{\"type\": \"mount\"}, {\"type\": \"user\"}]"
+
+START_TEST (translates_to_the_hosts_ids)
+{
+  static const struct
+  {
+    const char *user;
+    uid_t uid;
+    gid_t gid;
+  } rows[] = {
+    { "{\"uid\": 0, \"gid\": 0}", 100000, 200000 },
+    { "{\"uid\": 999, \"gid\": 5}", 100999, 200005 },
+    { "{\"uid\": 1000, \"gid\": 65535}", 2001, 265535 },
+    { "{\"uid\": 1001, \"gid\": 1}", 101000, 200001 },
+    { "{\"uid\": 65535, \"gid\": 1}", 165534, 200001 },
+  };
+
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    {
+      ck_assert_int_eq (read_user (rows[i].user, "{" UID_MAP ", " GID_MAP ", " USER_NS "}"), 0);
+      ck_assert_uint_eq (user.uid, rows[i].uid);
+      ck_assert_uint_eq (user.gid, rows[i].gid);
+      free (user.groups);
+    }
+}
+END_TEST
+
+START_TEST (translates_the_groups)
+{
+  ck_assert_int_eq (read_user ("{\"uid\": 0, \"gid\": 0, \"additionalGids\": [7, 0]}",
+                               "{" UID_MAP ", " GID_MAP "}"),
+                    0);
+  ck_assert_uint_eq (user.group_count, 2);
+  ck_assert_uint_eq (user.groups[0], 200007);
+  ck_assert_uint_eq (user.groups[1], 200000);
+  free (user.groups);
+}
+END_TEST
+
+START_TEST (refuses_ids_without_a_number_on_the_host)
+{
+  static const char *const users[]
+    = { "{\"uid\": 65536, \"gid\": 0}", "{\"uid\": 0, \"gid\": 65536}",
+        "{\"uid\": 0, \"gid\": 0, \"additionalGids\": [65536]}" };
+
+  for (size_t i = 0; i < sizeof users / sizeof *users; i++)
+    {
+      ck_assert_int_eq (read_user (users[i], "{" UID_MAP ", " GID_MAP ", " USER_NS "}"), -1);
+      ck_assert_int_eq (f.status, EX_NOPERM);
+      unit_assert_match (f.text, "65536");
+      ck_assert_ptr_null (user.groups);
+    }
+}
+END_TEST
+
+/* Else uid 0 of such a container would be taken for root. */
+START_TEST (refuses_a_user_namespace_without_mappings)
+{
+  static const char *const texts[]
+    = { "{" USER_NS "}", "{" USER_NS ", " UID_MAP "}", "{" USER_NS ", " GID_MAP "}",
+        "{" USER_NS ", \"uidMappings\": [], \"gidMappings\": []}",
+        "{\"namespaces\": [{\"type\": \"user\", \"path\": \"/proc/1/ns/user\"}]}" };
+
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    {
+      ck_assert_int_eq (read_user ("{\"uid\": 0, \"gid\": 0}", texts[i]), -1);
+      ck_assert_int_eq (f.status, EX_NOPERM);
+    }
+  unit_assert_match (f.text, "made by somebody else");
+}
+END_TEST
+
+START_TEST (other_namespaces_change_no_id)
+{
+  ck_assert_int_eq (read_user ("{\"uid\": 5, \"gid\": 6}",
+                               "{\"namespaces\": [{\"type\": \"pid\"}, {}], \"uidMappings\": []}"),
+                    0);
+  ck_assert_uint_eq (user.uid, 5);
+  ck_assert_uint_eq (user.gid, 6);
+  free (user.groups);
+}
+END_TEST
+
+static void
+add_reading_tests (Suite *suite)
+{
+  TCase *tcase = unit_case (suite, "reading");
+
+  tcase_add_test (tcase, reads_what_runc_says);
+  tcase_add_test (tcase, the_bundle_is_enough);
+  tcase_add_test (tcase, cleans_the_id);
+  tcase_add_test (tcase, reads_a_state_in_pieces);
+  tcase_add_loop_test (tcase, refuses_bad_states, 0, sizeof bad_states / sizeof *bad_states);
+  tcase_add_test (tcase, refuses_a_nul_in_a_state);
+  tcase_add_test (tcase, refuses_a_bundle_with_a_long_path);
+  tcase_add_test (tcase, refuses_a_huge_state);
+  tcase_add_test (tcase, refuses_deep_nesting);
+  tcase_add_test (tcase, says_when_the_state_cannot_be_read);
+  tcase_add_loop_test (tcase, refuses_bad_configs, 0, sizeof bad_configs / sizeof *bad_configs);
+  tcase_add_test (tcase, refuses_a_nul_in_a_config);
+  tcase_add_test (tcase, refuses_what_is_no_file);
+  tcase_add_test (tcase, refuses_a_config_it_may_not_read);
+  tcase_add_test (tcase, refuses_a_huge_config);
+  tcase_add_loop_test (tcase, reads_a_config_of_any_size, 0, 10);
+  tcase_add_test (tcase, finds_the_environment);
+  tcase_add_loop_test (tcase, passes_over_ballast, 0, sizeof with_ballast / sizeof *with_ballast);
+  tcase_add_test (tcase, tells_where_an_error_is_behind_ballast);
+  unit_add_if (tcase, says_when_memory_is_short, unit_may_take_memory (), "memory is watched");
+  tcase_add_test (tcase, finds_annotations);
+  tcase_add_test (tcase, bears_a_config_without_anything);
+}
+
+static void
+add_user_tests (Suite *suite)
+{
+  TCase *tcase = unit_case (suite, "user");
+
+  tcase_add_test (tcase, finds_the_user);
+  tcase_add_loop_test (tcase, refuses_bad_users, 0, sizeof bad_users / sizeof *bad_users);
+  tcase_add_test (tcase, translates_to_the_hosts_ids);
+  tcase_add_test (tcase, translates_the_groups);
+  tcase_add_test (tcase, refuses_ids_without_a_number_on_the_host);
+  tcase_add_test (tcase, refuses_a_user_namespace_without_mappings);
+  tcase_add_test (tcase, other_namespaces_change_no_id);
+}
+
+int
+main (void)
+{
+  Suite *suite = suite_create ("container");
+
+  add_reading_tests (suite);
+  add_user_tests (suite);
+  return unit_run (suite);
+}

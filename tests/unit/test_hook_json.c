@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "hook_json.h"
+
+#include "unit.h"
+
+#include <json-c/json.h>
+
+static struct json_object *
+read_text (const char *text, struct failure *f)
+{
+  unit_write_text (unit_path ("hook.json"), text);
+  return hook_json_read (unit_path ("hook.json"), f);
+}
+
+START_TEST (reads_an_object)
+{
+  struct failure f = { 0 };
+  struct json_object *json = read_text ("\n{\"version\": \"1.0.0\"}\n", &f);
+
+  ck_assert_ptr_nonnull (json);
+  ck_assert (json_object_is_type (json, json_type_object));
+  ck_assert_int_eq (f.status, 0);
+  json_object_put (json);
+}
+END_TEST
+
+/* Each of these breaks every `podman run` of a node: Go's parser is strict. */
+static const char *const bad[] = {
+  "",
+  " \n",
+  "{",
+  "{\"version\": \"1.0.0\"",
+  "{\"version\": \"1.0.0\",}",
+  "{\"version\" \"1.0.0\"}",
+  "{version: \"1.0.0\"}",
+  "{\"version\": '1.0.0'}",
+  "{\"version\": \"1.0.0\"} }",
+  "{\"version\": \"1.0.0\"} {}",
+  "{\"version\": \"1.0.0\"} x",
+  "/* comment */ {\"version\": \"1.0.0\"}",
+  "{\"version\": \"1.0.0\"} // comment",
+  "# comment\n{\"version\": \"1.0.0\"}",
+  "[]",
+  "\"version\"",
+  "17",
+  "null",
+};
+
+START_TEST (refuses_what_podman_refuses)
+{
+  struct failure f = { 0 };
+  struct json_object *json = read_text (bad[_i], &f);
+
+  ck_assert_msg (json == NULL, "%s is taken", bad[_i]);
+  ck_assert_int_eq (f.status, EX_DATAERR);
+  unit_assert_match (f.text, unit_path ("hook.json"));
+  ck_assert_ptr_null (strchr (f.text, '\n'));
+  /* What is wrong, not what the library calls its functions. */
+  ck_assert_msg (strstr (f.text, "json_") == NULL, "%s", f.text);
+}
+END_TEST
+
+START_TEST (refuses_what_is_no_file)
+{
+  struct failure f = { 0 };
+
+  ck_assert_ptr_null (hook_json_read (unit_path ("absent"), &f));
+  ck_assert_int_eq (f.status, EX_NOINPUT);
+  unit_assert_match (f.text, "No such file or directory");
+  ck_assert_ptr_null (hook_json_read (unit_tmp, &f));
+  ck_assert_int_ne (f.status, 0);
+  unit_assert_match (f.text, "directory");
+  /* Nor does one that nobody writes to hold it up. */
+  ck_assert_int_eq (mkfifo (unit_path ("fifo"), 0600), 0);
+  ck_assert_ptr_null (hook_json_read (unit_path ("fifo"), &f));
+}
+END_TEST
+
+/* ------------------------------------------------------------------ settings */
+
+static const struct
+{
+  const char *hook, *value; /* NULL: there is none */
+} settings[] = {
+  { "", NULL },
+  { "\"env\": []", NULL },
+  { "\"env\": [\"HOOK_BASE_DIR=/home\"]", "/home" },
+  { "\"env\": [\"A=B\", \"HOOK_BASE_DIR=/home\"]", "/home" },
+  { "\"env\": [\"HOOK_BASE_DIR=\"]", "" },
+  { "\"env\": [\"HOOK_BASE_DIR\"]", NULL },
+  { "\"env\": [\"HOOK_BASE_DIRS=/home\"]", NULL },
+  { "\"env\": [\"XHOOK_BASE_DIR=/home\"]", NULL },
+  { "\"env\": [\"HOOK_BASE_DIR=a=b\"]", "a=b" },
+  { "\"env\": [1, \"HOOK_BASE_DIR=/home\"]", "/home" },
+  { "\"env\": \"HOOK_BASE_DIR=/home\"", NULL },
+  { "\"args\": []", NULL },
+  { "\"args\": [\"hook\", \"--base-dir=/data\"]", "/data" },
+  { "\"args\": [\"hook\", \"--base-dir\", \"/data\"]", "/data" },
+  { "\"args\": [\"hook\", \"--base-dir\"]", NULL },
+  { "\"args\": [\"hook\", \"--base-directory=/data\"]", NULL },
+  { "\"args\": [\"hook\", \"base-dir=/data\"]", NULL },
+  { "\"args\": [\"hook\", \"--timeout=9\", \"--base-dir=/data\"]", "/data" },
+  /* args[0] is the program's name, whatever it looks like. */
+  { "\"args\": [\"--base-dir=/data\"]", NULL },
+  { "\"args\": [\"--base-dir=/data\"], \"env\": [\"HOOK_BASE_DIR=/home\"]", "/home" },
+  /* Options win over the environment. */
+  { "\"args\": [\"hook\", \"--base-dir=/data\"], \"env\": [\"HOOK_BASE_DIR=/home\"]", "/data" },
+  { "\"args\": [\"hook\", \"--timeout=9\"], \"env\": [\"HOOK_BASE_DIR=/home\"]", "/home" },
+  /* The last one wins, as with getopt_long(3). */
+  { "\"args\": [\"hook\", \"--base-dir=/a\", \"--base-dir=/b\"]", "/b" },
+};
+
+START_TEST (finds_a_setting)
+{
+  struct failure f = { 0 };
+  char text[500];
+
+  (void) snprintf (text, sizeof text, "{\"hook\": {%s}}", settings[_i].hook);
+  struct json_object *json = read_text (text, &f);
+  ck_assert_msg (json != NULL, "%s", f.text);
+  const char *value = hook_json_setting (json, "base-dir", "HOOK_BASE_DIR");
+  if (settings[_i].value == NULL)
+    ck_assert_msg (value == NULL, "%s: %s", text, value);
+  else
+    {
+      ck_assert_msg (value != NULL, "%s: none", text);
+      ck_assert_str_eq (value, settings[_i].value);
+    }
+  json_object_put (json);
+}
+END_TEST
+
+static const char *const without_settings[] = { "{}", "{\"hook\": 1}", "{\"hook\": []}",
+                                                "{\"env\": [\"HOOK_BASE_DIR=/home\"]}" };
+
+START_TEST (finds_nothing_elsewhere)
+{
+  struct failure f;
+  struct json_object *json = read_text (without_settings[_i], &f);
+
+  ck_assert_ptr_nonnull (json);
+  ck_assert_ptr_null (hook_json_setting (json, "base-dir", "HOOK_BASE_DIR"));
+  json_object_put (json);
+}
+END_TEST
+
+int
+main (void)
+{
+  Suite *suite = suite_create ("hook_json");
+  TCase *tcase = tcase_create ("hook_json");
+
+  suite_add_tcase (suite, tcase);
+  tcase_add_checked_fixture (tcase, unit_make_tmp, unit_remove_tmp);
+  tcase_add_test (tcase, reads_an_object);
+  tcase_add_loop_test (tcase, refuses_what_podman_refuses, 0, sizeof bad / sizeof *bad);
+  tcase_add_test (tcase, refuses_what_is_no_file);
+  tcase_add_loop_test (tcase, finds_a_setting, 0, sizeof settings / sizeof *settings);
+  tcase_add_loop_test (tcase, finds_nothing_elsewhere, 0,
+                       sizeof without_settings / sizeof *without_settings);
+  return unit_run (suite);
+}

@@ -1,0 +1,1389 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "instance.h"
+
+#include "unit.h"
+
+#include <dirent.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+#define KEY "jobid-17-stepid-0"
+
+/* Where the instances of one test are, and the one it begins with. */
+static int parent = -1;
+static struct instance in;
+
+static void
+begin (void)
+{
+  char path[sizeof unit_tmp + 16];
+
+  (void) snprintf (path, sizeof path, "%s/XXXXXX", unit_tmp);
+  ck_assert_ptr_nonnull (mkdtemp (path));
+  ck_assert_int_eq (chdir (path), 0);
+  parent = open (".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ck_assert_int_ge (parent, 0);
+}
+
+static void
+begin_with_instance (void)
+{
+  begin ();
+  ck_assert_int_eq (instance_open (&in, parent, KEY, 3), 0);
+  ck_assert_int_eq (instance_hold (&in), 0);
+}
+
+static mode_t
+mode_of (const char *path)
+{
+  struct stat st;
+
+  return lstat (path, &st) == 0 ? st.st_mode : 0;
+}
+
+static bool
+is_there (const char *path)
+{
+  return mode_of (path) != 0;
+}
+
+static ino_t
+number_of (const char *path)
+{
+  struct stat st;
+
+  ck_assert_int_eq (lstat (path, &st), 0);
+  return st.st_ino;
+}
+
+static const char *
+link_of (const char *path)
+{
+  static char text[2000];
+  ssize_t n = readlink (path, text, sizeof text - 1);
+
+  ck_assert_int_ge (n, 0);
+  text[n] = '\0';
+  return text;
+}
+
+/* How many entries there are in the directory PATH. */
+static unsigned
+entries_of (const char *path)
+{
+  DIR *dir = opendir (path);
+  unsigned n = 0;
+
+  ck_assert_ptr_nonnull (dir);
+  while (readdir (dir) != NULL)
+    n++;
+  (void) closedir (dir);
+  return n - 2;
+}
+
+static void
+make_file (const char *path)
+{
+  unit_write_text (path, "");
+}
+
+static void
+set_time (const char *path, time_t seconds)
+{
+  const struct timespec times[2] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
+
+  ck_assert_int_eq (utimensat (AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+static int64_t
+real_now (void)
+{
+  struct timespec now;
+
+  (void) clock_gettime (CLOCK_REALTIME, &now);
+  return now.tv_sec * INT64_C (1000000000) + now.tv_nsec;
+}
+
+#define assert_fails(call, error)                                                                  \
+  do                                                                                               \
+    {                                                                                              \
+      errno = 0;                                                                                   \
+      ck_assert_int_eq (call, -1);                                                                 \
+      ck_assert_int_eq (errno, error);                                                             \
+    }                                                                                              \
+  while (0)
+
+/*
+ * Names
+ */
+
+static const struct
+{
+  const char *name;
+  uint32_t count;
+  int64_t rank;
+} names[] = {
+  { "slurm-procid-0", 1, 0 },
+  { "slurm-procid-0", 0, -1 },
+  { "slurm-procid-1", 1, -1 },
+  { "slurm-procid-2", 3, 2 },
+  { "slurm-procid-10", 11, 10 },
+  { "slurm-procid-4294967294", UINT32_MAX, UINT32_MAX - 1 },
+  { "slurm-procid-4294967295", UINT32_MAX, -1 },
+  { "slurm-procid-4294967296", UINT32_MAX, -1 },
+  { "slurm-procid-4294967298", 3, -1 },
+  { "slurm-procid-18446744073709551617", 3, -1 },
+  { "slurm-procid-99999999999999999999999", UINT32_MAX, -1 },
+  { "slurm-procid-01", 3, -1 },
+  { "slurm-procid-00", 3, -1 },
+  { "slurm-procid-+1", 3, -1 },
+  { "slurm-procid--1", 3, -1 },
+  { "slurm-procid- 1", 3, -1 },
+  { "slurm-procid-1 ", 3, -1 },
+  { "slurm-procid-1\n", 3, -1 },
+  { "slurm-procid-1~", 3, -1 },
+  { "slurm-procid-0x1", 3, -1 },
+  { "slurm-procid-", 3, -1 },
+  { "slurm-procid", 3, -1 },
+  { "Slurm-procid-1", 3, -1 },
+  { ".slurm-procid-1", 3, -1 },
+  { ".nfs000000000000000100000001", 3, -1 },
+  { "1", 3, -1 },
+  { "", 3, -1 },
+};
+
+START_TEST (knows_the_names_of_members)
+{
+  ck_assert_int_eq (instance_rank (names[_i].name, names[_i].count), names[_i].rank);
+}
+END_TEST
+
+START_TEST (gone_is_what_a_removed_directory_says)
+{
+  ck_assert (instance_is_gone (ENOENT));
+  ck_assert (instance_is_gone (ESTALE));
+  ck_assert (!instance_is_gone (0));
+  ck_assert (!instance_is_gone (EACCES));
+  ck_assert (!instance_is_gone (EIO));
+}
+END_TEST
+
+/*
+ * Opening
+ */
+
+static void
+assert_whole (void)
+{
+  ck_assert_int_eq (mode_of (KEY), S_IFDIR | 0700);
+  ck_assert_int_eq (mode_of (KEY "/arrival"), S_IFDIR | 0700);
+  ck_assert (S_ISLNK (mode_of (KEY "/ntasks")));
+}
+
+START_TEST (open_makes_what_is_not_there)
+{
+  ck_assert_int_eq (instance_open (&in, parent, KEY, 4711), 0);
+  assert_whole ();
+  ck_assert_str_eq (link_of (KEY "/ntasks"), "4711");
+  ck_assert_uint_eq (entries_of (KEY), 2);
+  ck_assert_uint_eq (entries_of ("."), 1);
+  ck_assert_int_ge (in.arrival, 0);
+  ck_assert_int_eq (in.departure, -1);
+  ck_assert_int_eq (in.top, -1);
+  ck_assert_int_ne (fcntl (in.arrival, F_GETFD) & FD_CLOEXEC, 0);
+}
+END_TEST
+
+START_TEST (open_takes_what_is_there)
+{
+  struct instance second;
+  uint32_t members;
+
+  ck_assert_int_eq (instance_open (&second, parent, KEY, 5), 0);
+  ck_assert_int_eq (instance_hold (&second), 0);
+  ck_assert (second.ino == in.ino && second.dev == in.dev);
+  ck_assert_int_eq (instance_members (&second, 5, &members), 0);
+  ck_assert_uint_eq (members, 3);
+  instance_close (&second);
+}
+END_TEST
+
+/* Somebody may have been killed at any step of making it. */
+START_TEST (open_completes_what_was_begun)
+{
+  uint32_t members;
+
+  ck_assert_int_eq (mkdir (KEY, 0700), 0);
+  if (_i > 0)
+    ck_assert_int_eq (mkdir (KEY "/arrival", 0700), 0);
+  ck_assert_int_eq (instance_open (&in, parent, KEY, 3), 0);
+  ck_assert_int_eq (instance_members (&in, 3, &members), 0);
+  ck_assert_uint_eq (members, 3);
+  assert_whole ();
+}
+END_TEST
+
+static void
+assert_refuses_to_open (void)
+{
+  errno = 0;
+  ck_assert_int_eq (instance_open (&in, parent, KEY, 3), -1);
+  ck_assert_msg (errno == ELOOP || errno == ENOTDIR, "%s", strerror (errno));
+  instance_close (&in);
+}
+
+static void
+open_follows_no_links (void)
+{
+  ck_assert_int_eq (mkdir ("elsewhere", 0700), 0);
+  ck_assert_int_eq (symlink ("elsewhere", KEY), 0);
+  assert_refuses_to_open ();
+  ck_assert_int_eq (mkdir ("elsewhere/arrival", 0700), 0);
+  assert_refuses_to_open ();
+  ck_assert_uint_eq (entries_of ("elsewhere"), 1);
+  ck_assert_int_eq (unlink (KEY), 0);
+
+  ck_assert_int_eq (symlink ("nowhere", KEY), 0);
+  assert_refuses_to_open ();
+  ck_assert_int_eq (unlink (KEY), 0);
+
+  ck_assert_int_eq (mkdir (KEY, 0700), 0);
+  ck_assert_int_eq (symlink ("../elsewhere", KEY "/arrival"), 0);
+  assert_refuses_to_open ();
+  ck_assert_uint_eq (entries_of (KEY), 1);
+}
+
+START_TEST (open_goes_where_the_name_says)
+{
+  open_follows_no_links ();
+}
+END_TEST
+
+START_TEST (open_refuses_what_is_no_directory)
+{
+  make_file (KEY);
+  assert_refuses_to_open ();
+  ck_assert_int_eq (unlink (KEY), 0);
+  ck_assert_int_eq (mkdir (KEY, 0700), 0);
+  ck_assert_int_eq (mkfifo (KEY "/arrival", 0600), 0);
+  assert_refuses_to_open ();
+}
+END_TEST
+
+/* Kernels before 5.6, seccomp profiles of containers, and renames in between. */
+static const int openat2_errors[] = { ENOSYS, EPERM, EAGAIN };
+
+START_TEST (open_needs_no_openat2)
+{
+  unit_refuse (SYS_openat2, openat2_errors[_i]);
+  ck_assert_int_eq (instance_open (&in, parent, "other", 3), 0);
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  ck_assert (is_there ("other/arrival/slurm-procid-1"));
+  open_follows_no_links ();
+}
+END_TEST
+
+static const struct
+{
+  long number;
+  int error;
+} open_errors[] = {
+  { SYS_mkdirat, ENOSPC },
+  { SYS_mkdirat, EDQUOT },
+  { SYS_symlinkat, EROFS },
+  { SYS_openat2, EIO },
+  { SYS_openat2, EMFILE },
+};
+
+START_TEST (open_says_what_went_wrong)
+{
+  unit_refuse (open_errors[_i].number, open_errors[_i].error);
+  assert_fails (instance_open (&in, parent, KEY, 3), open_errors[_i].error);
+  instance_close (&in);
+}
+END_TEST
+
+START_TEST (close_may_be_called_twice)
+{
+  const int fds[] = { in.arrival, in.top };
+
+  instance_close (&in);
+  for (size_t i = 0; i < 2; i++)
+    assert_fails (fcntl (fds[i], F_GETFD), EBADF);
+  instance_close (&in);
+  ck_assert_int_eq (in.arrival, -1);
+  ck_assert_int_eq (in.departure, -1);
+  ck_assert_int_eq (in.top, -1);
+}
+END_TEST
+
+START_TEST (hold_tells_which_one_it_is)
+{
+  int top = in.top;
+  struct stat st;
+
+  ck_assert_int_eq (stat (KEY, &st), 0);
+  ck_assert (in.ino == st.st_ino && in.dev == st.st_dev);
+  ck_assert_int_eq (instance_hold (&in), 0);
+  ck_assert_int_eq (in.top, top);
+  ck_assert_int_ne (fcntl (in.top, F_GETFD) & FD_CLOEXEC, 0);
+}
+END_TEST
+
+START_TEST (hold_says_what_went_wrong)
+{
+  instance_close (&in);
+  ck_assert_int_eq (instance_open (&in, parent, KEY, 3), 0);
+  unit_refuse (SYS_openat, ESTALE);
+  assert_fails (instance_hold (&in), ESTALE);
+  ck_assert_int_eq (in.top, -1);
+}
+END_TEST
+
+/* It stays the same one, wherever the name goes. */
+START_TEST (an_instance_is_held_not_named)
+{
+  ck_assert_int_eq (rename (KEY, "away"), 0);
+  ck_assert_int_eq (instance_arrive (&in, 2), 0);
+  ck_assert_int_eq (instance_void (&in), 0);
+  ck_assert (is_there ("away/arrival/slurm-procid-2"));
+  ck_assert_str_eq (link_of ("away/departure"), "void");
+}
+END_TEST
+
+/*
+ * The number of members
+ */
+
+START_TEST (members_are_what_the_first_said)
+{
+  uint32_t members = 99;
+
+  ck_assert_int_eq (instance_members (&in, 7, &members), 0);
+  ck_assert_uint_eq (members, 3);
+  ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
+  ck_assert_int_eq (instance_members (&in, 7, &members), 0);
+  ck_assert_uint_eq (members, 7);
+  ck_assert_str_eq (link_of (KEY "/ntasks"), "7");
+}
+END_TEST
+
+static const char *const nonsense[] = {
+  "0", "abc", "-1", "+3", " 3", "3x", "3 ", "03", "4294967299", "18446744073709551619",
+  "3333333333333333333333333333333333333333",
+};
+
+START_TEST (members_that_make_no_sense_are_0)
+{
+  uint32_t members = 99;
+
+  ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
+  ck_assert_int_eq (symlink (nonsense[_i], KEY "/ntasks"), 0);
+  ck_assert_int_eq (instance_members (&in, 3, &members), 0);
+  ck_assert_uint_eq (members, 0);
+  ck_assert_str_eq (link_of (KEY "/ntasks"), nonsense[_i]);
+}
+END_TEST
+
+START_TEST (members_in_no_link_are_0)
+{
+  uint32_t members = 99;
+
+  ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
+  unit_write_text (KEY "/ntasks", "3");
+  ck_assert_int_eq (instance_members (&in, 3, &members), 0);
+  ck_assert_uint_eq (members, 0);
+  ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
+  ck_assert_int_eq (mkdir (KEY "/ntasks", 0700), 0);
+  members = 99;
+  ck_assert_int_eq (instance_members (&in, 3, &members), 0);
+  ck_assert_uint_eq (members, 0);
+}
+END_TEST
+
+START_TEST (members_says_what_went_wrong)
+{
+  uint32_t members;
+
+  if (_i == 0)
+    {
+      unit_refuse (SYS_readlinkat, EIO);
+      assert_fails (instance_members (&in, 3, &members), EIO);
+      return;
+    }
+  ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
+  unit_refuse (SYS_symlinkat, EDQUOT);
+  assert_fails (instance_members (&in, 3, &members), EDQUOT);
+}
+END_TEST
+
+/*
+ * A member's file
+ */
+
+START_TEST (arriving_is_exclusive)
+{
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  ck_assert_int_eq (mode_of (KEY "/arrival/slurm-procid-1"), S_IFREG | 0600);
+  assert_fails (instance_arrive (&in, 1), EEXIST);
+  ck_assert_int_eq (mkfifo (KEY "/arrival/slurm-procid-2", 0600), 0);
+  assert_fails (instance_arrive (&in, 2), EEXIST);
+  ck_assert_int_eq (symlink ("nowhere", KEY "/arrival/slurm-procid-0"), 0);
+  assert_fails (instance_arrive (&in, 0), EEXIST);
+}
+END_TEST
+
+/* No descriptor is left, or the file would become ".nfs..." if it is removed. */
+START_TEST (arriving_keeps_nothing_open)
+{
+  int next = dup (parent);
+
+  (void) close (next);
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  ck_assert_int_eq (dup (parent), next);
+}
+END_TEST
+
+static const int mknod_errors[] = { EPERM, ENOSYS, EOPNOTSUPP, EINVAL };
+
+START_TEST (arriving_needs_no_mknod)
+{
+  int next = dup (parent);
+
+  (void) close (next);
+  unit_refuse (SYS_mknodat, mknod_errors[_i]);
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  ck_assert_int_eq (dup (parent), next);
+  ck_assert_int_eq (mode_of (KEY "/arrival/slurm-procid-1"), S_IFREG | 0600);
+  assert_fails (instance_arrive (&in, 1), EEXIST);
+  ck_assert_int_eq (symlink ("../departure", KEY "/arrival/slurm-procid-2"), 0);
+  assert_fails (instance_arrive (&in, 2), EEXIST);
+  ck_assert (!is_there (KEY "/departure"));
+}
+END_TEST
+
+START_TEST (arriving_says_what_went_wrong)
+{
+  static const int errors[] = { ENOSPC, EDQUOT, EROFS, ESTALE, EACCES };
+
+  unit_refuse (SYS_mknodat, errors[_i]);
+  assert_fails (instance_arrive (&in, 1), errors[_i]);
+}
+END_TEST
+
+START_TEST (nobody_arrives_in_what_is_removed)
+{
+  ck_assert_int_eq (rmdir (KEY "/arrival"), 0);
+  assert_fails (instance_arrive (&in, 1), ENOENT);
+  assert_fails (instance_touch (&in, 1), ENOENT);
+  assert_fails (instance_withdraw (&in, 1), ENOENT);
+}
+END_TEST
+
+START_TEST (touch_and_disown_set_the_time)
+{
+  struct stat st;
+
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  set_time (KEY "/arrival/slurm-procid-1", 1000000);
+  ck_assert_int_eq (instance_touch (&in, 1), 0);
+  ck_assert_int_eq (instance_stat (&in, 1, &st), 0);
+  ck_assert_int_le (llabs (real_now () / 1000000000 - st.st_mtim.tv_sec), 5);
+  instance_disown (&in, 1);
+  ck_assert_int_eq (instance_stat (&in, 1, &st), 0);
+  ck_assert_int_eq (st.st_mtim.tv_sec, 0);
+  instance_disown (&in, 2);
+  ck_assert (!is_there (KEY "/arrival/slurm-procid-2"));
+  assert_fails (instance_touch (&in, 2), ENOENT);
+}
+END_TEST
+
+START_TEST (withdrawing_removes_the_own_file)
+{
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  ck_assert_int_eq (instance_arrive (&in, 2), 0);
+  ck_assert_int_eq (instance_withdraw (&in, 1), 0);
+  ck_assert (!is_there (KEY "/arrival/slurm-procid-1"));
+  ck_assert (is_there (KEY "/arrival/slurm-procid-2"));
+  assert_fails (instance_withdraw (&in, 1), ENOENT);
+}
+END_TEST
+
+START_TEST (a_description_is_for_those_who_look)
+{
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  instance_describe (&in, 1, "host=n1 pid=4711\n");
+  ck_assert_str_eq (unit_read_text (KEY "/arrival/slurm-procid-1"), "host=n1 pid=4711\n");
+}
+END_TEST
+
+/* Best effort: it makes no file, follows no link, and does not hang. */
+START_TEST (a_description_does_no_harm)
+{
+  unit_write_text ("mine", "precious");
+  ck_assert_int_eq (symlink ("../../mine", KEY "/arrival/slurm-procid-0"), 0);
+  ck_assert_int_eq (mkfifo (KEY "/arrival/slurm-procid-1", 0600), 0);
+  for (uint32_t rank = 0; rank < 3; rank++)
+    instance_describe (&in, rank, "text");
+  ck_assert_str_eq (unit_read_text ("mine"), "precious");
+  ck_assert (!is_there (KEY "/arrival/slurm-procid-2"));
+  ck_assert_int_eq (instance_arrive (&in, 2), 0);
+  unit_refuse (SYS_write, EDQUOT);
+  instance_describe (&in, 2, "text");
+}
+END_TEST
+
+START_TEST (only_a_regular_file_is_a_member_s)
+{
+  struct stat st;
+
+  ck_assert_int_eq (instance_arrive (&in, 0), 0);
+  ck_assert_int_eq (instance_stat (&in, 0, &st), 0);
+  ck_assert_uint_eq (st.st_ino, number_of (KEY "/arrival/slurm-procid-0"));
+  assert_fails (instance_stat (&in, 1, &st), ENOENT);
+  ck_assert_int_eq (mkfifo (KEY "/arrival/slurm-procid-1", 0600), 0);
+  assert_fails (instance_stat (&in, 1, &st), EINVAL);
+  ck_assert_int_eq (mkdir (KEY "/arrival/slurm-procid-2", 0700), 0);
+  assert_fails (instance_stat (&in, 2, &st), EINVAL);
+  ck_assert_int_eq (symlink ("slurm-procid-0", KEY "/arrival/slurm-procid-3"), 0);
+  assert_fails (instance_stat (&in, 3, &st), EINVAL);
+}
+END_TEST
+
+/*
+ * The outcome
+ */
+
+/* The same with a listing and without one. */
+static enum outcome
+look (char text[INSTANCE_TEXT_MAX])
+{
+  char again[INSTANCE_TEXT_MAX] = "";
+  enum outcome outcome = instance_outcome (&in, false, text);
+
+  ck_assert_int_eq (instance_outcome (&in, true, again), outcome);
+  if (outcome == OUTCOME_CALLED_OFF)
+    ck_assert_str_eq (again, text);
+  return outcome;
+}
+
+START_TEST (there_is_none_at_first)
+{
+  char text[INSTANCE_TEXT_MAX];
+
+  ck_assert_int_eq (look (text), OUTCOME_NONE);
+  assert_fails (instance_outcome_time (&in, &(int64_t){ 0 }), ENOENT);
+  ck_assert_int_eq (in.departure, -1);
+}
+END_TEST
+
+START_TEST (released_opens_departure)
+{
+  char text[INSTANCE_TEXT_MAX];
+
+  ck_assert_int_eq (instance_release (&in), 0);
+  ck_assert_int_eq (mode_of (KEY "/departure"), S_IFDIR | 0700);
+  ck_assert_int_eq (look (text), OUTCOME_RELEASED);
+  ck_assert_int_ge (in.departure, 0);
+  ck_assert_int_ne (fcntl (in.departure, F_GETFD) & FD_CLOEXEC, 0);
+}
+END_TEST
+
+START_TEST (void_says_void)
+{
+  char text[INSTANCE_TEXT_MAX];
+
+  ck_assert_int_eq (instance_void (&in), 0);
+  ck_assert_str_eq (link_of (KEY "/departure"), "void");
+  ck_assert_int_eq (look (text), OUTCOME_VOID);
+}
+END_TEST
+
+START_TEST (called_off_says_why)
+{
+  char text[INSTANCE_TEXT_MAX];
+
+  ck_assert_int_eq (instance_call_off (&in, "procid 1: got SIGTERM"), 0);
+  ck_assert_str_eq (link_of (KEY "/departure"), "called-off: procid 1: got SIGTERM");
+  ck_assert_int_eq (look (text), OUTCOME_CALLED_OFF);
+  ck_assert_str_eq (text, "procid 1: got SIGTERM");
+}
+END_TEST
+
+/* What others wrote reaches terminals and logs. */
+START_TEST (the_reason_is_cleaned)
+{
+  char text[INSTANCE_TEXT_MAX];
+
+  ck_assert_int_eq (symlink ("called-off: a\nb\033[31m\177", KEY "/departure"), 0);
+  ck_assert_int_eq (look (text), OUTCOME_CALLED_OFF);
+  ck_assert_str_eq (text, "a?b?[31m?");
+}
+END_TEST
+
+START_TEST (the_reason_is_cut)
+{
+  const size_t length = (size_t[]){ 498, 499, 500, 2000 }[_i];
+  const size_t kept = length < INSTANCE_TEXT_MAX ? length : INSTANCE_TEXT_MAX - 1;
+  char longer[2001], text[INSTANCE_TEXT_MAX];
+
+  memset (longer, 'x', length);
+  longer[length] = '\0';
+  ck_assert_int_eq (instance_call_off (&in, longer), 0);
+  ck_assert_int_eq (look (text), OUTCOME_CALLED_OFF);
+  ck_assert_uint_eq (strlen (text), kept);
+  ck_assert_int_eq (strncmp (text, longer, kept), 0);
+}
+END_TEST
+
+/* No hook makes this: it must not be longer than the buffer, either. */
+START_TEST (a_foreign_reason_is_cut)
+{
+  char longer[3000] = "called-off: ", text[INSTANCE_TEXT_MAX];
+
+  memset (longer + strlen (longer), 'y', 2500);
+  ck_assert_int_eq (symlink (longer, KEY "/departure"), 0);
+  ck_assert_int_eq (look (text), OUTCOME_CALLED_OFF);
+  ck_assert_uint_eq (strlen (text), INSTANCE_TEXT_MAX - 1);
+}
+END_TEST
+
+static const char *const other_links[]
+  = { "arrival", ".", "called-off", "called-off:x", "VOID", "void ", "/" };
+
+/* Links are not followed, so one to a directory is no release. */
+START_TEST (nobody_is_released_by_a_link)
+{
+  char text[INSTANCE_TEXT_MAX];
+
+  ck_assert_int_eq (symlink (other_links[_i], KEY "/departure"), 0);
+  ck_assert_int_eq (look (text), OUTCOME_VOID);
+  ck_assert_int_eq (in.departure, -1);
+}
+END_TEST
+
+START_TEST (what_is_neither_is_an_error)
+{
+  char text[INSTANCE_TEXT_MAX];
+
+  if (_i == 0)
+    make_file (KEY "/departure");
+  else
+    ck_assert_int_eq (mkfifo (KEY "/departure", 0600), 0);
+  ck_assert_int_eq (instance_outcome (&in, false, text), OUTCOME_ERROR);
+  ck_assert_int_eq (errno, EINVAL);
+  ck_assert_int_eq (instance_outcome (&in, true, text), OUTCOME_ERROR);
+  ck_assert_int_eq (errno, EINVAL);
+}
+END_TEST
+
+START_TEST (a_look_that_fails_is_an_error)
+{
+  char text[INSTANCE_TEXT_MAX];
+  int error = _i % 2 == 0 ? EIO : ESTALE;
+
+  unit_refuse (SYS_openat, error);
+  errno = 0;
+  ck_assert_int_eq (instance_outcome (&in, _i >= 2, text), OUTCOME_ERROR);
+  ck_assert_int_eq (errno, error);
+}
+END_TEST
+
+START_TEST (a_listing_that_fails_is_an_error)
+{
+  char text[INSTANCE_TEXT_MAX];
+  struct ranks set;
+
+  unit_refuse (SYS_getdents64, ESTALE);
+  errno = 0;
+  ck_assert_int_eq (instance_outcome (&in, true, text), OUTCOME_ERROR);
+  ck_assert_int_eq (errno, ESTALE);
+  ck_assert_int_eq (ranks_init (&set, 3), 0);
+  assert_fails (instance_list_arrival (&in, &set), ESTALE);
+  ranks_free (&set);
+}
+END_TEST
+
+START_TEST (a_removed_instance_is_gone)
+{
+
+  ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
+  ck_assert_int_eq (rmdir (KEY "/arrival"), 0);
+  ck_assert_int_eq (rmdir (KEY), 0);
+  ck_assert_int_eq (instance_is_current (&in, false), 0);
+  ck_assert_int_eq (instance_is_current (&in, true), 0);
+  ck_assert_int_eq (instance_void (&in), -1);
+  ck_assert (instance_is_gone (errno));
+  ck_assert_int_eq (instance_release (&in), -1);
+  ck_assert (instance_is_gone (errno));
+  ck_assert_int_eq (instance_call_off (&in, "why"), -1);
+  ck_assert (instance_is_gone (errno));
+}
+END_TEST
+
+static int
+make_outcome (int which)
+{
+  switch (which)
+    {
+    case 0:
+      return instance_release (&in);
+    case 1:
+      return instance_void (&in);
+    default:
+      return instance_call_off (&in, "procid 1: why");
+    }
+}
+
+START_TEST (the_outcome_is_made_once)
+{
+  static const enum outcome made[] = { OUTCOME_RELEASED, OUTCOME_VOID, OUTCOME_CALLED_OFF };
+  char text[INSTANCE_TEXT_MAX];
+
+  ck_assert_int_eq (make_outcome (_i / 3), 0);
+  assert_fails (make_outcome (_i % 3), EEXIST);
+  ck_assert_int_eq (look (text), made[_i / 3]);
+}
+END_TEST
+
+START_TEST (the_outcome_has_a_time)
+{
+  int64_t time = 0;
+
+  ck_assert_int_eq (make_outcome (_i), 0);
+  ck_assert_int_eq (instance_outcome_time (&in, &time), 0);
+  ck_assert_int_le (llabs (real_now () - time), INT64_C (5000000000));
+  set_time (KEY "/departure", 1234567);
+  ck_assert_int_eq (instance_outcome_time (&in, &time), 0);
+  ck_assert_int_eq (time, INT64_C (1234567000000000));
+}
+END_TEST
+
+START_TEST (the_instance_has_a_beginning)
+{
+  int64_t time = 0;
+
+  set_time (KEY "/ntasks", 1234567);
+  ck_assert_int_eq (instance_arrive (&in, 0), 0);
+  ck_assert_int_eq (instance_touch (&in, 0), 0);
+  ck_assert_int_eq (instance_void (&in), 0);
+  ck_assert_int_eq (instance_began (&in, &time), 0);
+  ck_assert_int_eq (time, INT64_C (1234567000000000));
+  ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
+  assert_fails (instance_began (&in, &time), ENOENT);
+}
+END_TEST
+
+/* A release is as old as the last departure. */
+START_TEST (departures_count_as_changes)
+{
+  char text[INSTANCE_TEXT_MAX];
+  int64_t time;
+
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  ck_assert_int_eq (instance_release (&in), 0);
+  ck_assert_int_eq (look (text), OUTCOME_RELEASED);
+  set_time (KEY "/departure", 1234567);
+  ck_assert_int_eq (instance_depart (&in, 1), 0);
+  ck_assert_int_eq (instance_outcome_time (&in, &time), 0);
+  ck_assert_int_le (llabs (real_now () - time), INT64_C (5000000000));
+}
+END_TEST
+
+START_TEST (a_poke_changes_the_outcome_s_time_only)
+{
+  int64_t time;
+
+  ck_assert_int_eq (make_outcome (_i), 0);
+  set_time (KEY "/departure", 1234567);
+  instance_poke (&in);
+  ck_assert_int_eq (instance_outcome_time (&in, &time), 0);
+  ck_assert_int_gt (time, INT64_C (1234567000000000));
+  ck_assert_uint_eq (entries_of (KEY), 3);
+}
+END_TEST
+
+/*
+ * Departing
+ */
+
+static void
+release (void)
+{
+  char text[INSTANCE_TEXT_MAX];
+
+  ck_assert_int_eq (instance_release (&in), 0);
+  ck_assert_int_eq (look (text), OUTCOME_RELEASED);
+}
+
+/* With link(2) and, where a file system has none (BeeGFS, AFS), without. */
+static const int link_errors[] = { 0, EPERM, EXDEV, EOPNOTSUPP, ENOSYS, EMLINK };
+
+static void
+refuse_link (int which)
+{
+  if (link_errors[which] != 0)
+    unit_refuse (SYS_linkat, link_errors[which]);
+}
+
+START_TEST (departing_marks_the_member)
+{
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  ck_assert_int_eq (instance_arrive (&in, 2), 0);
+  release ();
+  refuse_link (_i);
+  ck_assert_int_eq (instance_depart (&in, 1), 0);
+  ck_assert (S_ISREG (mode_of (KEY "/departure/slurm-procid-1")));
+  ck_assert (is_there (KEY "/arrival/slurm-procid-1"));
+  ck_assert_int_eq (instance_withdraw (&in, 1), 0);
+  ck_assert_uint_eq (entries_of (KEY "/departure"), 1);
+  ck_assert_uint_eq (entries_of (KEY "/arrival"), 1);
+}
+END_TEST
+
+START_TEST (departing_is_exclusive)
+{
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  release ();
+  make_file (KEY "/departure/slurm-procid-1");
+  refuse_link (_i);
+  assert_fails (instance_depart (&in, 1), EEXIST);
+}
+END_TEST
+
+START_TEST (who_is_not_there_cannot_depart)
+{
+  release ();
+  refuse_link (_i);
+  assert_fails (instance_depart (&in, 1), ENOENT);
+}
+END_TEST
+
+START_TEST (nobody_departs_from_what_is_removed)
+{
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  release ();
+  ck_assert_int_eq (rmdir (KEY "/departure"), 0);
+  refuse_link (_i);
+  assert_fails (instance_depart (&in, 1), ENOENT);
+}
+END_TEST
+
+/* An answer that was lost on the way makes a client ask twice. */
+START_TEST (a_departure_told_twice_is_one)
+{
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  release ();
+  ck_assert_int_eq (instance_depart (&in, 1), 0);
+  ck_assert_int_eq (instance_depart (&in, 1), 0);
+}
+END_TEST
+
+START_TEST (departing_says_what_went_wrong)
+{
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  release ();
+  unit_refuse (SYS_linkat, EDQUOT);
+  assert_fails (instance_depart (&in, 1), EDQUOT);
+}
+END_TEST
+
+/*
+ * Listing
+ */
+
+/* Everything that is no member's. */
+static void
+litter (const char *dir)
+{
+  char path[500];
+
+#define IN_DIR(name) (snprintf (path, sizeof path, "%s/%s", dir, name), path)
+  make_file (IN_DIR (".nfs000000000000002a00000001"));
+  make_file (IN_DIR ("slurm-procid-99"));
+  make_file (IN_DIR ("slurm-procid-01"));
+  make_file (IN_DIR ("slurm-procid-1~"));
+  make_file (IN_DIR ("slurm-procid-"));
+  make_file (IN_DIR ("two\nlines"));
+  make_file (IN_DIR ("\xff\xfe"));
+  ck_assert_int_eq (mkfifo (IN_DIR ("fifo"), 0600), 0);
+  ck_assert_int_eq (symlink ("/", IN_DIR ("link")), 0);
+  ck_assert_int_eq (mkdir (IN_DIR ("dir"), 0700), 0);
+  make_file (IN_DIR ("dir/slurm-procid-0"));
+  ck_assert_int_eq (mkdir (IN_DIR ("dir/dir"), 0700), 0);
+  ck_assert_int_eq (symlink ("/", IN_DIR ("dir/dir/link")), 0);
+  ck_assert_int_eq (mknod (IN_DIR ("socket"), S_IFSOCK | 0600, 0), 0);
+#undef IN_DIR
+}
+
+START_TEST (lists_members_not_files)
+{
+  char text[INSTANCE_TEXT_MAX];
+  struct ranks set;
+
+  ck_assert_int_eq (ranks_init (&set, 3), 0);
+  litter (KEY "/arrival");
+  ck_assert_int_eq (instance_list_arrival (&in, &set), 0);
+  ck_assert_uint_eq (set.present, 0);
+  ck_assert_int_eq (instance_arrive (&in, 0), 0);
+  ck_assert_int_eq (instance_arrive (&in, 2), 0);
+  ck_assert_int_eq (instance_arrive (&in, 3), 0);
+  ck_assert_int_eq (instance_list_arrival (&in, &set), 0);
+  ck_assert_uint_eq (set.present, 2);
+  ck_assert (ranks_has (&set, 0) && ranks_has (&set, 2));
+
+  ranks_clear (&set);
+  ck_assert_int_eq (instance_release (&in), 0);
+  litter (KEY "/departure");
+  ck_assert_int_eq (look (text), OUTCOME_RELEASED);
+  ck_assert_int_eq (instance_list_departure (&in, &set), 0);
+  ck_assert_uint_eq (set.present, 0);
+  ck_assert_int_eq (instance_depart (&in, 2), 0);
+  ck_assert_int_eq (instance_list_departure (&in, &set), 0);
+  ck_assert_uint_eq (set.present, 1);
+  ck_assert (ranks_has (&set, 2));
+  ranks_free (&set);
+}
+END_TEST
+
+/* Listing adds: who has been seen stays seen. */
+START_TEST (listing_adds_to_the_set)
+{
+  struct ranks set;
+
+  ck_assert_int_eq (ranks_init (&set, 3), 0);
+  ranks_add (&set, 1);
+  ck_assert_int_eq (instance_arrive (&in, 2), 0);
+  ck_assert_int_eq (instance_list_arrival (&in, &set), 0);
+  ck_assert_uint_eq (set.present, 2);
+  ck_assert (ranks_has (&set, 1) && ranks_has (&set, 2));
+  ranks_free (&set);
+}
+END_TEST
+
+START_TEST (lists_more_than_one_buffer)
+{
+  struct ranks set;
+  char name[64];
+
+  ck_assert_int_eq (ranks_init (&set, 3000), 0);
+  for (uint32_t rank = 0; rank < 3000; rank++)
+    {
+      ck_assert_int_eq (instance_arrive (&in, rank), 0);
+      (void) snprintf (name, sizeof name, KEY "/arrival/foreign-%u", rank);
+      if (rank % 3 == 0)
+        make_file (name);
+    }
+  ck_assert_int_eq (instance_list_arrival (&in, &set), 0);
+  ck_assert (ranks_full (&set));
+  ranks_free (&set);
+}
+END_TEST
+
+/*
+ * Going away
+ */
+
+START_TEST (current_is_what_the_key_names)
+{
+  const bool fresh = _i == 1;
+
+  ck_assert_int_eq (instance_is_current (&in, fresh), 1);
+  ck_assert_int_eq (rename (KEY, "away"), 0);
+  ck_assert_int_eq (instance_is_current (&in, fresh), 0);
+  ck_assert_int_eq (mkdir (KEY, 0700), 0);
+  ck_assert_int_eq (instance_is_current (&in, fresh), 0);
+  ck_assert_int_eq (rmdir (KEY), 0);
+  make_file (KEY);
+  ck_assert_int_eq (instance_is_current (&in, fresh), 0);
+  ck_assert_int_eq (unlink (KEY), 0);
+  ck_assert_int_eq (symlink ("away", KEY), 0);
+  ck_assert_int_eq (instance_is_current (&in, fresh), 0);
+  ck_assert_int_eq (unlink (KEY), 0);
+  ck_assert_int_eq (rename ("away", KEY), 0);
+  ck_assert_int_eq (instance_is_current (&in, fresh), 1);
+}
+END_TEST
+
+START_TEST (current_says_what_went_wrong)
+{
+  unit_refuse (_i == 0 ? SYS_openat : SYS_newfstatat, EIO);
+  assert_fails (instance_is_current (&in, _i == 0), EIO);
+}
+END_TEST
+
+START_TEST (a_stale_descriptor_is_not_current)
+{
+  unit_refuse (SYS_newfstatat, ESTALE);
+  ck_assert_int_eq (instance_is_current (&in, _i == 1), 0);
+}
+END_TEST
+
+START_TEST (going_away_takes_the_key)
+{
+  char name[256], host[33] = "", expected[256];
+
+  ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  ck_assert_int_eq (instance_go_away (&in, name), 0);
+  ck_assert (!is_there (KEY));
+  ck_assert_uint_eq (number_of (name), in.ino);
+  ck_assert_int_eq (instance_is_current (&in, true), 0);
+  ck_assert_int_eq (instance_touch (&in, 1), 0);
+
+  /* The name says who did it, and is no key. */
+  (void) gethostname (host, sizeof host - 1);
+  (void) snprintf (expected, sizeof expected, INSTANCE_GONE "%s-%ld-", host, (long) getpid ());
+  ck_assert_int_eq (strncmp (name, expected, strlen (expected)), 0);
+  ck_assert_str_eq (name + strlen (name) - strlen (KEY), KEY);
+}
+END_TEST
+
+/* Two hooks of one task may both find an instance that should go; the slower
+ * one catches another.  Who lives in that one has to hear of it. */
+START_TEST (a_wrong_catch_is_void)
+{
+  struct instance second;
+  char name[256], text[INSTANCE_TEXT_MAX];
+
+  ck_assert_int_eq (rename (KEY, "away"), 0);
+  ck_assert_int_eq (instance_open (&second, parent, KEY, 3), 0);
+  ck_assert_int_eq (instance_go_away (&in, name), 1);
+  ck_assert_int_eq (instance_outcome (&second, false, text), OUTCOME_VOID);
+  ck_assert (!is_there (KEY));
+  ck_assert_int_eq (instance_outcome (&in, true, text), OUTCOME_NONE);
+  instance_close (&second);
+}
+END_TEST
+
+START_TEST (a_wrong_catch_keeps_its_outcome)
+{
+  struct instance second;
+  char name[256], text[INSTANCE_TEXT_MAX];
+
+  ck_assert_int_eq (rename (KEY, "away"), 0);
+  ck_assert_int_eq (instance_open (&second, parent, KEY, 3), 0);
+  ck_assert_int_eq (instance_hold (&second), 0);
+  ck_assert_int_eq (instance_release (&second), 0);
+  ck_assert_int_eq (instance_go_away (&in, name), 1);
+  ck_assert_int_eq (instance_outcome (&second, true, text), OUTCOME_RELEASED);
+  instance_close (&second);
+}
+END_TEST
+
+START_TEST (none_to_catch_is_no_catch)
+{
+  char name[256];
+
+  ck_assert_int_eq (rename (KEY, "away"), 0);
+  ck_assert_int_eq (instance_go_away (&in, name), 1);
+  make_file (KEY);
+  ck_assert_int_eq (instance_go_away (&in, name), 1);
+  ck_assert (is_there ("away"));
+}
+END_TEST
+
+/* A process of the same number on a host of the same name was here before. */
+START_TEST (a_name_that_is_taken_is_passed_over)
+{
+  char host[33] = "", taken[250], name[256];
+
+  (void) gethostname (host, sizeof host - 1);
+  (void) snprintf (taken, sizeof taken, INSTANCE_GONE "%s-%ld-0-" KEY, host, (long) getpid ());
+  ck_assert_int_eq (mkdir (taken, 0700), 0);
+  (void) snprintf (name, sizeof name, "%s/full", taken);
+  make_file (name);
+  (void) snprintf (taken, sizeof taken, INSTANCE_GONE "%s-%ld-1-" KEY, host, (long) getpid ());
+  make_file (taken);
+  ck_assert_int_eq (instance_go_away (&in, name), 0);
+  ck_assert_uint_eq (number_of (name), in.ino);
+  ck_assert (is_there (taken));
+}
+END_TEST
+
+START_TEST (going_away_says_what_went_wrong)
+{
+  char name[256];
+
+#ifdef SYS_renameat
+  unit_refuse (SYS_renameat, EROFS);
+#endif
+  unit_refuse (SYS_renameat2, EROFS);
+  assert_fails (instance_go_away (&in, name), EROFS);
+  ck_assert_int_eq (instance_is_current (&in, true), 1);
+}
+END_TEST
+
+/*
+ * Removing
+ */
+
+START_TEST (removing_leaves_nothing)
+{
+  char name[256];
+
+  litter (KEY);
+  litter (KEY "/arrival");
+  for (uint32_t rank = 0; rank < 1000; rank++)
+    ck_assert (instance_arrive (&in, rank) == 0 || errno == EEXIST);
+  if (_i == 0)
+    {
+      ck_assert_int_eq (instance_release (&in), 0);
+      litter (KEY "/departure");
+    }
+  else
+    ck_assert_int_eq (make_outcome (_i), 0);
+  ck_assert_int_eq (instance_go_away (&in, name), 0);
+  ck_assert_int_eq (instance_remove (parent, name), 0);
+  ck_assert_uint_eq (entries_of ("."), 0);
+  ck_assert_int_eq (access ("/", F_OK), 0);
+}
+END_TEST
+
+START_TEST (removing_follows_no_links)
+{
+  ck_assert_int_eq (mkdir ("elsewhere", 0700), 0);
+  make_file ("elsewhere/precious");
+  ck_assert_int_eq (symlink ("../../elsewhere", KEY "/arrival/link"), 0);
+  ck_assert_int_eq (symlink ("../elsewhere", KEY "/departure"), 0);
+  ck_assert_int_eq (instance_remove (parent, KEY), 0);
+  ck_assert (is_there ("elsewhere/precious"));
+  ck_assert_int_eq (symlink ("elsewhere", KEY), 0);
+  ck_assert_int_eq (instance_remove (parent, KEY), -1);
+  ck_assert (is_there ("elsewhere/precious"));
+}
+END_TEST
+
+START_TEST (removing_what_is_not_there_is_done)
+{
+  ck_assert_int_eq (instance_remove (parent, "nothing"), 0);
+}
+END_TEST
+
+static void
+assert_cannot_remove (void)
+{
+  ck_assert_int_eq (instance_remove (parent, KEY), -1);
+  ck_assert (is_there (KEY));
+}
+
+START_TEST (removing_says_what_it_could_not)
+{
+  char path[4096] = KEY;
+
+  switch (_i)
+    {
+    case 0:
+      unit_refuse (SYS_unlinkat, EIO);
+      break;
+    case 1: /* a program that goes down for ever would end up in a bad place */
+      for (int depth = 0; depth < 40; depth++)
+        {
+          (void) strcat (path, "/d");
+          ck_assert_int_eq (mkdir (path, 0700), 0);
+        }
+      break;
+    default:
+      unit_refuse (SYS_openat, EMFILE);
+      break;
+    }
+  assert_cannot_remove ();
+}
+END_TEST
+
+/* A release vanishes before its files: a late-comer must not find it without
+ * his own.  Any other outcome stays to the end. */
+START_TEST (removing_keeps_to_its_order)
+{
+  ck_assert_int_eq (make_outcome (_i), 0);
+  unit_refuse (SYS_unlinkat, EIO);
+  assert_cannot_remove ();
+  ck_assert (is_there (KEY "/departure") == (_i != 0));
+}
+END_TEST
+
+/* Members that come late go on making files while it is removed. */
+START_TEST (removing_outlives_late_comers)
+{
+  char name[256], text[INSTANCE_TEXT_MAX];
+  pid_t late;
+
+  ck_assert_int_eq (instance_release (&in), 0);
+  ck_assert_int_eq (instance_go_away (&in, name), 0);
+  late = fork ();
+  if (late == 0)
+    {
+      for (uint32_t rank = 0; instance_arrive (&in, rank % 500) == 0 || errno == EEXIST; rank++)
+        (void) instance_outcome (&in, false, text);
+      _exit (instance_is_gone (errno) ? 0 : 1);
+    }
+  while (entries_of ("." ) == 0)
+    ;
+  ck_assert_int_eq (instance_remove (parent, name), 0);
+  ck_assert_uint_eq (entries_of ("."), 0);
+  ck_assert_int_eq (waitpid (late, &(int){ 0 }, 0), late);
+}
+END_TEST
+
+/*
+ * The file system
+ */
+
+START_TEST (knows_local_file_systems)
+{
+  int proc = open ("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int shm = open ("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  struct statfs st;
+
+  ck_assert (!instance_is_local (proc));
+  ck_assert (!instance_is_local (-1));
+  if (shm >= 0 && fstatfs (shm, &st) == 0 && st.f_type == 0x01021994)
+    ck_assert (instance_is_local (shm));
+  unit_refuse (SYS_fstatfs, ENOSYS);
+  ck_assert (!instance_is_local (shm));
+}
+END_TEST
+
+START_TEST (asks_the_server_for_the_time)
+{
+  int64_t before = real_now (), time;
+  struct stat st;
+
+  set_time (".", 1234567);
+  time = instance_server_time (parent);
+  /* The times of files lag behind by a tick. */
+  ck_assert_int_gt (time, before - 100000000);
+  ck_assert_int_le (time, real_now ());
+  ck_assert_int_eq (fstat (parent, &st), 0);
+  ck_assert_int_eq (time / 1000000000, st.st_mtim.tv_sec);
+
+  before = real_now ();
+  time = instance_server_time (-1);
+  ck_assert_int_ge (time, before);
+  ck_assert_int_le (time, real_now ());
+}
+END_TEST
+
+#define COUNT(array) ((int) (sizeof (array) / sizeof *(array)))
+
+static TCase *
+add_case (Suite *suite, const char *name, SFun setup)
+{
+  TCase *tcase = tcase_create (name);
+
+  suite_add_tcase (suite, tcase);
+  tcase_add_unchecked_fixture (tcase, unit_make_tmp, unit_remove_tmp);
+  tcase_add_checked_fixture (tcase, setup, NULL);
+  tcase_set_timeout (tcase, 20);
+  return tcase;
+}
+
+static void
+add_opening (Suite *suite)
+{
+  TCase *tcase = add_case (suite, "opening", begin);
+
+  tcase_add_loop_test (tcase, knows_the_names_of_members, 0, COUNT (names));
+  tcase_add_test (tcase, gone_is_what_a_removed_directory_says);
+  tcase_add_test (tcase, open_makes_what_is_not_there);
+  tcase_add_loop_test (tcase, open_completes_what_was_begun, 0, 2);
+  tcase_add_test (tcase, open_goes_where_the_name_says);
+  tcase_add_test (tcase, open_refuses_what_is_no_directory);
+  tcase_add_loop_test (tcase, open_needs_no_openat2, 0, COUNT (openat2_errors));
+  tcase_add_loop_test (tcase, open_says_what_went_wrong, 0, COUNT (open_errors));
+  tcase_add_test (tcase, removing_what_is_not_there_is_done);
+}
+
+static void
+add_members (Suite *suite)
+{
+  TCase *tcase = add_case (suite, "members", begin_with_instance);
+
+  tcase_add_test (tcase, open_takes_what_is_there);
+  tcase_add_test (tcase, close_may_be_called_twice);
+  tcase_add_test (tcase, hold_tells_which_one_it_is);
+  tcase_add_test (tcase, hold_says_what_went_wrong);
+  tcase_add_test (tcase, an_instance_is_held_not_named);
+  tcase_add_test (tcase, members_are_what_the_first_said);
+  tcase_add_loop_test (tcase, members_that_make_no_sense_are_0, 0, COUNT (nonsense));
+  tcase_add_test (tcase, members_in_no_link_are_0);
+  tcase_add_loop_test (tcase, members_says_what_went_wrong, 0, 2);
+  tcase_add_test (tcase, arriving_is_exclusive);
+  tcase_add_test (tcase, arriving_keeps_nothing_open);
+  tcase_add_loop_test (tcase, arriving_needs_no_mknod, 0, COUNT (mknod_errors));
+  tcase_add_loop_test (tcase, arriving_says_what_went_wrong, 0, 5);
+  tcase_add_test (tcase, nobody_arrives_in_what_is_removed);
+  tcase_add_test (tcase, touch_and_disown_set_the_time);
+  tcase_add_test (tcase, withdrawing_removes_the_own_file);
+  tcase_add_test (tcase, a_description_is_for_those_who_look);
+  tcase_add_test (tcase, a_description_does_no_harm);
+  tcase_add_test (tcase, only_a_regular_file_is_a_member_s);
+}
+
+static void
+add_outcome (Suite *suite)
+{
+  TCase *tcase = add_case (suite, "outcome", begin_with_instance);
+
+  tcase_add_test (tcase, there_is_none_at_first);
+  tcase_add_test (tcase, released_opens_departure);
+  tcase_add_test (tcase, void_says_void);
+  tcase_add_test (tcase, called_off_says_why);
+  tcase_add_test (tcase, the_reason_is_cleaned);
+  tcase_add_loop_test (tcase, the_reason_is_cut, 0, 4);
+  tcase_add_test (tcase, a_foreign_reason_is_cut);
+  tcase_add_loop_test (tcase, nobody_is_released_by_a_link, 0, COUNT (other_links));
+  tcase_add_loop_test (tcase, what_is_neither_is_an_error, 0, 2);
+  tcase_add_loop_test (tcase, a_look_that_fails_is_an_error, 0, 4);
+  tcase_add_test (tcase, a_listing_that_fails_is_an_error);
+  tcase_add_test (tcase, a_removed_instance_is_gone);
+  tcase_add_loop_test (tcase, the_outcome_is_made_once, 0, 9);
+  tcase_add_loop_test (tcase, the_outcome_has_a_time, 0, 3);
+  tcase_add_test (tcase, the_instance_has_a_beginning);
+  tcase_add_test (tcase, departures_count_as_changes);
+  tcase_add_loop_test (tcase, a_poke_changes_the_outcome_s_time_only, 0, 3);
+  tcase_add_loop_test (tcase, departing_marks_the_member, 0, COUNT (link_errors));
+  tcase_add_loop_test (tcase, departing_is_exclusive, 0, COUNT (link_errors));
+  tcase_add_loop_test (tcase, who_is_not_there_cannot_depart, 0, COUNT (link_errors));
+  tcase_add_loop_test (tcase, nobody_departs_from_what_is_removed, 0, COUNT (link_errors));
+  tcase_add_test (tcase, a_departure_told_twice_is_one);
+  tcase_add_test (tcase, departing_says_what_went_wrong);
+}
+
+static void
+add_the_rest (Suite *suite)
+{
+  TCase *tcase = add_case (suite, "the rest", begin_with_instance);
+
+  tcase_add_test (tcase, lists_members_not_files);
+  tcase_add_test (tcase, listing_adds_to_the_set);
+  tcase_add_test (tcase, lists_more_than_one_buffer);
+  tcase_add_loop_test (tcase, current_is_what_the_key_names, 0, 2);
+  tcase_add_loop_test (tcase, current_says_what_went_wrong, 0, 2);
+  tcase_add_loop_test (tcase, a_stale_descriptor_is_not_current, 0, 2);
+  tcase_add_test (tcase, going_away_takes_the_key);
+  tcase_add_test (tcase, a_wrong_catch_is_void);
+  tcase_add_test (tcase, a_wrong_catch_keeps_its_outcome);
+  tcase_add_test (tcase, none_to_catch_is_no_catch);
+  tcase_add_test (tcase, a_name_that_is_taken_is_passed_over);
+  tcase_add_test (tcase, going_away_says_what_went_wrong);
+  tcase_add_loop_test (tcase, removing_leaves_nothing, 0, 3);
+  tcase_add_test (tcase, removing_follows_no_links);
+  tcase_add_loop_test (tcase, removing_says_what_it_could_not, 0, 3);
+  tcase_add_loop_test (tcase, removing_keeps_to_its_order, 0, 3);
+  tcase_add_test (tcase, removing_outlives_late_comers);
+  tcase_add_test (tcase, knows_local_file_systems);
+  tcase_add_test (tcase, asks_the_server_for_the_time);
+}
+
+int
+main (void)
+{
+  Suite *suite = suite_create ("instance");
+
+  add_opening (suite);
+  add_members (suite);
+  add_outcome (suite);
+  add_the_rest (suite);
+  return unit_run (suite);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "process.h"
+
+#include "unit.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+/* Each test spoils what process_prepare() has to put right, and looks at it in
+ * a child: libcheck needs its own descriptors.  A child's result is 0, or the
+ * number of what is wrong. */
+
+static int
+look_at_descriptors (const void *refused)
+{
+  const int high = 200;
+
+  if (refused != NULL)
+    unit_refuse (*(const long *) refused, ENOSYS);
+  (void) dup2 (STDERR_FILENO, high);
+  (void) dup2 (STDERR_FILENO, 3);
+  (void) close (STDIN_FILENO);
+  (void) close (STDERR_FILENO);
+  if (process_prepare () != 0)
+    return 1;
+  for (int fd = 0; fd <= STDERR_FILENO; fd++)
+    if (fcntl (fd, F_GETFD) < 0)
+      return 2;
+  for (int fd = STDERR_FILENO + 1; fd <= high + 10; fd++)
+    if (fcntl (fd, F_GETFD) >= 0)
+      return 3;
+  return 0;
+}
+
+START_TEST (closes_what_was_inherited)
+{
+  ck_assert_int_eq (unit_child (look_at_descriptors, NULL), 0);
+}
+END_TEST
+
+#ifdef SYS_close_range
+START_TEST (closes_it_on_old_kernels)
+{
+  const long refused = SYS_close_range;
+
+  ck_assert_int_eq (unit_child (look_at_descriptors, &refused), 0);
+}
+END_TEST
+#endif
+
+static int
+look_at_standard_descriptors (const void *unused)
+{
+  const char text[] = "x";
+  struct stat null, st;
+  char byte;
+
+  (void) unused;
+  for (int fd = 0; fd <= STDERR_FILENO; fd++)
+    (void) close (fd);
+  if (process_prepare () != 0 || stat ("/dev/null", &null) != 0)
+    return 1;
+  for (int fd = 0; fd <= STDERR_FILENO; fd++)
+    if (fstat (fd, &st) != 0 || st.st_rdev != null.st_rdev || !S_ISCHR (st.st_mode))
+      return 2;
+  return read (0, &byte, 1) == 0 && write (1, text, 1) == 1 && write (2, text, 1) == 1 ? 0 : 3;
+}
+
+START_TEST (opens_standard_descriptors)
+{
+  ck_assert_int_eq (unit_child (look_at_standard_descriptors, NULL), 0);
+}
+END_TEST
+
+static int
+look_at_kept_descriptors (const void *unused)
+{
+  struct stat before[3], after;
+
+  (void) unused;
+  if (dup2 (open (unit_path ("in"), O_RDWR | O_CREAT, 0600), STDIN_FILENO) != STDIN_FILENO)
+    return 1;
+  for (int fd = 0; fd <= STDERR_FILENO; fd++)
+    if (fstat (fd, &before[fd]) != 0)
+      return 2;
+  if (process_prepare () != 0)
+    return 3;
+  for (int fd = 0; fd <= STDERR_FILENO; fd++)
+    if (fstat (fd, &after) != 0 || after.st_ino != before[fd].st_ino
+        || after.st_dev != before[fd].st_dev)
+      return 4;
+  return 0;
+}
+
+START_TEST (keeps_standard_descriptors)
+{
+  ck_assert_int_eq (unit_child (look_at_kept_descriptors, NULL), 0);
+}
+END_TEST
+
+static int
+fail_to_open (const void *unused)
+{
+  (void) unused;
+  unit_refuse (SYS_openat, EMFILE);
+  errno = 0;
+  return process_prepare () == -1 && errno == EMFILE ? 0 : 1;
+}
+
+START_TEST (says_when_it_cannot_open)
+{
+  ck_assert_int_eq (unit_child (fail_to_open, NULL), 0);
+}
+END_TEST
+
+static int
+look_at_signals (const void *unused)
+{
+  struct sigaction action;
+
+  (void) unused;
+  for (int s = 1; s < SIGRTMIN; s++)
+    (void) signal (s, SIG_IGN);
+  (void) signal (SIGPIPE, SIG_DFL);
+  (void) signal (SIGXFSZ, SIG_DFL);
+  if (process_prepare () != 0)
+    return 1;
+  for (int s = 1; s < SIGRTMIN; s++)
+    {
+      bool ignored = s == SIGPIPE || s == SIGXFSZ;
+      if (sigaction (s, NULL, &action) != 0)
+        continue; /* 32 and 33 are the C library's own */
+      if (action.sa_handler != (ignored ? SIG_IGN : SIG_DFL))
+        return s;
+    }
+  return 0;
+}
+
+START_TEST (puts_signals_right)
+{
+  ck_assert_int_eq (unit_child (look_at_signals, NULL), 0);
+}
+END_TEST
+
+static int
+look_at_limits (const void *unused)
+{
+  const struct rlimit small = { 100, 200 }, core = { 1000, 2000 };
+  struct rlimit limit;
+
+  (void) unused;
+  if (setrlimit (RLIMIT_FSIZE, &small) != 0 || setrlimit (RLIMIT_CORE, &core) != 0
+      || process_prepare () != 0)
+    return 1;
+  /* Not exit(3): what gcov(1) has to write is larger. */
+  if (getrlimit (RLIMIT_CORE, &limit) != 0 || limit.rlim_cur != 0)
+    _exit (2);
+  _exit (getrlimit (RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == 200 ? 0 : 3);
+}
+
+START_TEST (puts_limits_right)
+{
+  ck_assert_int_eq (unit_child (look_at_limits, NULL), 0);
+}
+END_TEST
+
+static int
+look_at_umask (const void *unused)
+{
+  (void) unused;
+  (void) umask (0);
+  if (process_prepare () != 0)
+    return 1;
+  return umask (0) == 077 ? 0 : 2;
+}
+
+START_TEST (puts_the_umask_right)
+{
+  ck_assert_int_eq (unit_child (look_at_umask, NULL), 0);
+}
+END_TEST
+
+START_TEST (leaves_the_directory)
+{
+  char path[100];
+
+  ck_assert_int_eq (chdir (unit_tmp), 0);
+  process_leave_directory ();
+  ck_assert_str_eq (getcwd (path, sizeof path), "/");
+}
+END_TEST
+
+START_TEST (bears_a_closed_root_directory)
+{
+  char path[400];
+
+  ck_assert_int_eq (chdir (unit_tmp), 0);
+  unit_refuse (SYS_chdir, EACCES);
+  process_leave_directory ();
+  ck_assert_str_eq (getcwd (path, sizeof path), unit_tmp);
+}
+END_TEST
+
+int
+main (void)
+{
+  Suite *suite = suite_create ("process");
+  TCase *tcase = unit_case (suite, "process");
+
+  tcase_add_test (tcase, closes_what_was_inherited);
+#ifdef SYS_close_range
+  tcase_add_test (tcase, closes_it_on_old_kernels);
+#endif
+  tcase_add_test (tcase, opens_standard_descriptors);
+  tcase_add_test (tcase, keeps_standard_descriptors);
+  tcase_add_test (tcase, says_when_it_cannot_open);
+  tcase_add_test (tcase, puts_signals_right);
+  tcase_add_test (tcase, puts_limits_right);
+  tcase_add_test (tcase, puts_the_umask_right);
+  tcase_add_test (tcase, leaves_the_directory);
+  tcase_add_test (tcase, bears_a_closed_root_directory);
+  return unit_run (suite);
+}

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "prune.h"
+
+#include "unit.h"
+
+#include <glob.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#define SECONDS INT64_C (1000000000)
+#define DAY 86400
+
+static int dirfd;
+
+static void
+make_directory (void)
+{
+  unit_make_tmp ();
+  dirfd = open (unit_tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ck_assert_int_ge (dirfd, 0);
+}
+
+/* ------------------------------------------------------------ what is there */
+
+/* NAME/PART; a few of the last results stay valid. */
+static const char *
+in (const char *name, const char *part)
+{
+  char path[200];
+
+  (void) snprintf (path, sizeof path, "%s/%s", name, part);
+  return unit_path (path);
+}
+
+static void
+make_directory_in (const char *name, const char *part)
+{
+  ck_assert_int_eq (mkdir (in (name, part), 0700), 0);
+}
+
+static void
+make_file_in (const char *name, const char *part)
+{
+  unit_write_text (in (name, part), "host=n1 pid=1\n");
+}
+
+/* A barrier of 4 with two members. */
+static void
+make_barrier (const char *name)
+{
+  make_directory_in (name, "");
+  make_directory_in (name, "arrival");
+  make_file_in (name, "arrival/slurm-procid-0");
+  make_file_in (name, "arrival/slurm-procid-2");
+  ck_assert_int_eq (symlink ("4", in (name, "ntasks")), 0);
+}
+
+static void
+set_age (const char *path, time_t seconds)
+{
+  struct timespec times[2];
+
+  ck_assert_int_eq (clock_gettime (CLOCK_REALTIME, &times[0]), 0);
+  times[0].tv_sec -= seconds;
+  times[1] = times[0];
+  ck_assert_int_eq (utimensat (AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+static time_t age_of_all;
+
+static int
+set_age_of (const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+  (void) st;
+  (void) flag;
+  (void) ftw;
+  set_age (path, age_of_all);
+  return 0;
+}
+
+/* NAME, and all that is in it, last changed so long ago. */
+static void
+let_age (const char *name, time_t seconds)
+{
+  age_of_all = seconds;
+  ck_assert_int_eq (nftw (unit_path (name), set_age_of, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static void
+make_old_barrier (const char *name)
+{
+  make_barrier (name);
+  let_age (name, 2 * DAY);
+}
+
+static bool
+is_there (const char *name)
+{
+  struct stat st;
+
+  return lstat (unit_path (name), &st) == 0;
+}
+
+/* --------------------------------------------------------------- the others */
+
+static bool refuse_removal; /* as if somebody held it fast */
+
+/* What another process does just before this one renames, or removes, for the
+ * first time.  The library is linked statically, so these stand in for the C
+ * library's. */
+static void (*before_rename) (void), (*before_unlink) (void);
+
+static void
+once (void (**action) (void))
+{
+  void (*now) (void) = *action;
+
+  *action = NULL;
+  if (now != NULL)
+    now ();
+}
+
+int
+renameat (int from_fd, const char *from, int to_fd, const char *to)
+{
+  once (&before_rename);
+  return (int) syscall (SYS_renameat2, from_fd, from, to_fd, to, 0);
+}
+
+int
+unlinkat (int fd, const char *name, int flags)
+{
+  once (&before_unlink);
+  if (refuse_removal)
+    {
+      errno = EACCES;
+      return -1;
+    }
+  return (int) syscall (SYS_unlinkat, fd, name, flags);
+}
+
+/* ---------------------------------------------------------------- the pruning */
+
+/* The names, one after another. */
+static char reported[1000], reported_failed[1000];
+static int64_t reported_age;
+
+static void
+report (void *context, const char *name, int64_t age, int error)
+{
+  char *names = error == 0 ? reported : reported_failed;
+
+  ck_assert_ptr_eq (context, &dirfd);
+  (void) strcat (strcat (names, names[0] != '\0' ? " " : ""), name);
+  reported_age = age;
+}
+
+static int
+prune_with (const struct prune *how)
+{
+  struct prune p = *how;
+  struct failure f = { 0 };
+
+  p.dirfd = dirfd;
+  p.report = report;
+  p.context = &dirfd;
+  reported[0] = reported_failed[0] = '\0';
+  int result = prune_run (&p, &f);
+  ck_assert_msg (result >= 0, "%s", f.text);
+  return result;
+}
+
+static int
+prune (void)
+{
+  return prune_with (&(struct prune){ .age = PRUNE_AGE_DEFAULT });
+}
+
+START_TEST (knows_the_names)
+{
+  ck_assert (prune_is_barrier ("jobid-17-stepid-0"));
+  ck_assert (!prune_is_barrier ("gone-n1-4711-0-jobid-17"));
+  ck_assert (!prune_is_barrier ("jobid"));
+  ck_assert (!prune_is_barrier (".jobid-17"));
+  ck_assert (prune_is_remains ("gone-n1-4711-0-jobid-17"));
+  ck_assert (!prune_is_remains ("jobid-17"));
+  ck_assert (!prune_is_remains ("gone"));
+}
+END_TEST
+
+START_TEST (finds_nothing_in_an_empty_directory)
+{
+  ck_assert_int_eq (prune (), 0);
+  ck_assert_str_eq (reported, "");
+}
+END_TEST
+
+START_TEST (removes_an_old_barrier)
+{
+  make_old_barrier ("jobid-17-stepid-0");
+  ck_assert_int_eq (prune (), 1);
+  ck_assert (!is_there ("jobid-17-stepid-0"));
+  ck_assert_str_eq (reported, "jobid-17-stepid-0");
+  /* The clock that sets the times of files is a tick behind. */
+  ck_assert_int_gt (reported_age, (2 * DAY - 1) * SECONDS);
+  ck_assert_int_lt (reported_age, (2 * DAY + 60) * SECONDS);
+}
+END_TEST
+
+static const char *const outcomes[] = { "called-off: procid 3: got SIGTERM", "void" };
+
+START_TEST (removes_it_however_it_ended)
+{
+  make_barrier ("jobid-17");
+  ck_assert_int_eq (symlink (outcomes[_i], unit_path ("jobid-17/departure")), 0);
+  let_age ("jobid-17", 2 * DAY);
+  ck_assert_int_eq (prune (), 1);
+  ck_assert (!is_there ("jobid-17"));
+}
+END_TEST
+
+START_TEST (removes_a_release)
+{
+  make_barrier ("jobid-17");
+  make_directory_in ("jobid-17", "departure");
+  make_file_in ("jobid-17", "departure/slurm-procid-1");
+  let_age ("jobid-17", 2 * DAY);
+  ck_assert_int_eq (prune (), 1);
+  ck_assert (!is_there ("jobid-17"));
+}
+END_TEST
+
+START_TEST (removes_old_remains)
+{
+  make_old_barrier ("gone-n1-4711-0-jobid-17-stepid-0");
+  ck_assert_int_eq (prune (), 1);
+  ck_assert (!is_there ("gone-n1-4711-0-jobid-17-stepid-0"));
+}
+END_TEST
+
+/* An editor's file, somebody's directory, what NFS leaves. */
+START_TEST (removes_what_else_is_in_it)
+{
+  make_barrier ("jobid-17");
+  make_file_in ("jobid-17", ".nfs0001");
+  make_file_in ("jobid-17", "arrival/notes~");
+  make_directory_in ("jobid-17", "arrival/d");
+  make_directory_in ("jobid-17", "arrival/d/e");
+  make_file_in ("jobid-17", "arrival/d/e/f");
+  let_age ("jobid-17", 2 * DAY);
+  ck_assert_int_eq (prune (), 1);
+  ck_assert (!is_there ("jobid-17"));
+}
+END_TEST
+
+static const char *const names_of_remains[] = { "jobid-17", "gone-n1-1-0-jobid-17" };
+
+/* A sign of life of one member is enough, and so is an outcome. */
+static const char *const signs_of_life[]
+  = { "arrival/slurm-procid-2", "arrival/slurm-procid-0", "arrival", "ntasks", "departure",
+      "departure/slurm-procid-1", "" };
+
+START_TEST (leaves_what_may_be_alive)
+{
+  const char *name = names_of_remains[_i % 2], *sign = signs_of_life[_i / 2];
+
+  make_barrier (name);
+  make_directory_in (name, "departure");
+  make_file_in (name, "departure/slurm-procid-1");
+  let_age (name, 2 * DAY);
+  set_age (in (name, sign), 1);
+  ck_assert_int_eq (prune (), 0);
+  ck_assert_str_eq (reported, "");
+  ck_assert (is_there (name));
+  ck_assert_int_eq (access (in (name, "arrival/slurm-procid-2"), F_OK), 0);
+}
+END_TEST
+
+START_TEST (leaves_other_names)
+{
+  make_directory_in ("jobs", "");
+  make_file_in ("jobs", "jobid-17");
+  make_file_in ("", "notes");
+  make_directory_in (".gone-n1", "");
+  let_age ("jobs", 20 * DAY);
+  let_age ("notes", 20 * DAY);
+  let_age (".gone-n1", 20 * DAY);
+  ck_assert_int_eq (prune (), 0);
+  ck_assert (is_there ("jobs/jobid-17"));
+  ck_assert (is_there ("notes"));
+  ck_assert (is_there (".gone-n1"));
+}
+END_TEST
+
+/* A link with the name of a barrier must not lead the removal elsewhere. */
+START_TEST (follows_no_link)
+{
+  make_directory_in ("elsewhere", "");
+  make_file_in ("elsewhere", "precious");
+  ck_assert_int_eq (symlink ("elsewhere", unit_path ("jobid-17")), 0);
+  ck_assert_int_eq (symlink ("elsewhere", unit_path ("gone-1")), 0);
+  make_barrier ("jobid-18");
+  ck_assert_int_eq (symlink ("../../elsewhere", unit_path ("jobid-18/arrival/link")), 0);
+  let_age ("elsewhere", 2 * DAY);
+  let_age ("jobid-18", 2 * DAY);
+  set_age (unit_path ("jobid-17"), 2 * DAY);
+  set_age (unit_path ("gone-1"), 2 * DAY);
+  (void) prune ();
+  ck_assert (is_there ("elsewhere/precious"));
+  ck_assert (!is_there ("jobid-18"));
+}
+END_TEST
+
+START_TEST (follows_the_age)
+{
+  make_barrier ("jobid-1");
+  let_age ("jobid-1", 600);
+  make_barrier ("jobid-2");
+  let_age ("jobid-2", 7200);
+  ck_assert_int_eq (prune (), 0);
+  ck_assert_int_eq (prune_with (&(struct prune){ .age = 3600 * SECONDS }), 1);
+  ck_assert_str_eq (reported, "jobid-2");
+  ck_assert_int_eq (prune_with (&(struct prune){ .age = PRUNE_AGE_MIN }), 1);
+  ck_assert_str_eq (reported, "jobid-1");
+}
+END_TEST
+
+/* A file server's clock that was set back. */
+START_TEST (leaves_what_is_from_the_future)
+{
+  make_barrier ("jobid-1");
+  let_age ("jobid-1", -2 * DAY);
+  ck_assert_int_eq (prune (), 0);
+  ck_assert (is_there ("jobid-1"));
+}
+END_TEST
+
+START_TEST (can_only_say_what_it_would_do)
+{
+  make_old_barrier ("jobid-1");
+  make_old_barrier ("gone-n1-1-0-jobid-1");
+  ck_assert_int_eq (prune_with (&(struct prune){ .age = PRUNE_AGE_DEFAULT, .dry_run = true }), 2);
+  ck_assert_ptr_nonnull (strstr (reported, "jobid-1"));
+  ck_assert_ptr_nonnull (strstr (reported, "gone-n1-1-0-jobid-1"));
+  ck_assert (is_there ("jobid-1/arrival/slurm-procid-2"));
+  ck_assert (is_there ("gone-n1-1-0-jobid-1/arrival/slurm-procid-2"));
+}
+END_TEST
+
+START_TEST (removes_no_more_than_it_may)
+{
+  char name[40];
+
+  for (int i = 0; i < 7; i++)
+    {
+      (void) snprintf (name, sizeof name, "jobid-%d", i);
+      make_old_barrier (name);
+    }
+  ck_assert_int_eq (prune_with (&(struct prune){ .age = PRUNE_AGE_DEFAULT, .most = 5 }), 5);
+  ck_assert_int_eq (prune_with (&(struct prune){ .age = PRUNE_AGE_DEFAULT, .most = 5 }), 2);
+}
+END_TEST
+
+START_TEST (needs_no_report)
+{
+  struct prune p = { .dirfd = dirfd, .age = PRUNE_AGE_DEFAULT };
+  struct failure f;
+
+  make_old_barrier ("jobid-1");
+  ck_assert_int_eq (prune_run (&p, &f), 1);
+  ck_assert (!is_there ("jobid-1"));
+}
+END_TEST
+
+START_TEST (says_what_it_cannot_read)
+{
+  struct prune p = { .dirfd = -1, .age = PRUNE_AGE_DEFAULT };
+  struct failure f = { 0 };
+
+  ck_assert_int_eq (prune_run (&p, &f), -1);
+  ck_assert_int_eq (f.status, EX_IOERR);
+  unit_assert_match (f.text, "cannot read");
+}
+END_TEST
+
+START_TEST (says_what_it_cannot_remove)
+{
+  make_old_barrier (names_of_remains[_i]);
+  refuse_removal = true;
+  ck_assert_int_eq (prune (), 0);
+  ck_assert_str_eq (reported, "");
+  unit_assert_match (reported_failed, names_of_remains[_i]);
+}
+END_TEST
+
+/* ------------------------------------------------------- while hooks arrive */
+
+/* How many remains are void and still have that MEMBER in them. */
+static unsigned
+count_void_with (const char *member)
+{
+  unsigned count = 0;
+  char arrived[300];
+  glob_t found;
+
+  if (glob (unit_path ("gone-*/departure"), 0, NULL, &found) != 0)
+    return 0;
+  for (size_t i = 0; i < found.gl_pathc; i++)
+    {
+      const char *outcome = found.gl_pathv[i];
+      char target[20] = "";
+      ck_assert_int_gt (readlink (outcome, target, sizeof target - 1), 0);
+      (void) snprintf (arrived, sizeof arrived, "%.*s/arrival/%s",
+                       (int) (strrchr (outcome, '/') - outcome), outcome, member);
+      count += strcmp (target, "void") == 0 && access (arrived, F_OK) == 0 ? 1 : 0;
+    }
+  globfree (&found);
+  return count;
+}
+
+static void
+a_member_arrives (void)
+{
+  unit_write_text (unit_path ("jobid-17/arrival/slurm-procid-3"), "");
+}
+
+/* Between the look and the rename: the member lives in what was renamed, so
+ * that is void, and stays. */
+START_TEST (leaves_a_barrier_that_somebody_comes_to)
+{
+  make_old_barrier ("jobid-17");
+  before_rename = a_member_arrives;
+  ck_assert_int_eq (prune (), 0);
+  ck_assert (before_rename == NULL);
+  ck_assert_str_eq (reported, "");
+  ck_assert_str_eq (reported_failed, "");
+  ck_assert (!is_there ("jobid-17"));
+  ck_assert_uint_eq (count_void_with ("slurm-procid-3"), 1);
+}
+END_TEST
+
+/* Epilogs of many nodes prune at once. */
+static void
+another_prune_removes_it (void)
+{
+  struct stat st;
+
+  ck_assert_int_eq (nftw (unit_path (is_there ("jobid-17") ? "jobid-17" : "gone-n1-1-0-jobid-17"),
+                          unit_remove, 8, FTW_DEPTH | FTW_PHYS),
+                    0);
+  ck_assert_int_eq (lstat (unit_path ("jobid-17"), &st), -1);
+}
+
+START_TEST (bears_that_another_prune_is_faster)
+{
+  make_old_barrier (names_of_remains[_i]);
+  before_rename = another_prune_removes_it;
+  before_unlink = another_prune_removes_it;
+  (void) prune ();
+  ck_assert_str_eq (reported_failed, "");
+  ck_assert (!is_there (names_of_remains[_i]));
+}
+END_TEST
+
+static int held;
+
+static void
+a_member_arrives_late (void)
+{
+  int fd = openat (held, "slurm-procid-3", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+  ck_assert_int_ge (fd, 0);
+  (void) close (fd);
+}
+
+/* After the last look: its arrival is removed with the rest, and the member,
+ * which finds that the key does not name what it holds, arrives anew. */
+START_TEST (removes_what_somebody_comes_to_too_late)
+{
+  struct stat st;
+
+  make_old_barrier ("jobid-17");
+  held = open (unit_path ("jobid-17/arrival"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ck_assert_int_ge (held, 0);
+  before_unlink = a_member_arrives_late;
+  ck_assert_int_eq (prune (), 1);
+  ck_assert (before_unlink == NULL);
+  ck_assert (!is_there ("jobid-17"));
+  ck_assert_int_eq (fstatat (held, "slurm-procid-3", &st, 0), -1);
+  ck_assert_int_eq (errno, ENOENT);
+  (void) close (held);
+}
+END_TEST
+
+static void
+a_new_barrier_begins (void)
+{
+  ck_assert_int_eq (syscall (SYS_renameat2, dirfd, "jobid-17", dirfd, "gone-n1-1-0-jobid-17", 0), 0);
+  make_barrier ("jobid-17");
+}
+
+/* The name went to another barrier just before the rename: who is in that one
+ * is told to arrive anew, and nothing of it is removed. */
+START_TEST (leaves_a_barrier_that_has_just_begun)
+{
+  make_old_barrier ("jobid-17");
+  before_rename = a_new_barrier_begins;
+  (void) prune ();
+  ck_assert (before_rename == NULL);
+  ck_assert_uint_eq (count_void_with ("slurm-procid-2"), 1);
+}
+END_TEST
+
+/* --------------------------------------------------------------- last change */
+
+START_TEST (tells_the_last_change)
+{
+  struct stat st;
+  int64_t change;
+
+  make_barrier ("jobid-17");
+  let_age ("jobid-17", 5000);
+  set_age (unit_path ("jobid-17/arrival/slurm-procid-2"), 100);
+  ck_assert_int_eq (stat (unit_path ("jobid-17/arrival/slurm-procid-2"), &st), 0);
+  change = prune_last_change (dirfd, "jobid-17");
+  ck_assert_int_eq (change, st.st_mtim.tv_sec * SECONDS + st.st_mtim.tv_nsec);
+}
+END_TEST
+
+START_TEST (tells_that_there_is_none)
+{
+  ck_assert_int_eq (prune_last_change (dirfd, "jobid-17"), -1);
+  ck_assert_int_eq (errno, ENOENT);
+}
+END_TEST
+
+int
+main (void)
+{
+  Suite *suite = suite_create ("prune");
+  TCase *tcase = tcase_create ("prune");
+
+  suite_add_tcase (suite, tcase);
+  tcase_add_checked_fixture (tcase, make_directory, unit_remove_tmp);
+  tcase_add_test (tcase, knows_the_names);
+  tcase_add_test (tcase, finds_nothing_in_an_empty_directory);
+  tcase_add_test (tcase, removes_an_old_barrier);
+  tcase_add_loop_test (tcase, removes_it_however_it_ended, 0, 2);
+  tcase_add_test (tcase, removes_a_release);
+  tcase_add_test (tcase, removes_old_remains);
+  tcase_add_test (tcase, removes_what_else_is_in_it);
+  tcase_add_loop_test (tcase, leaves_what_may_be_alive, 0,
+                       2 * (sizeof signs_of_life / sizeof *signs_of_life));
+  tcase_add_test (tcase, leaves_other_names);
+  tcase_add_test (tcase, follows_no_link);
+  tcase_add_test (tcase, follows_the_age);
+  tcase_add_test (tcase, leaves_what_is_from_the_future);
+  tcase_add_test (tcase, can_only_say_what_it_would_do);
+  tcase_add_test (tcase, removes_no_more_than_it_may);
+  tcase_add_test (tcase, needs_no_report);
+  tcase_add_test (tcase, says_what_it_cannot_read);
+  tcase_add_loop_test (tcase, says_what_it_cannot_remove, 0, 2);
+  tcase_add_test (tcase, leaves_a_barrier_that_somebody_comes_to);
+  tcase_add_loop_test (tcase, bears_that_another_prune_is_faster, 0, 2);
+  tcase_add_test (tcase, removes_what_somebody_comes_to_too_late);
+  tcase_add_test (tcase, leaves_a_barrier_that_has_just_begun);
+  tcase_add_test (tcase, tells_the_last_change);
+  tcase_add_test (tcase, tells_that_there_is_none);
+  return unit_run (suite);
+}

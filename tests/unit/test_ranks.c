@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ranks.h"
+
+#include "unit.h"
+
+START_TEST (starts_empty)
+{
+  struct ranks set;
+
+  ck_assert_int_eq (ranks_init (&set, 5), 0);
+  ck_assert_uint_eq (set.count, 5);
+  ck_assert_uint_eq (set.present, 0);
+  for (uint32_t i = 0; i < 5; i++)
+    ck_assert (!ranks_has (&set, i));
+  ck_assert (!ranks_full (&set));
+  ranks_free (&set);
+}
+END_TEST
+
+START_TEST (counts_each_number_once)
+{
+  struct ranks set;
+
+  ck_assert_int_eq (ranks_init (&set, 3), 0);
+  ranks_add (&set, 1);
+  ranks_add (&set, 1);
+  ck_assert_uint_eq (set.present, 1);
+  ck_assert (ranks_has (&set, 1));
+  ck_assert (!ranks_has (&set, 0));
+  ck_assert (!ranks_has (&set, 2));
+  ranks_add (&set, 0);
+  ck_assert (!ranks_full (&set));
+  ranks_add (&set, 2);
+  ck_assert (ranks_full (&set));
+  ranks_free (&set);
+}
+END_TEST
+
+/* The set is kept in words of 64 bits. */
+START_TEST (holds_at_the_edges_of_words)
+{
+  static const uint32_t counts[] = { 1, 63, 64, 65, 128, 129, 1000 };
+  const uint32_t count = counts[_i];
+  struct ranks set;
+
+  ck_assert_int_eq (ranks_init (&set, count), 0);
+  for (uint32_t i = 0; i < count; i++)
+    {
+      ck_assert (!ranks_has (&set, i));
+      ck_assert (!ranks_full (&set));
+      ranks_add (&set, i);
+      ck_assert (ranks_has (&set, i));
+    }
+  ck_assert (ranks_full (&set));
+  ranks_clear (&set);
+  ck_assert_uint_eq (set.present, 0);
+  for (uint32_t i = 0; i < count; i++)
+    ck_assert (!ranks_has (&set, i));
+  ranks_free (&set);
+}
+END_TEST
+
+START_TEST (an_empty_group_is_full)
+{
+  struct ranks set;
+  char text[8];
+
+  ck_assert_int_eq (ranks_init (&set, 0), 0);
+  ck_assert (ranks_full (&set));
+  ck_assert_str_eq (ranks_missing (&set, text, sizeof text), "");
+  ranks_clear (&set);
+  ranks_free (&set);
+}
+END_TEST
+
+START_TEST (may_be_freed_twice)
+{
+  struct ranks set;
+
+  ck_assert_int_eq (ranks_init (&set, 100), 0);
+  ranks_free (&set);
+  ck_assert_ptr_null (set.bits);
+  ranks_free (&set);
+}
+END_TEST
+
+/* "x" for a number that is there, "." for one that is missing. */
+static const struct
+{
+  const char *set, *missing;
+} ranges[] = {
+  { "xxxx", "" },
+  { ".", "0" },
+  { "....", "0-3" },
+  { "x.x.", "1,3" },
+  { ".x..", "0,2-3" },
+  { "..xx..", "0-1,4-5" },
+  { "x..x.x", "1-2,4" },
+};
+
+START_TEST (tells_missing_ranges)
+{
+  const char *text = ranges[_i].set;
+  struct ranks set;
+  char missing[64];
+
+  ck_assert_int_eq (ranks_init (&set, (uint32_t) strlen (text)), 0);
+  for (uint32_t i = 0; i < strlen (text); i++)
+    if (text[i] == 'x')
+      ranks_add (&set, i);
+  ck_assert_ptr_eq (ranks_missing (&set, missing, sizeof missing), missing);
+  ck_assert_str_eq (missing, ranges[_i].missing);
+  ranks_free (&set);
+}
+END_TEST
+
+START_TEST (tells_ranges_across_words)
+{
+  struct ranks set;
+  char missing[64];
+
+  ck_assert_int_eq (ranks_init (&set, 512), 0);
+  for (uint32_t i = 0; i < 512; i++)
+    if (i != 17 && (i < 60 || i > 130) && i != 511)
+      ranks_add (&set, i);
+  ck_assert_str_eq (ranks_missing (&set, missing, sizeof missing), "17,60-130,511");
+  ranks_free (&set);
+}
+END_TEST
+
+/* Whatever the size: never beyond it, whole ranges only, and dots where
+ * something was left out. */
+START_TEST (cuts_what_does_not_fit)
+{
+  const size_t size = 8 + (size_t) _i;
+  char text[80], whole[80];
+  struct ranks set;
+
+  ck_assert_int_eq (ranks_init (&set, 30), 0);
+  for (uint32_t i = 0; i < 30; i += 3)
+    ranks_add (&set, i);
+  ck_assert_str_eq (ranks_missing (&set, whole, sizeof whole),
+                    "1-2,4-5,7-8,10-11,13-14,16-17,19-20,22-23,25-26,28-29");
+  memset (text, '#', sizeof text);
+  (void) ranks_missing (&set, text, size);
+  ck_assert_uint_lt (strlen (text), size);
+  for (size_t i = size; i < sizeof text; i++)
+    ck_assert_int_eq (text[i], '#');
+  if (strcmp (text, whole) != 0)
+    {
+      size_t kept = strlen (text) - strlen ("...");
+      ck_assert_str_eq (text + kept, "...");
+      ck_assert_int_eq (strncmp (text, whole, kept), 0);
+      ck_assert (kept == 0 || text[kept - 1] == ',');
+    }
+  else
+    ck_assert_uint_gt (size, strlen (whole));
+  ranks_free (&set);
+}
+END_TEST
+
+START_TEST (says_when_memory_is_short)
+{
+  struct ranks set;
+
+  unit_take_memory ();
+  ck_assert_int_eq (ranks_init (&set, UINT32_MAX), -1);
+  ck_assert_int_eq (errno, ENOMEM);
+  ranks_free (&set);
+}
+END_TEST
+
+int
+main (void)
+{
+  Suite *suite = suite_create ("ranks");
+  TCase *tcase = tcase_create ("ranks");
+
+  suite_add_tcase (suite, tcase);
+  tcase_add_test (tcase, starts_empty);
+  tcase_add_test (tcase, counts_each_number_once);
+  tcase_add_loop_test (tcase, holds_at_the_edges_of_words, 0, 7);
+  tcase_add_test (tcase, an_empty_group_is_full);
+  tcase_add_test (tcase, may_be_freed_twice);
+  tcase_add_loop_test (tcase, tells_missing_ranges, 0, sizeof ranges / sizeof *ranges);
+  tcase_add_test (tcase, tells_ranges_across_words);
+  tcase_add_loop_test (tcase, cuts_what_does_not_fit, 0, 60);
+  unit_add_if (tcase, says_when_memory_is_short, unit_may_take_memory (), "memory is watched");
+  return unit_run (suite);
+}

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "slurm_env.h"
+
+#include "unit.h"
+
+/* A container's environment: NAME=VALUE, ended by NULL. */
+static const char *
+look_up (const void *source, const char *name)
+{
+  const size_t length = strlen (name);
+
+  for (const char *const *entry = source; *entry != NULL; entry++)
+    if (strncmp (*entry, name, length) == 0 && (*entry)[length] == '=')
+      return *entry + length + 1;
+  return NULL;
+}
+
+static struct slurm_task task;
+static struct failure f;
+
+/* Reads the task with nothing in the hook's own environment. */
+#define read_task(...)                                                                             \
+  (clearenv (), slurm_env_read (&task, look_up, (const char *const[]){ __VA_ARGS__, NULL }, &f))
+
+#define THREE "SLURM_JOB_ID=17", "SLURM_NTASKS=4", "SLURM_PROCID=3"
+#define STEP THREE, "SLURM_STEP_ID=2"
+
+/* What every complete environment has, within a step and outside. */
+#define COMPLETE "SLURM_SUBMIT_DIR=/home/x", "SLURM_JOB_NODELIST=n[1-2]"
+
+static const char *
+key (void)
+{
+  static char text[SLURM_KEY_MAX];
+
+  slurm_env_key (&task, text);
+  return text;
+}
+
+START_TEST (reads_a_step)
+{
+  ck_assert_int_eq (read_task (STEP, COMPLETE), SLURM_ENV_TASK);
+  ck_assert_uint_eq (task.job, 17);
+  ck_assert (task.has_step);
+  ck_assert_uint_eq (task.step, 2);
+  ck_assert_uint_eq (task.tasks, 4);
+  ck_assert_uint_eq (task.procid, 3);
+  ck_assert_uint_eq (task.restarts, 0);
+  ck_assert_uint_eq (task.nodes, 0);
+  ck_assert_str_eq (task.cluster, "");
+  ck_assert_str_eq (task.node, "");
+  ck_assert (task.first_on_node);
+  ck_assert (!task.has_uid);
+  ck_assert_int_eq (task.pid, 0);
+  ck_assert_str_eq (key (), "jobid-17-stepid-2");
+}
+END_TEST
+
+START_TEST (reads_all_that_slurm_tells)
+{
+  ck_assert_int_eq (read_task (STEP, COMPLETE, "SLURM_RESTART_COUNT=1",
+                               "SLURM_CLUSTER_NAME=alps.x-1_y", "SLURM_STEP_NUM_NODES=2",
+                               "SLURM_NNODES=9", "SLURM_LOCALID=1", "SLURM_JOB_UID=2001",
+                               "SLURM_TASK_PID=4711", "SLURMD_NODENAME=n2"),
+                    SLURM_ENV_TASK);
+  ck_assert_uint_eq (task.restarts, 1);
+  ck_assert_str_eq (task.cluster, "alps.x-1_y");
+  ck_assert_uint_eq (task.nodes, 2);
+  ck_assert (!task.first_on_node);
+  ck_assert (task.has_uid);
+  ck_assert_uint_eq (task.uid, 2001);
+  ck_assert_int_eq (task.pid, 4711);
+  ck_assert_str_eq (task.node, "n2");
+  ck_assert_str_eq (key (), "jobid-17-stepid-2-restart-1-cluster-alps.x-1_y");
+}
+END_TEST
+
+START_TEST (three_variables_are_enough)
+{
+  ck_assert_int_eq (read_task (THREE), SLURM_ENV_TASK);
+  ck_assert (!task.has_step);
+  ck_assert_str_eq (key (), "jobid-17");
+}
+END_TEST
+
+START_TEST (counts_the_steps_tasks)
+{
+  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_TASKS=9"), SLURM_ENV_TASK);
+  ck_assert_uint_eq (task.tasks, 9);
+  ck_assert_int_eq (
+    read_task ("SLURM_JOB_ID=17", "SLURM_PROCID=3", "SLURM_STEP_ID=2", "SLURM_STEP_NUM_TASKS=9"),
+    SLURM_ENV_TASK);
+  ck_assert_uint_eq (task.tasks, 9);
+}
+END_TEST
+
+/* An empty optional value is as good as none. */
+START_TEST (passes_over_empty_ones)
+{
+  ck_assert_int_eq (read_task (THREE, "SLURM_STEP_ID=", "SLURM_RESTART_COUNT=",
+                               "SLURM_CLUSTER_NAME=", "SLURM_STEP_NUM_NODES=", "SLURM_NNODES=2",
+                               "SLURM_LOCALID=", "SLURM_JOB_UID=", "SLURM_TASK_PID=",
+                               "SLURMD_NODENAME="),
+                    SLURM_ENV_TASK);
+  ck_assert_str_eq (key (), "jobid-17");
+  ck_assert_uint_eq (task.nodes, 2);
+  ck_assert (task.first_on_node);
+}
+END_TEST
+
+START_TEST (does_not_know_the_nodes_of_a_heterogeneous_step)
+{
+  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=2", "SLURM_HET_SIZE=2"), SLURM_ENV_TASK);
+  ck_assert_uint_eq (task.nodes, 0);
+}
+END_TEST
+
+/* They are only shown: what does not look like a list is left out. */
+START_TEST (knows_where_the_tasks_are)
+{
+  char longer[400] = "SLURM_STEP_NODELIST=";
+
+  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NODELIST=n[1-2,07],gpu-3",
+                               "SLURM_STEP_TASKS_PER_NODE=3,1(x2)"),
+                    SLURM_ENV_TASK);
+  ck_assert_str_eq (task.node_list, "n[1-2,07],gpu-3");
+  ck_assert_str_eq (task.tasks_per_node, "3,1(x2)");
+  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NODELIST=n1 n2", "SLURM_STEP_TASKS_PER_NODE=3/1"),
+                    SLURM_ENV_TASK);
+  ck_assert_str_eq (task.node_list, "");
+  ck_assert_str_eq (task.tasks_per_node, "");
+  memset (longer + strlen (longer), 'n', 256);
+  ck_assert_int_eq (read_task (STEP, longer), SLURM_ENV_TASK);
+  ck_assert_str_eq (task.node_list, "");
+  longer[strlen (longer) - 1] = '\0';
+  ck_assert_int_eq (read_task (STEP, longer), SLURM_ENV_TASK);
+  ck_assert_uint_eq (strlen (task.node_list), 255);
+}
+END_TEST
+
+/* podman's --env 'SLURM_*' does not pass SLURMD_NODENAME on. */
+START_TEST (finds_its_node_by_its_number)
+{
+#define NODES "SLURM_STEP_NODELIST=n[1-3],gpu7", "SLURM_STEP_TASKS_PER_NODE=2(x3),1"
+  static const struct
+  {
+    const char *number, *node;
+  } rows[] = { { "SLURM_NODEID=0", "n1" },
+               { "SLURM_NODEID=2", "n3" },
+               { "SLURM_NODEID=3", "gpu7" },
+               { "SLURM_NODEID=4", "" },
+               { "SLURM_NODEID=x", "" },
+               { "SLURM_NODEID=", "" } };
+
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    {
+      ck_assert_int_eq (read_task (STEP, NODES, rows[i].number), SLURM_ENV_TASK);
+      ck_assert_str_eq (task.node, rows[i].node);
+    }
+  ck_assert_int_eq (read_task (STEP, NODES, "SLURM_NODEID=1", "SLURMD_NODENAME=n9"), SLURM_ENV_TASK);
+  ck_assert_str_eq (task.node, "n9");
+}
+END_TEST
+
+START_TEST (restarts_above_zero_only)
+{
+  ck_assert_int_eq (read_task (STEP, "SLURM_RESTART_COUNT=0"), SLURM_ENV_TASK);
+  ck_assert_str_eq (key (), "jobid-17-stepid-2");
+  ck_assert_int_eq (read_task (STEP, "SLURM_RESTART_COUNT=12"), SLURM_ENV_TASK);
+  ck_assert_str_eq (key (), "jobid-17-stepid-2-restart-12");
+}
+END_TEST
+
+START_TEST (the_longest_key_fits)
+{
+  char cluster[sizeof "SLURM_CLUSTER_NAME=" + 63] = "SLURM_CLUSTER_NAME=";
+
+  memset (cluster + strlen (cluster), 'c', 63);
+  ck_assert_int_eq (read_task ("SLURM_JOB_ID=4294967295", "SLURM_STEP_ID=4294967280",
+                               "SLURM_NTASKS=16777216", "SLURM_PROCID=16777215",
+                               "SLURM_RESTART_COUNT=4294967295", cluster),
+                    SLURM_ENV_TASK);
+  unit_assert_match (key (), "jobid-4294967295-stepid-4294967280-restart-4294967295-cluster-ccc");
+  ck_assert_str_eq (strrchr (key (), '-') + 1, cluster + strlen ("SLURM_CLUSTER_NAME="));
+}
+END_TEST
+
+/* Some versions print large ids signed. */
+START_TEST (reads_signed_ids)
+{
+  ck_assert_int_eq (read_task ("SLURM_JOB_ID=-2147483648", "SLURM_NTASKS=4", "SLURM_PROCID=0",
+                               "SLURM_STEP_ID=-16"),
+                    SLURM_ENV_TASK);
+  ck_assert_str_eq (key (), "jobid-2147483648-stepid-4294967280");
+}
+END_TEST
+
+START_TEST (knows_steps_that_are_no_parallel_step)
+{
+  static const char *const steps[]
+    = { "SLURM_STEP_ID=4294967290", "SLURM_STEP_ID=4294967291", "SLURM_STEP_ID=4294967292",
+        "SLURM_STEP_ID=4294967293", "SLURM_STEP_ID=4294967281", "SLURM_STEP_ID=-6",
+        "SLURM_STEP_ID=-5",         "SLURM_STEP_ID=-4" };
+
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+    {
+      ck_assert_int_eq (read_task (THREE, steps[i]), SLURM_ENV_NO_TASK);
+      ck_assert_int_eq (f.status, 0);
+      unit_assert_match (f.text, "not a parallel job step");
+    }
+}
+END_TEST
+
+START_TEST (one_task_has_nobody_to_wait_for)
+{
+  ck_assert_int_eq (
+    read_task ("SLURM_JOB_ID=17", "SLURM_STEP_ID=0", "SLURM_NTASKS=1", "SLURM_PROCID=0"),
+    SLURM_ENV_NO_TASK);
+  unit_assert_match (f.text, "one task");
+}
+END_TEST
+
+START_TEST (knows_a_batch_script)
+{
+  ck_assert_int_eq (read_task ("SLURM_JOB_ID=17", "SLURM_NTASKS=4", "SLURM_PROCID=0", COMPLETE),
+                    SLURM_ENV_NO_TASK);
+  ck_assert_int_eq (f.status, 0);
+  unit_assert_match (f.text, "batch script");
+  /* One of the two is not enough to tell. */
+  ck_assert_int_eq (read_task (THREE, "SLURM_SUBMIT_DIR=/x"), SLURM_ENV_TASK);
+  ck_assert_int_eq (read_task (THREE, "SLURM_JOB_NODELIST=n1"), SLURM_ENV_TASK);
+  ck_assert_int_eq (read_task (THREE, COMPLETE, "SLURM_STEP_ID=0"), SLURM_ENV_TASK);
+}
+END_TEST
+
+START_TEST (knows_an_salloc_shell)
+{
+  ck_assert_int_eq (read_task ("SLURM_JOB_ID=17", "SLURM_NTASKS=3", COMPLETE), SLURM_ENV_NO_TASK);
+  unit_assert_match (f.text, "salloc");
+}
+END_TEST
+
+START_TEST (says_how_to_get_the_variables)
+{
+  ck_assert_int_eq (read_task ("HOME=/root"), SLURM_ENV_ABSENT);
+  ck_assert_int_eq (f.status, 0);
+  unit_assert_match (f.text, "--env 'SLURM_*'");
+  ck_assert_int_eq (read_task ("SLURM_JOB_ID=17", "SLURM_PROCID=0"), SLURM_ENV_ABSENT);
+  unit_assert_match (f.text, "--env 'SLURM_*'");
+}
+END_TEST
+
+START_TEST (takes_the_hooks_own_environment)
+{
+  static const char *const none[] = { NULL };
+
+  clearenv ();
+  (void) setenv ("SLURM_JOB_ID", "18", 1);
+  (void) setenv ("SLURM_NTASKS", "5", 1);
+  (void) setenv ("SLURM_PROCID", "4", 1);
+  (void) setenv ("SLURM_STEP_ID", "1", 1);
+  ck_assert_int_eq (slurm_env_read (&task, look_up, none, &f), SLURM_ENV_TASK);
+  ck_assert_str_eq (key (), "jobid-18-stepid-1");
+  ck_assert_uint_eq (task.tasks, 5);
+  ck_assert_uint_eq (task.procid, 4);
+  ck_assert_ptr_null (slurm_env_own (NULL, "SLURM_LOCALID"));
+  ck_assert_str_eq (slurm_env_own (NULL, "SLURM_PROCID"), "4");
+}
+END_TEST
+
+START_TEST (never_mixes_the_two)
+{
+  static const char *const whole[] = { THREE, NULL };
+  static const char *const part[]
+    = { "SLURM_JOB_ID=17", "SLURM_NTASKS=9", "SLURM_STEP_ID=7", "SLURM_LOCALID=1", NULL };
+
+  clearenv ();
+  (void) setenv ("SLURM_JOB_ID", "18", 1);
+  (void) setenv ("SLURM_NTASKS", "5", 1);
+  (void) setenv ("SLURM_PROCID", "4", 1);
+  (void) setenv ("SLURM_RESTART_COUNT", "3", 1);
+  (void) setenv ("SLURM_STEP_NUM_TASKS", "6", 1);
+  ck_assert_int_eq (slurm_env_read (&task, look_up, whole, &f), SLURM_ENV_TASK);
+  ck_assert_str_eq (key (), "jobid-17");
+  ck_assert_uint_eq (task.tasks, 4);
+  ck_assert_int_eq (slurm_env_read (&task, look_up, part, &f), SLURM_ENV_TASK);
+  ck_assert_str_eq (key (), "jobid-18-restart-3");
+  ck_assert_uint_eq (task.tasks, 6);
+  ck_assert (task.first_on_node);
+}
+END_TEST
+
+/* The last of three variables, and what is wrong with it. */
+#define BAD_JOB(value)                                                                             \
+  { "SLURM_JOB_ID", { "SLURM_JOB_ID=" value, "SLURM_NTASKS=4", "SLURM_PROCID=0" } }
+#define BAD_TASKS(value)                                                                           \
+  { "SLURM_NTASKS", { "SLURM_JOB_ID=17", "SLURM_NTASKS=" value, "SLURM_PROCID=0" } }
+#define BAD_PROCID(value)                                                                          \
+  { "SLURM_PROCID", { "SLURM_JOB_ID=17", "SLURM_NTASKS=4", "SLURM_PROCID=" value } }
+#define BAD(name, value) { name, { STEP, name "=" value } }
+
+static const struct
+{
+  const char *name;
+  const char *environment[6];
+} bad[] = {
+  BAD_JOB ("abc"),
+  BAD_JOB (""),
+  BAD_JOB ("0"),
+  BAD_JOB ("-0"),
+  BAD_JOB ("-2147483649"),
+  BAD_JOB ("--1"),
+  BAD_JOB ("-"),
+  BAD_JOB ("4294967296"),
+  BAD_JOB ("1/2"),
+  BAD_JOB ("../1"),
+  BAD_JOB ("17\n"),
+  BAD_JOB ("0x11"),
+  BAD_JOB ("17_3"),
+  BAD_TASKS ("abc"),
+  BAD_TASKS (""),
+  BAD_TASKS ("0"),
+  BAD_TASKS ("-1"),
+  BAD_TASKS ("4x"),
+  BAD_TASKS (" 4"),
+  BAD_TASKS ("4 "),
+  BAD_TASKS ("+4"),
+  BAD_TASKS ("4.0"),
+  BAD_TASKS ("16777217"),
+  BAD_TASKS ("12345678901234567890"),
+  BAD_TASKS ("18446744073709551620"), /* 2^64 + 4 */
+  BAD_PROCID ("abc"),
+  BAD_PROCID (""),
+  BAD_PROCID ("-1"),
+  BAD_PROCID ("0x0"),
+  BAD_PROCID (" 0"),
+  BAD_PROCID ("4"),
+  BAD_PROCID ("4294967296"),
+  BAD_PROCID ("18446744073709551616"), /* 2^64 */
+  BAD ("SLURM_STEP_NUM_TASKS", ""),
+  BAD ("SLURM_STEP_NUM_TASKS", "3"), /* procid 3 */
+  { "SLURM_STEP_ID", { THREE, "SLURM_STEP_ID=4294967296" } },
+  { "SLURM_STEP_ID", { THREE, "SLURM_STEP_ID=batch" } },
+  { "SLURM_STEP_ID", { THREE, "SLURM_STEP_ID=0/.." } },
+  BAD ("SLURM_RESTART_COUNT", "-1"),
+  BAD ("SLURM_RESTART_COUNT", "1/.."),
+  BAD ("SLURM_CLUSTER_NAME", "a/b"),
+  BAD ("SLURM_CLUSTER_NAME", ".."),
+  BAD ("SLURM_CLUSTER_NAME", "a..b"),
+  BAD ("SLURM_CLUSTER_NAME", ".a"),
+  BAD ("SLURM_CLUSTER_NAME", "a b"),
+  BAD ("SLURM_CLUSTER_NAME", "a\n"),
+  BAD ("SLURM_CLUSTER_NAME", "gr\xc3\xbcn"),
+  BAD ("SLURM_CLUSTER_NAME",
+       "0123456789012345678901234567890123456789012345678901234567890123"), /* 64 */
+  BAD ("SLURM_STEP_NUM_NODES", "0"),
+  BAD ("SLURM_STEP_NUM_NODES", "two"),
+  BAD ("SLURM_NNODES", "two"),
+  BAD ("SLURM_LOCALID", "-1"),
+  BAD ("SLURM_JOB_UID", "4294967295"),
+  BAD ("SLURM_JOB_UID", "root"),
+  BAD ("SLURM_TASK_PID", "0"),
+  BAD ("SLURM_TASK_PID", "2147483648"),
+  BAD ("SLURMD_NODENAME", "n1/.."),
+};
+
+START_TEST (refuses_what_makes_no_sense)
+{
+  clearenv ();
+  ck_assert_int_eq (slurm_env_read (&task, look_up, bad[_i].environment, &f), SLURM_ENV_FAILED);
+  ck_assert_int_eq (f.status, EX_DATAERR);
+  unit_assert_match (f.text, bad[_i].name);
+  ck_assert_ptr_null (strchr (f.text, '\n'));
+}
+END_TEST
+
+/* A value that makes no sense is not replaced by the hook's own. */
+START_TEST (does_not_look_elsewhere_for_a_bad_value)
+{
+  static const char *const container[]
+    = { "SLURM_JOB_ID=17", "SLURM_NTASKS=x", "SLURM_PROCID=0", NULL };
+
+  clearenv ();
+  (void) setenv ("SLURM_JOB_ID", "18", 1);
+  (void) setenv ("SLURM_NTASKS", "5", 1);
+  (void) setenv ("SLURM_PROCID", "4", 1);
+  ck_assert_int_eq (slurm_env_read (&task, look_up, container, &f), SLURM_ENV_FAILED);
+}
+END_TEST
+
+START_TEST (a_long_value_makes_a_short_message)
+{
+  static char value[100000] = "SLURM_NTASKS=";
+
+  memset (value + strlen (value), '9', sizeof value - strlen (value) - 1);
+  ck_assert_int_eq (read_task ("SLURM_JOB_ID=17", "SLURM_PROCID=0", value), SLURM_ENV_FAILED);
+  ck_assert_uint_lt (strlen (f.text), 200);
+}
+END_TEST
+
+int
+main (void)
+{
+  Suite *suite = suite_create ("slurm_env");
+  TCase *tcase = tcase_create ("slurm_env");
+
+  suite_add_tcase (suite, tcase);
+  tcase_add_test (tcase, reads_a_step);
+  tcase_add_test (tcase, reads_all_that_slurm_tells);
+  tcase_add_test (tcase, three_variables_are_enough);
+  tcase_add_test (tcase, counts_the_steps_tasks);
+  tcase_add_test (tcase, passes_over_empty_ones);
+  tcase_add_test (tcase, does_not_know_the_nodes_of_a_heterogeneous_step);
+  tcase_add_test (tcase, knows_where_the_tasks_are);
+  tcase_add_test (tcase, finds_its_node_by_its_number);
+  tcase_add_test (tcase, restarts_above_zero_only);
+  tcase_add_test (tcase, the_longest_key_fits);
+  tcase_add_test (tcase, reads_signed_ids);
+  tcase_add_test (tcase, knows_steps_that_are_no_parallel_step);
+  tcase_add_test (tcase, one_task_has_nobody_to_wait_for);
+  tcase_add_test (tcase, knows_a_batch_script);
+  tcase_add_test (tcase, knows_an_salloc_shell);
+  tcase_add_test (tcase, says_how_to_get_the_variables);
+  tcase_add_test (tcase, takes_the_hooks_own_environment);
+  tcase_add_test (tcase, never_mixes_the_two);
+  tcase_add_loop_test (tcase, refuses_what_makes_no_sense, 0, sizeof bad / sizeof *bad);
+  tcase_add_test (tcase, does_not_look_elsewhere_for_a_bad_value);
+  tcase_add_test (tcase, a_long_value_makes_a_short_message);
+  return unit_run (suite);
+}

@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "waiting.h"
+
+#include "unit.h"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+/* A wait that something should end, and one that nothing should. */
+#define LONG (20 * SECOND)
+#define SHORT (30 * MILLISECOND)
+
+static struct waiting w;
+
+static void
+begin (void)
+{
+  char path[sizeof unit_tmp + 16];
+
+  (void) snprintf (path, sizeof path, "%s/XXXXXX", unit_tmp);
+  ck_assert_ptr_nonnull (mkdtemp (path));
+  ck_assert_int_eq (chdir (path), 0);
+  ck_assert_int_eq (mkdir ("dir", 0700), 0);
+  waiting_start (&w);
+}
+
+static int
+open_directory (const char *path)
+{
+  int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  ck_assert_int_ge (fd, 0);
+  return fd;
+}
+
+/* A directory that the kernel tells of. */
+static int
+notice (bool attributes)
+{
+  int fd = open_directory ("dir");
+
+  ck_assert (waiting_notice (fd, attributes));
+  return fd;
+}
+
+static void
+make (const char *path)
+{
+  ck_assert_int_eq (mknod (path, S_IFREG | 0600, 0), 0);
+}
+
+static enum wake
+sleep_for (int64_t time, bool changes)
+{
+  return waiting_sleep (&w, waiting_now () + time, changes);
+}
+
+static void
+assert_nothing_happens (void)
+{
+  ck_assert_int_eq (sleep_for (SHORT, true), WAKE_TIME);
+}
+
+/*
+ * Time
+ */
+
+START_TEST (time_is_monotonic_in_nanoseconds)
+{
+  struct timespec t;
+  int64_t before, now;
+
+  (void) clock_gettime (CLOCK_MONOTONIC, &t);
+  before = t.tv_sec * INT64_C (1000000000) + t.tv_nsec;
+  now = waiting_now ();
+  ck_assert_int_ge (now, before);
+  ck_assert_int_lt (now - before, 10 * SECOND);
+  ck_assert_int_ge (waiting_now (), now);
+}
+END_TEST
+
+START_TEST (sleeps_until_the_time)
+{
+  int64_t until = waiting_now () + SHORT;
+
+  ck_assert_int_eq (waiting_sleep (&w, until, _i == 1), WAKE_TIME);
+  ck_assert_int_ge (waiting_now (), until);
+}
+END_TEST
+
+START_TEST (does_not_sleep_until_what_has_passed)
+{
+  const int64_t past[] = { 0, -1, INT64_MIN, waiting_now () };
+  int64_t before = waiting_now ();
+
+  ck_assert_int_eq (waiting_sleep (&w, past[_i], true), WAKE_TIME);
+  ck_assert_int_lt (waiting_now () - before, 10 * SECOND);
+}
+END_TEST
+
+START_TEST (intervals_grow_with_what_was_waited)
+{
+  static const struct
+  {
+    int64_t waited, longest, expected;
+  } cases[] = {
+    { 0, 100 * MILLISECOND, MILLISECOND },
+    { 16 * MILLISECOND, 100 * MILLISECOND, MILLISECOND },
+    { 160 * MILLISECOND, 100 * MILLISECOND, 10 * MILLISECOND },
+    { 1600 * MILLISECOND, 100 * MILLISECOND, 100 * MILLISECOND },
+    { 1600 * SECOND, 100 * MILLISECOND, 100 * MILLISECOND },
+    { 1600 * SECOND, SECOND, SECOND },
+    { INT64_MAX / 2, SECOND, SECOND },
+  };
+  const int64_t expected = cases[_i].expected;
+  int64_t least = INT64_MAX, most = 0;
+
+  for (int i = 0; i < 1000; i++)
+    {
+      int64_t t = waiting_interval (&w, cases[_i].waited, cases[_i].longest);
+      ck_assert_int_ge (t, expected - expected / 4);
+      ck_assert_int_le (t, expected + expected / 4);
+      least = t < least ? t : least;
+      most = t > most ? t : most;
+    }
+  /* Nodes that started together must not look together. */
+  ck_assert_int_lt (least, expected - expected / 5);
+  ck_assert_int_gt (most, expected + expected / 5);
+}
+END_TEST
+
+static int
+first_interval (const void *data)
+{
+  (void) data;
+  waiting_start (&w);
+  return (int) (waiting_interval (&w, 1600 * MILLISECOND, SECOND) / MILLISECOND / 2);
+}
+
+START_TEST (each_process_has_its_own_intervals)
+{
+  int different = 0, first = unit_child (first_interval, NULL);
+
+  for (int i = 0; i < 10; i++)
+    different += unit_child (first_interval, NULL) != first;
+  ck_assert_int_gt (different, 3);
+}
+END_TEST
+
+/*
+ * Changes
+ */
+
+static void
+change (int which)
+{
+  switch (which)
+    {
+    case 0:
+      make ("dir/new");
+      break;
+    case 1:
+      ck_assert_int_eq (unlink ("dir/old"), 0);
+      break;
+    case 2:
+      ck_assert_int_eq (rename ("dir/old", "dir/new"), 0);
+      break;
+    case 3:
+      ck_assert_int_eq (rename ("dir/old", "away"), 0);
+      break;
+    case 4:
+      ck_assert_int_eq (mkdir ("dir/new", 0700), 0);
+      break;
+    case 5:
+      ck_assert_int_eq (symlink ("void", "dir/new"), 0);
+      break;
+    default:
+      ck_assert_int_eq (link ("dir/old", "dir/new"), 0);
+      break;
+    }
+}
+
+static int
+change_in_a_moment (const void *which)
+{
+  const struct timespec moment = { .tv_nsec = SHORT };
+
+  (void) nanosleep (&moment, NULL);
+  change (*(const int *) which);
+  return 0;
+}
+
+START_TEST (wakes_when_something_changes)
+{
+  pid_t pid;
+
+  make ("dir/old");
+  (void) notice (false);
+  pid = fork ();
+  if (pid == 0)
+    _exit (change_in_a_moment (&_i));
+  ck_assert_int_eq (sleep_for (LONG, true), WAKE_CHANGE);
+  assert_nothing_happens ();
+  ck_assert_int_eq (waitpid (pid, NULL, 0), pid);
+}
+END_TEST
+
+START_TEST (a_change_before_the_sleep_counts)
+{
+  (void) notice (false);
+  make ("dir/new");
+  ck_assert_int_eq (waiting_sleep (&w, _i == 0 ? 0 : WAITING_FOREVER, true), WAKE_CHANGE);
+  assert_nothing_happens ();
+}
+END_TEST
+
+START_TEST (many_changes_are_one)
+{
+  char path[64];
+
+  (void) notice (false);
+  for (int i = 0; i < 1000; i++)
+    {
+      (void) snprintf (path, sizeof path, "dir/%d", i);
+      make (path);
+    }
+  ck_assert_int_eq (sleep_for (LONG, true), WAKE_CHANGE);
+  assert_nothing_happens ();
+}
+END_TEST
+
+START_TEST (goes_on_noticing)
+{
+  (void) notice (false);
+  for (int i = 0; i < 3; i++)
+    {
+      make ("dir/new");
+      ck_assert_int_eq (sleep_for (LONG, true), WAKE_CHANGE);
+      ck_assert_int_eq (unlink ("dir/new"), 0);
+      ck_assert_int_eq (sleep_for (LONG, true), WAKE_CHANGE);
+    }
+}
+END_TEST
+
+START_TEST (watches_several_directories)
+{
+  int fd = notice (false), second;
+
+  ck_assert_int_eq (mkdir ("second", 0700), 0);
+  second = open_directory ("second");
+  ck_assert (waiting_notice (second, true));
+  make ("second/new");
+  ck_assert_int_eq (sleep_for (LONG, true), WAKE_CHANGE);
+  make ("dir/new");
+  ck_assert_int_eq (sleep_for (LONG, true), WAKE_CHANGE);
+  waiting_unnotice (second);
+  make ("second/newer");
+  assert_nothing_happens ();
+  make ("dir/newer");
+  ck_assert_int_eq (sleep_for (LONG, true), WAKE_CHANGE);
+  (void) close (fd);
+}
+END_TEST
+
+/* A member's touch every 20 s must not wake all others. */
+START_TEST (attributes_count_only_if_wanted)
+{
+  make ("dir/old");
+  (void) notice (_i == 1);
+  ck_assert_int_eq (utimensat (AT_FDCWD, "dir/old", NULL, 0), 0);
+  ck_assert_int_eq (sleep_for (_i == 1 ? LONG : SHORT, true), _i == 1 ? WAKE_CHANGE : WAKE_TIME);
+  ck_assert_int_eq (chmod ("dir/old", 0400), 0);
+  ck_assert_int_eq (sleep_for (_i == 1 ? LONG : SHORT, true), _i == 1 ? WAKE_CHANGE : WAKE_TIME);
+}
+END_TEST
+
+/* instance_poke() changes the times of a link. */
+START_TEST (a_link_s_attributes_count)
+{
+  ck_assert_int_eq (symlink ("void", "dir/departure"), 0);
+  int fd = notice (true);
+  ck_assert_int_eq (utimensat (fd, "departure", NULL, AT_SYMLINK_NOFOLLOW), 0);
+  ck_assert_int_eq (sleep_for (LONG, true), WAKE_CHANGE);
+}
+END_TEST
+
+START_TEST (changes_can_be_put_off)
+{
+  int64_t until = waiting_now () + SHORT;
+
+  (void) notice (false);
+  make ("dir/new");
+  ck_assert_int_eq (waiting_sleep (&w, until, false), WAKE_TIME);
+  ck_assert_int_ge (waiting_now (), until);
+  ck_assert_int_eq (sleep_for (LONG, true), WAKE_CHANGE);
+  assert_nothing_happens ();
+}
+END_TEST
+
+START_TEST (notice_ends_when_told)
+{
+  int fd = notice (false);
+
+  waiting_unnotice (fd);
+  make ("dir/new");
+  assert_nothing_happens ();
+  waiting_unnotice (fd);
+}
+END_TEST
+
+START_TEST (notice_ends_with_the_descriptor)
+{
+  int fd = notice (false);
+
+  (void) close (fd);
+  make ("dir/new");
+  assert_nothing_happens ();
+}
+END_TEST
+
+START_TEST (notice_can_be_refused)
+{
+  int fd;
+
+  make ("file");
+  fd = open ("file", O_RDONLY | O_CLOEXEC);
+  ck_assert (!waiting_notice (fd, false));
+  ck_assert (!waiting_notice (-1, false));
+  unit_refuse (SYS_fcntl, EINVAL);
+  ck_assert (!waiting_notice (open_directory ("dir"), true));
+}
+END_TEST
+
+/* 128 instances of inotify(7) would be too few. */
+START_TEST (many_processes_can_notice)
+{
+  static pid_t pids[300];
+  int ready[2], woken = 0;
+  char byte;
+
+  ck_assert_int_eq (pipe (ready), 0);
+  for (int i = 0; i < 300; i++)
+    {
+      pids[i] = fork ();
+      if (pids[i] != 0)
+        continue;
+      waiting_start (&w);
+      int fd = open_directory ("dir");
+      bool noticed = waiting_notice (fd, false);
+      ck_assert_int_eq (write (ready[1], "x", 1), 1);
+      _exit (noticed && sleep_for (LONG, true) == WAKE_CHANGE ? 0 : 1);
+    }
+  for (int i = 0; i < 300; i++)
+    ck_assert_int_eq (read (ready[0], &byte, 1), 1);
+  make ("dir/new");
+  for (int i = 0; i < 300; i++)
+    {
+      int status = 1;
+      ck_assert_int_eq (waitpid (pids[i], &status, 0), pids[i]);
+      woken += status == 0;
+    }
+  ck_assert_int_eq (woken, 300);
+}
+END_TEST
+
+/*
+ * Reasons to end
+ */
+
+static const struct
+{
+  int number;
+  const char *reason;
+} signals[] = {
+  { SIGTERM, "got SIGTERM" },
+  { SIGINT, "got SIGINT" },
+  { SIGHUP, "got SIGHUP" },
+};
+
+START_TEST (there_is_no_reason_at_first)
+{
+  ck_assert_ptr_null (waiting_end_reason (&w));
+  assert_nothing_happens ();
+  ck_assert_ptr_null (waiting_end_reason (&w));
+}
+END_TEST
+
+/* They are blocked but while it sleeps, so none comes at a bad moment. */
+START_TEST (a_signal_before_the_sleep_ends_it)
+{
+  ck_assert_int_eq (raise (signals[_i].number), 0);
+  ck_assert_ptr_null (waiting_end_reason (&w));
+  ck_assert_int_eq (waiting_sleep (&w, WAITING_FOREVER, true), WAKE_END);
+  ck_assert_str_eq (waiting_end_reason (&w), signals[_i].reason);
+  /* It stays a reason, at once. */
+  int64_t before = waiting_now ();
+  ck_assert_int_eq (sleep_for (SECOND, false), WAKE_END);
+  ck_assert_int_lt (waiting_now () - before, SECOND / 2);
+}
+END_TEST
+
+START_TEST (a_signal_ends_the_sleep)
+{
+  const struct timespec moment = { .tv_nsec = SHORT };
+  pid_t self = getpid (), pid = fork ();
+
+  if (pid == 0)
+    {
+      (void) nanosleep (&moment, NULL);
+      _exit (kill (self, signals[_i].number) == 0 ? 0 : 1);
+    }
+  ck_assert_int_eq (waiting_sleep (&w, WAITING_FOREVER, false), WAKE_END);
+  ck_assert_str_eq (waiting_end_reason (&w), signals[_i].reason);
+  ck_assert_int_eq (waitpid (pid, NULL, 0), pid);
+}
+END_TEST
+
+START_TEST (a_signal_counts_more_than_time_or_changes)
+{
+  (void) notice (false);
+  make ("dir/new");
+  ck_assert_int_eq (raise (SIGTERM), 0);
+  ck_assert_int_eq (waiting_sleep (&w, 0, true), WAKE_END);
+}
+END_TEST
+
+/* A runtime may start hooks with signals blocked or ignored. */
+START_TEST (what_was_inherited_does_not_matter)
+{
+  sigset_t all;
+
+  (void) sigfillset (&all);
+  (void) sigprocmask (SIG_BLOCK, &all, NULL);
+  (void) signal (SIGTERM, SIG_IGN);
+  (void) signal (SIGIO, SIG_IGN);
+  waiting_start (&w);
+  (void) notice (false);
+  make ("dir/new");
+  ck_assert_int_eq (sleep_for (LONG, true), WAKE_CHANGE);
+  ck_assert_int_eq (raise (SIGTERM), 0);
+  ck_assert_int_eq (sleep_for (LONG, true), WAKE_END);
+  (void) sigprocmask (SIG_SETMASK, NULL, &all);
+  for (int s = 1; s < SIGRTMIN; s++)
+    ck_assert_int_eq (sigismember (&all, s),
+                      s == SIGTERM || s == SIGINT || s == SIGHUP || s == SIGIO);
+}
+END_TEST
+
+/* A family: the test, a process of the kind that is watched, and below it or
+ * beside it who watches. */
+static int told[2];
+
+static void
+tell (char what)
+{
+  ck_assert_int_eq (write (told[1], &what, 1), 1);
+}
+
+static char
+hear (void)
+{
+  char what = '?';
+
+  ck_assert_int_eq (read (told[0], &what, 1), 1);
+  return what;
+}
+
+static void
+sleep_and_tell (const char *reason)
+{
+  const char *seen;
+
+  tell ('r');
+  if (sleep_for (LONG, true) != WAKE_END)
+    tell ('t');
+  seen = waiting_end_reason (&w);
+  tell (seen != NULL && strcmp (seen, reason) == 0 ? '=' : '!');
+  _exit (0);
+}
+
+static pid_t
+start_runtime (bool refuse)
+{
+  pid_t runtime = fork ();
+
+  if (runtime != 0)
+    return runtime;
+  if (fork () == 0)
+    {
+      if (refuse)
+        unit_refuse (SYS_pidfd_open, ENOSYS);
+      waiting_start (&w);
+      ck_assert ((w.parent_fd < 0) == refuse);
+      sleep_and_tell ("the runtime that started the hook is gone");
+    }
+  (void) pause ();
+  _exit (0);
+}
+
+/* Linux before 5.3 has no pidfd_open(2), and seccomp may forbid it. */
+START_TEST (the_end_of_the_runtime_ends_it)
+{
+  int64_t before;
+  pid_t runtime;
+
+  ck_assert_int_eq (pipe (told), 0);
+  runtime = start_runtime (_i == 1);
+  ck_assert_int_eq (hear (), 'r');
+  before = waiting_now ();
+  ck_assert_int_eq (kill (runtime, SIGKILL), 0);
+  ck_assert_int_eq (hear (), '=');
+  ck_assert_int_lt (waiting_now () - before, LONG / 2);
+  ck_assert_int_eq (waitpid (runtime, NULL, 0), runtime);
+}
+END_TEST
+
+START_TEST (a_living_runtime_is_no_reason)
+{
+  unit_refuse (SYS_pidfd_open, ENOSYS);
+  waiting_start (&w);
+  ck_assert_int_eq (w.parent_fd, -1);
+  assert_nothing_happens ();
+  ck_assert_ptr_null (waiting_end_reason (&w));
+}
+END_TEST
+
+/*
+ * The Slurm task
+ */
+
+/* A process NAMED so, with a child that is NAMED otherwise; tells the child's
+ * pid, and reaps it. */
+static pid_t
+start_stepd (const char *named, pid_t *task)
+{
+  int numbers[2];
+  pid_t stepd;
+
+  ck_assert_int_eq (pipe (numbers), 0);
+  stepd = fork ();
+  if (stepd == 0)
+    {
+      (void) prctl (PR_SET_NAME, named);
+      pid_t child = fork ();
+      if (child == 0)
+        {
+          /* proc(5) puts the name in parentheses, whatever is in it. */
+          (void) prctl (PR_SET_NAME, "a) S 1 (");
+          (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+          ck_assert_int_eq (write (numbers[1], &(pid_t){ getpid () }, sizeof child), sizeof child);
+          for (;;)
+            (void) pause ();
+        }
+      (void) waitpid (child, NULL, 0);
+      for (;;)
+        (void) pause ();
+    }
+  ck_assert_int_eq (read (numbers[0], task, sizeof *task), sizeof *task);
+  return stepd;
+}
+
+static void
+end_stepd (pid_t stepd)
+{
+  ck_assert_int_eq (kill (stepd, SIGKILL), 0);
+  ck_assert_int_eq (waitpid (stepd, NULL, 0), stepd);
+}
+
+/* waiting_start() leaves SIGTERM blocked for children: SIGKILL it is. */
+START_TEST (the_end_of_the_task_ends_it)
+{
+  pid_t task, stepd;
+  int64_t before;
+
+  stepd = start_stepd ("slurmstepd", &task);
+  if (_i == 1)
+    unit_refuse (SYS_pidfd_open, EPERM);
+  waiting_start (&w);
+  waiting_watch_task (&w, task);
+  ck_assert_int_ge (w.task_proc, 0);
+  assert_nothing_happens ();
+  ck_assert_ptr_null (waiting_end_reason (&w));
+  before = waiting_now ();
+  ck_assert_int_eq (kill (task, SIGKILL), 0);
+  ck_assert_int_eq (sleep_for (LONG, true), WAKE_END);
+  ck_assert_int_lt (waiting_now () - before, LONG / 2);
+  ck_assert_str_eq (waiting_end_reason (&w), "the Slurm task has ended");
+  end_stepd (stepd);
+}
+END_TEST
+
+/* The user can say any number. */
+START_TEST (only_slurmstepd_s_child_is_a_task)
+{
+  static const char *const others[] = { "slurmstepd2", "slurmd", "Slurmstepd", "sh" };
+  pid_t task, stepd = start_stepd (others[_i], &task);
+
+  waiting_watch_task (&w, task);
+  ck_assert_int_eq (w.task_fd, -1);
+  ck_assert_int_eq (w.task_proc, -1);
+  ck_assert_int_eq (kill (task, SIGKILL), 0);
+  assert_nothing_happens ();
+  ck_assert_ptr_null (waiting_end_reason (&w));
+  end_stepd (stepd);
+}
+END_TEST
+
+START_TEST (a_task_that_is_not_there_is_not_watched)
+{
+  static const pid_t pids[] = { 0, -1, INT32_MAX };
+
+  waiting_watch_task (&w, pids[_i]);
+  ck_assert_int_eq (w.task_fd, -1);
+  ck_assert_int_eq (w.task_proc, -1);
+  assert_nothing_happens ();
+}
+END_TEST
+
+START_TEST (stopping_closes_everything)
+{
+  pid_t task, stepd = start_stepd ("slurmstepd", &task);
+  int next = dup (STDOUT_FILENO);
+
+  waiting_stop (&w);
+  (void) close (next);
+  next = dup (STDOUT_FILENO);
+  (void) close (next);
+  waiting_start (&w);
+  waiting_watch_task (&w, task);
+  waiting_stop (&w);
+  ck_assert_int_eq (dup (STDOUT_FILENO), next);
+  waiting_stop (&w);
+  end_stepd (stepd);
+}
+END_TEST
+
+START_TEST (nothing_is_left_to_children)
+{
+  pid_t task, stepd = start_stepd ("slurmstepd", &task);
+
+  waiting_watch_task (&w, task);
+  const int fds[] = { w.parent_fd, w.task_fd, w.task_proc };
+  for (size_t i = 0; i < 3; i++)
+    if (fds[i] >= 0)
+      ck_assert_int_ne (fcntl (fds[i], F_GETFD) & FD_CLOEXEC, 0);
+  end_stepd (stepd);
+}
+END_TEST
+
+static TCase *
+add_case (Suite *suite, const char *name)
+{
+  TCase *tcase = tcase_create (name);
+
+  suite_add_tcase (suite, tcase);
+  tcase_add_unchecked_fixture (tcase, unit_make_tmp, unit_remove_tmp);
+  tcase_add_checked_fixture (tcase, begin, NULL);
+  tcase_set_timeout (tcase, 30);
+  return tcase;
+}
+
+static void
+add_time (Suite *suite)
+{
+  TCase *tcase = add_case (suite, "time");
+
+  tcase_add_test (tcase, time_is_monotonic_in_nanoseconds);
+  tcase_add_loop_test (tcase, sleeps_until_the_time, 0, 2);
+  tcase_add_loop_test (tcase, does_not_sleep_until_what_has_passed, 0, 4);
+  tcase_add_loop_test (tcase, intervals_grow_with_what_was_waited, 0, 7);
+  tcase_add_test (tcase, each_process_has_its_own_intervals);
+}
+
+static void
+add_changes (Suite *suite)
+{
+  TCase *tcase = add_case (suite, "changes");
+
+  tcase_add_loop_test (tcase, wakes_when_something_changes, 0, 7);
+  tcase_add_loop_test (tcase, a_change_before_the_sleep_counts, 0, 2);
+  tcase_add_test (tcase, many_changes_are_one);
+  tcase_add_test (tcase, goes_on_noticing);
+  tcase_add_test (tcase, watches_several_directories);
+  tcase_add_loop_test (tcase, attributes_count_only_if_wanted, 0, 2);
+  tcase_add_test (tcase, a_link_s_attributes_count);
+  tcase_add_test (tcase, changes_can_be_put_off);
+  tcase_add_test (tcase, notice_ends_when_told);
+  tcase_add_test (tcase, notice_ends_with_the_descriptor);
+  tcase_add_test (tcase, notice_can_be_refused);
+  tcase_add_test (tcase, many_processes_can_notice);
+}
+
+static void
+add_reasons (Suite *suite)
+{
+  TCase *tcase = add_case (suite, "reasons");
+
+  tcase_add_test (tcase, there_is_no_reason_at_first);
+  tcase_add_loop_test (tcase, a_signal_before_the_sleep_ends_it, 0, 3);
+  tcase_add_loop_test (tcase, a_signal_ends_the_sleep, 0, 3);
+  tcase_add_test (tcase, a_signal_counts_more_than_time_or_changes);
+  tcase_add_test (tcase, what_was_inherited_does_not_matter);
+  tcase_add_loop_test (tcase, the_end_of_the_runtime_ends_it, 0, 2);
+  tcase_add_test (tcase, a_living_runtime_is_no_reason);
+  tcase_add_loop_test (tcase, the_end_of_the_task_ends_it, 0, 2);
+  tcase_add_loop_test (tcase, only_slurmstepd_s_child_is_a_task, 0, 4);
+  tcase_add_loop_test (tcase, a_task_that_is_not_there_is_not_watched, 0, 3);
+  tcase_add_test (tcase, stopping_closes_everything);
+  tcase_add_test (tcase, nothing_is_left_to_children);
+}
+
+int
+main (void)
+{
+  Suite *suite = suite_create ("waiting");
+
+  add_time (suite);
+  add_changes (suite);
+  add_reasons (suite);
+  return unit_run (suite);
+}
