@@ -159,6 +159,14 @@ stay_age (const struct stay *s, const struct timespec *t)
   return waiting_now () + s->to_server - (t->tv_sec * SECOND + t->tv_nsec);
 }
 
+/* Whether something of that AGE is older than LIMIT.  What is from the future was
+ * made before the clock was set back, or by a clock that is wrong. */
+static bool
+is_history (int64_t age, int64_t limit)
+{
+  return age > limit || age < -STALE;
+}
+
 /* What a stay of more than a moment needs. */
 static enum step
 stay_settle (struct stay *s)
@@ -258,7 +266,7 @@ stay_is_called_off (struct stay *s, const char *text)
   bool late = false;
 
   if (instance_outcome_time (&s->in, &made) == 0 && instance_stat (&s->in, s->b->self, &own) == 0
-      && own.st_mtim.tv_sec * SECOND + own.st_mtim.tv_nsec - made > after)
+      && is_history (own.st_mtim.tv_sec * SECOND + own.st_mtim.tv_nsec - made, after))
     return STEP_YIELD;
   if (reason != NULL)
     late = strncmp (reason + 2, TIMEOUT, strlen (TIMEOUT)) == 0;
@@ -425,7 +433,7 @@ decide_whether_fresh (struct stay *s, const struct ranks *there)
       if (instance_stat (&s->in, rank, &st) != 0)
         continue; /* not a regular file, or just gone: nobody has arrived by it */
       int64_t age = stay_age (s, &st.st_mtim);
-      if (rank != 0 && (age > STALE || age < -STALE))
+      if (rank != 0 && is_history (age, STALE))
         {
           (void) snprintf (why, sizeof why, "the remains of procid %u", rank);
           return stay_void (s, why);
@@ -655,29 +663,29 @@ yield_is_complete (struct stay *s, stay_lister *list)
 static enum step
 yield_clear (struct stay *s)
 {
-  int64_t after = s->b->timeout > 0 ? s->b->timeout : FOREVER_IS, made = INT64_MAX / 2;
+  int64_t after = s->b->timeout > 0 ? s->b->timeout : FOREVER_IS, made;
   char text[INSTANCE_TEXT_MAX];
   struct stat st;
   enum outcome outcome = instance_outcome (&s->in, !s->alone, text);
-  int64_t now = waiting_now () + s->to_server;
-
   if (outcome == OUTCOME_NONE)
     {
       /* Its hook is dead, or stopped: then it will arrive anew. */
-      if (instance_stat (&s->in, 0, &st) == 0 && stay_age (s, &st.st_mtim) > STALE)
+      if (instance_stat (&s->in, 0, &st) == 0 && is_history (stay_age (s, &st.st_mtim), STALE))
         return stay_void (s, "the remains of procid 0");
       return STEP_ON;
     }
   if (outcome == OUTCOME_ERROR)
     return stay_failed_or_gone (s, "look at");
-  (void) instance_outcome_time (&s->in, &made);
+  if (instance_outcome_time (&s->in, &made) != 0)
+    return STEP_ON;
+  int64_t age = waiting_now () + s->to_server - made;
   if (outcome == OUTCOME_RELEASED
-      && (instance_stat (&s->in, 0, &st) != 0 || now - made > BARRIER_LEAVE + SECOND)
+      && (instance_stat (&s->in, 0, &st) != 0 || is_history (age, BARRIER_LEAVE + SECOND))
       && yield_is_complete (s, instance_list_departure))
     stay_clear_away (s, true);
-  else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && now - made > LEFT_OVER)
+  else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && is_history (age, LEFT_OVER))
            || (outcome == OUTCOME_CALLED_OFF
-               && (now - made > after || yield_is_complete (s, instance_list_arrival))))
+               && (is_history (age, after) || yield_is_complete (s, instance_list_arrival))))
     stay_clear_away (s, false);
   else
     return STEP_ON;
