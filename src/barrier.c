@@ -768,12 +768,14 @@ barrier_stay (struct barrier *b, struct failure *f)
 
   stay_begin (&s, b, f);
   step = barrier_enter (&s);
+  bool entered = step == STEP_ON;
   if (step == STEP_ON)
     step = barrier_arrive (&s, instance_arrive);
   if (step == STEP_ON)
     step = barrier_wait (&s);
-  /* From here on the instance is this hook's, unless it yields. */
-  if (step == STEP_FAILED && s.in.arrival >= 0 && !b->passed_on)
+  /* The instance is this hook's, unless it yields; what could not be entered
+   * may be another's. */
+  if (step == STEP_FAILED && entered && !b->passed_on)
     step = stay_call_off (&s);
   if (step == STEP_ON)
     step = barrier_depart (&s);
