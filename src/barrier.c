@@ -592,6 +592,9 @@ depart_last (struct stay *s)
 
   if (ranks_init (&left, s->b->members) != 0)
     return;
+  /* What it does here itself must not wake it. */
+  waiting_unnotice (s->in.top);
+  waiting_unnotice (s->in.arrival);
   s->noticed = waiting_notice (s->in.departure, false);
   s->began = waiting_now ();
   /* The deadline was for the others' arrival; this wait has its own. */
