@@ -430,14 +430,17 @@ decide_whether_fresh (struct stay *s, const struct ranks *there)
     {
       if (!ranks_has (there, rank) || ranks_has (&s->fresh, rank))
         continue;
-      if (instance_stat (&s->in, rank, &st) != 0)
-        continue; /* not a regular file, or just gone: nobody has arrived by it */
+      bool counts = instance_stat (&s->in, rank, &st) == 0;
+      if (!counts && errno != EINVAL)
+        continue; /* just gone */
       int64_t age = stay_age (s, &st.st_mtim);
       if (rank != 0 && is_history (age, STALE))
         {
           (void) snprintf (why, sizeof why, "the remains of procid %u", rank);
           return stay_void (s, why);
         }
+      if (!counts)
+        continue; /* not a regular file: nobody arrives by it */
       decide_who_is_last (s, rank, &st.st_mtim);
       ranks_add (&s->fresh, rank);
     }
@@ -673,7 +676,8 @@ yield_clear (struct stay *s)
   if (outcome == OUTCOME_NONE)
     {
       /* Its hook is dead, or stopped: then it will arrive anew. */
-      if (instance_stat (&s->in, 0, &st) == 0 && is_history (stay_age (s, &st.st_mtim), STALE))
+      if ((instance_stat (&s->in, 0, &st) == 0 || errno == EINVAL)
+          && is_history (stay_age (s, &st.st_mtim), STALE))
         return stay_void (s, "the remains of procid 0");
       return STEP_ON;
     }

@@ -232,7 +232,13 @@ static int
 instance_depart_unlinked (const struct instance *in, const char *name)
 {
   char claim[INSTANCE_NAME_MAX + 8];
+  struct stat st;
 
+  if (fstatat (in->departure, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    {
+      errno = EEXIST;
+      return -1;
+    }
   (void) snprintf (claim, sizeof claim, "claim-%s", name);
   if (instance_mark (in->departure, claim) != 0)
     return -1;

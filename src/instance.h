@@ -89,7 +89,8 @@ void instance_disown (const struct instance *in, uint32_t rank);
 int instance_withdraw (const struct instance *in, uint32_t rank);
 void instance_describe (const struct instance *in, uint32_t rank, const char *text);
 
-/* The file of member RANK in arrival; EINVAL if it is not a regular file. */
+/* The file of member RANK in arrival; EINVAL if it is not a regular file, but *ST
+ * is filled then, too. */
 int instance_stat (const struct instance *in, uint32_t rank, struct stat *st);
 
 /* Looks at the outcome.  For CALLED_OFF, TEXT gets what follows

@@ -835,9 +835,9 @@ START_TEST (departing_marks_the_member)
   refuse_link (_i);
   ck_assert_int_eq (instance_depart (&in, 1), 0);
   ck_assert (S_ISREG (mode_of (KEY "/departure/slurm-procid-1")));
-  ck_assert (is_there (KEY "/arrival/slurm-procid-1"));
-  ck_assert_int_eq (instance_withdraw (&in, 1), 0);
-  ck_assert_uint_eq (entries_of (KEY "/departure"), 1);
+  /* Where it could not be linked it was renamed, and claimed before. */
+  ck_assert_int_eq (instance_withdraw (&in, 1), _i == 0 ? 0 : -1);
+  ck_assert_uint_eq (entries_of (KEY "/departure"), _i == 0 ? 1 : 2);
   ck_assert_uint_eq (entries_of (KEY "/arrival"), 1);
 }
 END_TEST
