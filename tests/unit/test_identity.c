@@ -172,7 +172,7 @@ END_TEST
 
 START_TEST (says_when_it_cannot_see_the_namespace)
 {
-  unit_refuse (SYS_openat, EACCES);
+  unit_refuse_stat (EACCES);
   assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "user namespace");
 }
 END_TEST
@@ -441,6 +441,14 @@ START_TEST (is_the_user_in_his_own_namespace)
 }
 END_TEST
 
+START_TEST (says_when_it_cannot_open_the_namespace)
+{
+  unit_enter_own_namespace ();
+  unit_refuse (SYS_openat, EACCES);
+  assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "user namespace");
+}
+END_TEST
+
 START_TEST (says_when_the_owner_cannot_be_told)
 {
   unit_enter_own_namespace ();
@@ -664,6 +672,7 @@ add_namespace_tests (Suite *suite)
   unit_add_if (tcase, a_hint_is_only_a_hint, root, why);
   unit_add_if (tcase, refuses_a_namespace_without_mappings, allowed, why_not);
   unit_add_if (tcase, is_the_user_in_his_own_namespace, allowed, why_not);
+  unit_add_if (tcase, says_when_it_cannot_open_the_namespace, allowed, why_not);
   unit_add_if (tcase, says_when_the_owner_cannot_be_told, allowed, why_not);
   unit_add_if (tcase, takes_the_owners_gid_with_keep_id, root, why);
   unit_add_loop_if (tcase, refuses_an_owner_without_a_number, 0, 2, root, why);

@@ -103,6 +103,7 @@ static int
 fail_to_open (const void *unused)
 {
   (void) unused;
+  (void) close (STDIN_FILENO);
   unit_refuse (SYS_openat, EMFILE);
   errno = 0;
   return process_prepare () == -1 && errno == EMFILE ? 0 : 1;

@@ -390,13 +390,7 @@ START_TEST (says_when_it_cannot_look)
 {
   make_home ();
   become_user ();
-  /* What fstat(3) calls, by the C library's version. */
-#ifdef SYS_newfstatat
-  unit_refuse (SYS_newfstatat, EIO);
-#endif
-#ifdef SYS_fstat
-  unit_refuse (SYS_fstat, EIO);
-#endif
+  unit_refuse_stat (EIO);
   assert_refuses (EX_CANTCREAT, "cannot look at");
 }
 END_TEST

@@ -169,6 +169,28 @@ unit_refuse_when (long number, unsigned argument, uint32_t value, int error)
   ck_assert_int_eq (prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
+/* The same for all that stat(2) and its kind call, by the C library's version
+ * and the architecture. */
+static UNIT_UNUSED void
+unit_refuse_stat (int error)
+{
+#ifdef SYS_stat
+  unit_refuse (SYS_stat, error);
+#endif
+#ifdef SYS_fstat
+  unit_refuse (SYS_fstat, error);
+#endif
+#ifdef SYS_newfstatat
+  unit_refuse (SYS_newfstatat, error);
+#endif
+#ifdef SYS_fstatat64
+  unit_refuse (SYS_fstatat64, error);
+#endif
+#ifdef SYS_statx
+  unit_refuse (SYS_statx, error);
+#endif
+}
+
 /* Runs RUN(DATA) in a child; returns its result, which must be 0 to 99. */
 static int
 unit_child (int (*run) (const void *data), const void *data)

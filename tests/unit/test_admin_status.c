@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What --status shows of a barrier that changes just while it looks; the rest
+ * of it is in tests/admin.test.
+ */
+#include "admin_status.h"
+
+#include "unit.h"
+
+#include <stdarg.h>
+#include <sys/syscall.h>
+
+#define USER "tester"
+#define BARRIERS "base/" USER "/.oci-hooks/slurm-global-sync"
+#define BARRIER BARRIERS "/jobid-17-stepid-0"
+
+/* ------------------------------------------------------------ what is there */
+
+static void
+make_directory (const char *path)
+{
+  ck_assert_int_eq (mkdir (unit_path (path), 0700), 0);
+}
+
+static void
+arrive (int procid)
+{
+  char name[100];
+
+  (void) snprintf (name, sizeof name, BARRIER "/arrival/slurm-procid-%d", procid);
+  unit_write_text (unit_path (name), "host=n1 pid=1\n");
+}
+
+/* A barrier of 3, with nobody in it. */
+static void
+make_barrier (void)
+{
+  char line[100];
+
+  unit_make_tmp ();
+  (void) snprintf (line, sizeof line, USER ":x:%u:%u::/:/bin/sh\n", (unsigned) geteuid (),
+                   (unsigned) getegid ());
+  unit_write_text (unit_path ("passwd"), line);
+  make_directory ("base");
+  make_directory ("base/" USER);
+  make_directory ("base/" USER "/.oci-hooks");
+  make_directory (BARRIERS);
+  make_directory (BARRIER);
+  make_directory (BARRIER "/arrival");
+  ck_assert_int_eq (symlink ("3", unit_path (BARRIER "/ntasks")), 0);
+}
+
+static void
+depart (int procid)
+{
+  char from[100], to[100];
+
+  (void) snprintf (from, sizeof from, BARRIER "/arrival/slurm-procid-%d", procid);
+  (void) snprintf (to, sizeof to, BARRIER "/departure/slurm-procid-%d", procid);
+  ck_assert_int_eq (rename (unit_path (from), unit_path (to)), 0);
+}
+
+/* Procid 2 is slow to go on, so that the barrier stays. */
+static void
+release (void)
+{
+  make_directory (BARRIER "/departure");
+  depart (0);
+  depart (1);
+}
+
+static void
+the_last_comes_and_it_is_released (void)
+{
+  arrive (2);
+  release ();
+}
+
+static void
+it_is_removed (void)
+{
+  ck_assert_int_eq (nftw (unit_path (BARRIER), unit_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static void
+it_is_called_off (void)
+{
+  ck_assert_int_eq (symlink ("called-off: procid 1: got SIGTERM", unit_path (BARRIER "/departure")),
+                    0);
+}
+
+/* --------------------------------------------------------------- the others */
+
+/* What the hooks do before, or after, this process looks at the outcome for
+ * the first time.  The library is linked statically, so this stands in for the
+ * C library's. */
+static void (*before_look) (void), (*after_look) (void);
+
+static void
+once (void (**action) (void))
+{
+  void (*now) (void) = *action;
+
+  *action = NULL;
+  if (now != NULL)
+    now ();
+}
+
+int
+openat (int fd, const char *path, int flags, ...)
+{
+  const char name[] = "departure";
+  size_t length = strlen (path);
+  bool look = length >= strlen (name) && strcmp (path + length - strlen (name), name) == 0;
+  unsigned mode;
+  va_list ap;
+
+  va_start (ap, flags);
+  mode = (flags & O_CREAT) != 0 ? va_arg (ap, unsigned) : 0;
+  va_end (ap);
+  if (look)
+    once (&before_look);
+  int result = (int) syscall (SYS_openat, fd, path, flags, mode);
+  int error = errno;
+  if (look)
+    once (&after_look);
+  errno = error;
+  return result;
+}
+
+/* ---------------------------------------------------------------- the status */
+
+/* What --status prints. */
+static const char *
+look (void)
+{
+  char base[400], passwd_file[400];
+  char *no_files[] = { NULL };
+  const struct config config = {
+    .mode = CONFIG_STATUS,
+    .base_dir = strcpy (base, unit_path ("base")),
+    .passwd_file = strcpy (passwd_file, unit_path ("passwd")),
+    .user = USER,
+    .files = no_files,
+  };
+  struct failure f = { 0 };
+  int worst = 0, fd = open (unit_path ("out"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+  (void) fflush (stdout);
+  int saved = dup (STDOUT_FILENO);
+  ck_assert_int_ge (dup2 (fd, STDOUT_FILENO), 0);
+  int result = admin_status (&config, &worst, &f);
+  (void) fflush (stdout);
+  ck_assert_int_ge (dup2 (saved, STDOUT_FILENO), 0);
+  (void) close (saved);
+  (void) close (fd);
+  ck_assert_msg (result == 0 && worst == 0, "%s", f.text);
+  return unit_read_text (unit_path ("out"));
+}
+
+#define ck_assert_shows(part) unit_assert_match (text, part)
+#define ck_assert_hides(part)                                                                      \
+  ck_assert_msg (strstr (text, part) == NULL, "\"%s\" says \"%s\"", text, part)
+
+START_TEST (shows_a_barrier_that_waits)
+{
+  arrive (0);
+  arrive (2);
+  const char *text = look ();
+  ck_assert_shows (" 2/3 waiting");
+  ck_assert_shows ("missing: procid 1\n");
+}
+END_TEST
+
+START_TEST (shows_nobody_as_missing_who_has_just_gone_on)
+{
+  arrive (0);
+  arrive (1);
+  arrive (2);
+  if (_i == 0)
+    before_look = release;
+  else
+    after_look = release;
+  const char *text = look ();
+  ck_assert_shows (_i == 0 ? " 3/3 released" : " 3/3 waiting");
+  ck_assert_hides ("missing");
+}
+END_TEST
+
+START_TEST (shows_nobody_as_missing_who_has_just_come)
+{
+  arrive (0);
+  arrive (1);
+  before_look = the_last_comes_and_it_is_released;
+  const char *text = look ();
+  ck_assert_shows (" 3/3 released");
+  ck_assert_hides ("missing");
+  ck_assert_shows ("not departed: procid 2\n");
+}
+END_TEST
+
+START_TEST (leaves_out_what_is_removed_meanwhile)
+{
+  arrive (0);
+  if (_i == 0)
+    before_look = it_is_removed;
+  else
+    after_look = it_is_removed;
+  const char *text = look ();
+  ck_assert_shows ("no barriers in ");
+}
+END_TEST
+
+START_TEST (shows_the_reason_that_has_just_been_given)
+{
+  arrive (0);
+  before_look = it_is_called_off;
+  const char *text = look ();
+  ck_assert_shows (" 1/3 called-off");
+  ck_assert_shows ("procid 1: got SIGTERM\n");
+}
+END_TEST
+
+int
+main (void)
+{
+  Suite *suite = suite_create ("admin_status");
+  TCase *tcase = tcase_create ("admin_status");
+
+  suite_add_tcase (suite, tcase);
+  tcase_add_checked_fixture (tcase, make_barrier, unit_remove_tmp);
+  tcase_add_test (tcase, shows_a_barrier_that_waits);
+  tcase_add_loop_test (tcase, shows_nobody_as_missing_who_has_just_gone_on, 0, 2);
+  tcase_add_test (tcase, shows_nobody_as_missing_who_has_just_come);
+  tcase_add_loop_test (tcase, leaves_out_what_is_removed_meanwhile, 0, 2);
+  tcase_add_test (tcase, shows_the_reason_that_has_just_been_given);
+  return unit_run (suite);
+}
