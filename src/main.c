@@ -296,7 +296,10 @@ main_command (const struct config *config)
              stdout)
         < 0
       || fflush (stdout) != 0)
-    return EX_IOERR;
+    {
+      log_message (LOG_ERR, "standard output: %m");
+      return EX_IOERR;
+    }
   return EX_OK;
 }
 

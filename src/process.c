@@ -63,7 +63,7 @@ process_limit (int resource, rlim_t soft)
 int
 process_prepare (void)
 {
-  for (int s = 1; s < SIGRTMIN; s++)
+  for (int s = 1; s < NSIG; s++)
     (void) signal (s, SIG_DFL);
   (void) signal (SIGPIPE, SIG_IGN);
   (void) signal (SIGXFSZ, SIG_IGN);
