@@ -324,6 +324,10 @@ logged() {
     return 1
 }
 
+not_logged() {
+    ! syslog | grep -E "$program.*$1" | sed 's/^/# /' | grep .
+}
+
 # hooks [USER]: pids of the hooks that run. By the name that the kernel keeps:
 # a hook in a container's mount namespace may have no path.
 hooks() {
