@@ -26,7 +26,7 @@ make_directory (void)
 static const char *
 in (const char *name, const char *part)
 {
-  char path[200];
+  char path[150];
 
   (void) snprintf (path, sizeof path, "%s/%s", name, part);
   return unit_path (path);
