@@ -194,7 +194,8 @@ find_node (void *context, const char *node, uint32_t tasks)
 }
 
 /* SLURMD_NODENAME is not in podman's SLURM_*; SLURM_NODEID is the place of the
- * node in the list of the step's. */
+ * node in the list of the step's, but for a heterogeneous step, whose list is
+ * sorted and whose ids are not. */
 static void
 read_node_by_id (struct slurm_task *task, const struct variables *v)
 {
@@ -202,7 +203,7 @@ read_node_by_id (struct slurm_task *task, const struct variables *v)
   struct node_search search = { task->node, sizeof task->node, 0 };
   struct failure unused;
 
-  if (text != NULL && task->node[0] == '\0'
+  if (text != NULL && task->node[0] == '\0' && look_up_optional (v, "SLURM_HET_SIZE") == NULL
       && parse_number ("SLURM_NODEID", text, 0, UINT32_MAX, &search.rest, &unused) == 0)
     (void) nodes_each (task->node_list, task->tasks_per_node, find_node, &search);
 }
