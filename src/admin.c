@@ -97,6 +97,7 @@ admin_child (const struct config *config, admin_work *work, const struct identit
   if (array == NULL)
     {
       log_message (LOG_WARNING, "user %s: %s", user->name, f.text);
+      (void) fclose (stream);
       return f.status;
     }
   (void) fputs (json_object_to_json_string_ext (array, JSON_C_TO_STRING_PLAIN), stream);

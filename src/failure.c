@@ -43,7 +43,7 @@ text_clean (char *text)
 }
 
 int
-fail (struct failure *f, int status, const char *format, ...)
+(fail) (struct failure *f, int status, const char *format, ...)
 {
   va_list ap;
 

@@ -34,6 +34,9 @@ struct failure {
 int fail (struct failure *f, int status, const char *format, ...)
   __attribute__ ((format (printf, 3, 4)));
 
+/* Tells compilers and analyzers, which do not look into it, that it is -1. */
+#define fail(...) ((void) (fail) (__VA_ARGS__), -1)
+
 /* Puts "TEXT: " before what F says. */
 void fail_prefix (struct failure *f, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));

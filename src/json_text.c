@@ -30,7 +30,7 @@ read_all (int fd, size_t max, size_t expected, char **text)
         continue;
       if (size > max)
         {
-          while ((n = read (fd, *text, size)) > 0)
+          while (read (fd, *text, size) > 0)
             ;
           errno = EFBIG;
           return -1;

@@ -17,7 +17,7 @@
 static int
 hide_directories (void)
 {
-  return unshare (CLONE_NEWNS) == 0 && mount ("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0
+  return unshare (CLONE_NEWNS) == 0 && mount ("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0
              && mount ("none", "/etc", "tmpfs", 0, NULL) == 0
              && mount ("none", "/usr/share", "tmpfs", 0, NULL) == 0
            ? 0
