@@ -10,6 +10,7 @@
  */
 #include <json-c/json.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,30 +56,31 @@ part (struct json_object *whole, const char *name)
   return member;
 }
 
+static void
+print (struct json_object *there)
+{
+  (void) printf ("%s\n", json_object_is_type (there, json_type_string)
+                           ? json_object_get_string (there)
+                           : json_object_to_json_string_ext (there, JSON_C_TO_STRING_PLAIN));
+}
+
 int
 main (int argc, char **argv)
 {
   struct json_object *json = read_json (), *there = json;
+  bool counted = false;
 
   if (json == NULL)
     return EXIT_FAILURE;
-  for (int i = 1; i < argc && there != NULL; i++)
-    {
-      if (json_object_is_type (there, json_type_array) && strcmp (argv[i], "length") == 0)
-        {
-          (void) printf ("%zu\n", (size_t) json_object_array_length (there));
-          return EXIT_SUCCESS;
-        }
+  for (int i = 1; i < argc && there != NULL && !counted; i++)
+    if (json_object_is_type (there, json_type_array) && strcmp (argv[i], "length") == 0)
+      counted = printf ("%zu\n", (size_t) json_object_array_length (there)) > 0;
+    else
       there = part (there, argv[i]);
-    }
   if (there == NULL)
-    {
-      (void) fprintf (stderr, "no such part\n");
-      return EXIT_FAILURE;
-    }
-  (void) printf ("%s\n", json_object_is_type (there, json_type_string)
-                           ? json_object_get_string (there)
-                           : json_object_to_json_string_ext (there, JSON_C_TO_STRING_PLAIN));
+    (void) fprintf (stderr, "no such part\n");
+  else if (!counted)
+    print (there);
   json_object_put (json);
-  return EXIT_SUCCESS;
+  return there == NULL ? EXIT_FAILURE : EXIT_SUCCESS;
 }

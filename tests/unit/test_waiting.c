@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -567,10 +568,22 @@ end_stepd (pid_t stepd)
   ck_assert_int_eq (waitpid (stepd, NULL, 0), stepd);
 }
 
+/* A sleep that could have been a long one. The task is looked for in no other,
+ * because that costs too much. */
+static void
+begin_a_long_sleep (void)
+{
+  int fd = notice (false);
+
+  make ("dir/wakes");
+  ck_assert_int_eq (sleep_for (LONG, true), WAKE_CHANGE);
+  (void) close (fd);
+}
+
 /* waiting_start() leaves SIGTERM blocked for children: SIGKILL it is. */
 START_TEST (the_end_of_the_task_ends_it)
 {
-  pid_t task, stepd, killer;
+  pid_t task, stepd;
   int64_t before;
 
   stepd = start_stepd ("slurmstepd", &task);
@@ -578,19 +591,29 @@ START_TEST (the_end_of_the_task_ends_it)
     unit_refuse (SYS_pidfd_open, EPERM);
   waiting_start (&w);
   waiting_watch_task (&w, task);
+  begin_a_long_sleep ();
+  ck_assert_int_ge (w.task_proc, 0);
+  ck_assert ((w.task_fd < 0) == (_i == 1));
   assert_nothing_happens ();
   ck_assert_ptr_null (waiting_end_reason (&w));
   before = waiting_now ();
-  killer = fork ();
-  if (killer == 0)
-    {
-      (void) usleep (300000);
-      _exit (kill (task, SIGKILL));
-    }
+  ck_assert_int_eq (kill (task, SIGKILL), 0);
   ck_assert_int_eq (sleep_for (LONG, true), WAKE_END);
-  ck_assert_int_eq (waitpid (killer, NULL, 0), killer);
   ck_assert_int_lt (waiting_now () - before, LONG / 2);
   ck_assert_str_eq (waiting_end_reason (&w), "the Slurm task has ended");
+  end_stepd (stepd);
+}
+END_TEST
+
+START_TEST (the_task_is_looked_for_in_long_sleeps_only)
+{
+  pid_t task, stepd = start_stepd ("slurmstepd", &task);
+
+  waiting_watch_task (&w, task);
+  assert_nothing_happens ();
+  ck_assert_int_eq (w.task_proc, -1);
+  begin_a_long_sleep ();
+  ck_assert_int_ge (w.task_proc, 0);
   end_stepd (stepd);
 }
 END_TEST
@@ -598,10 +621,11 @@ END_TEST
 /* The user can say any number. */
 START_TEST (only_slurmstepd_s_child_is_a_task)
 {
-  static const char *const others[] = { "slurmstepd2", "slurmd", "Slurmstepd", "sh" };
+  static const char *const others[] = { "slurmstepd2", "slurmd", "Slurmstepd", "slurmstep", "sh" };
   pid_t task, stepd = start_stepd (others[_i], &task);
 
   waiting_watch_task (&w, task);
+  begin_a_long_sleep ();
   ck_assert_int_eq (w.task_fd, -1);
   ck_assert_int_eq (w.task_proc, -1);
   ck_assert_int_eq (kill (task, SIGKILL), 0);
@@ -616,25 +640,34 @@ START_TEST (a_task_that_is_not_there_is_not_watched)
   static const pid_t pids[] = { 0, -1, INT32_MAX };
 
   waiting_watch_task (&w, pids[_i]);
+  begin_a_long_sleep ();
   ck_assert_int_eq (w.task_fd, -1);
   ck_assert_int_eq (w.task_proc, -1);
   assert_nothing_happens ();
 }
 END_TEST
 
+/* The lowest number that is free. */
+static int
+next_descriptor (void)
+{
+  int fd = dup (STDOUT_FILENO);
+
+  (void) close (fd);
+  return fd;
+}
+
 START_TEST (stopping_closes_everything)
 {
   pid_t task, stepd = start_stepd ("slurmstepd", &task);
-  int next = dup (STDOUT_FILENO);
 
   waiting_stop (&w);
-  (void) close (next);
-  next = dup (STDOUT_FILENO);
-  (void) close (next);
+  int next = next_descriptor ();
   waiting_start (&w);
   waiting_watch_task (&w, task);
+  begin_a_long_sleep ();
   waiting_stop (&w);
-  ck_assert_int_eq (dup (STDOUT_FILENO), next);
+  ck_assert_int_eq (next_descriptor (), next);
   waiting_stop (&w);
   end_stepd (stepd);
 }
@@ -645,11 +678,131 @@ START_TEST (nothing_is_left_to_children)
   pid_t task, stepd = start_stepd ("slurmstepd", &task);
 
   waiting_watch_task (&w, task);
+  begin_a_long_sleep ();
   const int fds[] = { w.parent_fd, w.task_fd, w.task_proc };
   for (size_t i = 0; i < 3; i++)
     if (fds[i] >= 0)
       ck_assert_int_ne (fcntl (fds[i], F_GETFD) & FD_CLOEXEC, 0);
   end_stepd (stepd);
+}
+END_TEST
+
+/*
+ * podman
+ */
+
+/* podman starts conmon, with a socket as descriptor 3; conmon the runtime, the
+ * runtime the hook. */
+static struct
+{
+  const char *conmon;
+  int type, descriptor;
+} families[] = {
+  { "conmon", SOCK_SEQPACKET, 3 }, /* this is what podman does */
+  { "conmon", SOCK_SEQPACKET, 4 },
+  { "conmon", SOCK_STREAM, 3 },
+  { "conmon2", SOCK_SEQPACKET, 3 },
+  { "common", SOCK_SEQPACKET, 3 },
+};
+
+/* Yama and containers may forbid to look into a process that is no child. */
+static bool
+may_copy_from (pid_t pid, int descriptor)
+{
+  int pidfd = (int) syscall (SYS_pidfd_open, pid, 0);
+  int fd = (int) syscall (438 /* pidfd_getfd */, pidfd, descriptor, 0);
+
+  (void) close (pidfd);
+  return fd >= 0 && close (fd) == 0;
+}
+
+static void __attribute__ ((noreturn))
+be_hook (pid_t conmon, int descriptor)
+{
+  if (!may_copy_from (conmon, descriptor))
+    {
+      tell ('n');
+      _exit (0);
+    }
+  waiting_start (&w);
+  waiting_watch_podman (&w);
+  waiting_watch_task (&w, getpid ());
+  tell (w.podman_fd >= 0 ? 'w' : '-');
+  if (w.podman_fd >= 0)
+    {
+      tell ((fcntl (w.podman_fd, F_GETFD) & FD_CLOEXEC) != 0 && w.task == 0 ? '=' : '!');
+      sleep_and_tell ("podman is gone");
+    }
+  assert_nothing_happens ();
+  _exit (0);
+}
+
+/* Returns podman's end of the socket. */
+static int
+start_conmon (int which, pid_t *conmon)
+{
+  int ends[2];
+
+  ck_assert_int_eq (pipe (told), 0);
+  ck_assert_int_eq (socketpair (AF_UNIX, families[which].type, 0, ends), 0);
+  for (size_t i = 0; i < 2; i++) /* out of the way */
+    {
+      told[i] = fcntl (told[i], F_DUPFD, 20);
+      ends[i] = fcntl (ends[i], F_DUPFD, 20);
+    }
+  *conmon = fork ();
+  if (*conmon != 0)
+    {
+      (void) close (ends[1]);
+      return ends[0];
+    }
+  (void) close (ends[0]);
+  (void) close (3);
+  (void) dup2 (ends[1], families[which].descriptor);
+  (void) prctl (PR_SET_NAME, families[which].conmon);
+  (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+  const pid_t self = getpid ();
+  if (fork () == 0)
+    {
+      if (fork () == 0)
+        be_hook (self, families[which].descriptor);
+      (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+      for (;;)
+        (void) pause ();
+    }
+  for (;;)
+    (void) pause ();
+}
+
+START_TEST (the_end_of_podman_ends_it)
+{
+  pid_t conmon;
+  int podman = start_conmon (_i, &conmon);
+  char watched = hear ();
+
+  if (watched == 'w')
+    {
+      ck_assert_int_eq (_i, 0);
+      ck_assert_int_eq (hear (), '=');
+      ck_assert_int_eq (hear (), 'r');
+      (void) close (podman);
+      ck_assert_int_eq (hear (), '=');
+    }
+  else
+    ck_assert (watched == 'n' || _i > 0);
+  end_stepd (conmon);
+}
+END_TEST
+
+START_TEST (without_podman_it_is_not_watched)
+{
+  waiting_watch_podman (&w);
+  ck_assert_int_eq (w.podman_fd, -1);
+  unit_refuse (SYS_pidfd_open, ENOSYS);
+  waiting_start (&w);
+  waiting_watch_podman (&w);
+  ck_assert_int_eq (w.podman_fd, -1);
+  assert_nothing_happens ();
 }
 END_TEST
 
@@ -709,10 +862,13 @@ add_reasons (Suite *suite)
   tcase_add_loop_test (tcase, the_end_of_the_runtime_ends_it, 0, 2);
   tcase_add_test (tcase, a_living_runtime_is_no_reason);
   tcase_add_loop_test (tcase, the_end_of_the_task_ends_it, 0, 2);
-  tcase_add_loop_test (tcase, only_slurmstepd_s_child_is_a_task, 0, 4);
+  tcase_add_test (tcase, the_task_is_looked_for_in_long_sleeps_only);
+  tcase_add_loop_test (tcase, only_slurmstepd_s_child_is_a_task, 0, 5);
   tcase_add_loop_test (tcase, a_task_that_is_not_there_is_not_watched, 0, 3);
   tcase_add_test (tcase, stopping_closes_everything);
   tcase_add_test (tcase, nothing_is_left_to_children);
+  tcase_add_loop_test (tcase, the_end_of_podman_ends_it, 0, 5);
+  tcase_add_test (tcase, without_podman_it_is_not_watched);
 }
 
 int
