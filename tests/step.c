@@ -568,8 +568,9 @@ print_hook (long task, long lane, long round, int64_t first)
     (void) snprintf (status, sizeof status, "%d", WEXITSTATUS (h->status));
   else if (h->status != RUNNING)
     (void) snprintf (status, sizeof status, "signal %d", WTERMSIG (h->status));
+  double end = h->end != 0 ? (double) (h->end - first) / 1e6 : -1;
   (void) printf ("%ld %ld %ld %s %.3f %.3f\n", task, lane, round, status,
-                 (double) (h->start - first) / 1e6, h->end != 0 ? (double) (h->end - first) / 1e6 : -1.0);
+                 (double) (h->start - first) / 1e6, end);
 }
 
 static void
@@ -592,7 +593,8 @@ main (int argc, char **argv)
 {
   parse (argc, argv);
   const size_t count = (size_t) (step.tasks * step.lanes * step.rounds);
-  hooks = mmap (NULL, count * sizeof *hooks, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  hooks = mmap (NULL, count * sizeof *hooks, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                0);
   if (hooks == MAP_FAILED)
     die ("mmap", strerror (errno));
   for (size_t i = 0; i < count; i++)

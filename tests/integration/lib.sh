@@ -254,6 +254,16 @@ exec podman ${HOOKS:+--hooks-dir "$HOOKS"} run --rm --env 'SLURM_*' \
     sh -c 'read -r now _ </proc/uptime; echo "began ${SLURM_PROCID:-none} $now"'
 END
     chmod 755 "$work/task"
+    # The same one task after another, for podmans that must not meet.
+    cat >"$work/in-turn" <<'END'
+#!/bin/sh
+until [ "$(cat "$work/turn")" = "$SLURM_PROCID" ]; do sleep 0.1; done
+"$work/task" "$@"
+status=$?
+echo $((SLURM_PROCID + 1)) >"$work/turn"
+exit $status
+END
+    chmod 755 "$work/in-turn"
 }
 
 # step USER COMMAND...: runs COMMAND, an srun as a rule, as USER. Sets $status
@@ -463,6 +473,13 @@ tell_what_was_seen() {
 fresh() {
     rm -rf "$(sync_dir "$1")"
     forget_log
+}
+
+# first_turn USER: before a step that runs $work/in-turn
+first_turn() {
+    rm -f "$work/turn"
+    echo 0 >"$work/turn"
+    chown "$1" "$work/turn"
 }
 
 # good_step DESCRIPTION USER N COMMAND...: the usual case, in one line of a

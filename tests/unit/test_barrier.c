@@ -419,7 +419,8 @@ START_TEST (a_missing_member_is_named)
   assert_says (first, EX_TEMPFAIL, "2 of 4 tasks did not arrive within 0.2 s: procid 1,3");
   ck_assert (!first->passed_on);
   assert_says (second, EX_TEMPFAIL,
-               "called off: procid 0: timeout: 2 of 4 tasks did not arrive within 0.2 s: procid 1,3");
+               "called off: procid 0: timeout: 2 of 4 tasks did not arrive within 0.2 s: "
+               "procid 1,3");
   ck_assert (second->passed_on);
   ck_assert_str_eq (link_of (KEY "/departure"),
                     "called-off: procid 0: timeout: 2 of 4 tasks did not arrive within 0.2 s: "
@@ -478,7 +479,8 @@ START_TEST (in_a_large_barrier_only_member_0_says_more)
   model.explain = on_explain;
   model.members = 1000;
   const struct result *result = meet (1, NULL);
-  assert_says (result, EX_TEMPFAIL, "999 of 1000 tasks did not arrive within 0.2 s: procid 0,2-999");
+  assert_says (result, EX_TEMPFAIL,
+               "999 of 1000 tasks did not arrive within 0.2 s: procid 0,2-999");
   ck_assert_ptr_null (strstr (result->text, "there"));
   ck_assert_int_eq (rename (KEY, "away"), 0);
   assert_says (meet (0, NULL), EX_TEMPFAIL, "procid 1-999; 1 there, also 0");
@@ -552,11 +554,15 @@ in_trouble (struct barrier *b)
 {
   (void) b;
   unit_refuse (troubles[trouble].call, troubles[trouble].error);
+  if (troubles[trouble].call == SYS_openat2) /* which may not be there */
+    unit_refuse (SYS_openat, troubles[trouble].error);
 }
 
 START_TEST (what_cannot_be_done_is_said)
 {
   trouble = _i;
+  if (troubles[_i].call == SYS_openat2 && unit_in_valgrind ())
+    return;
   const struct result *result = meet (1, in_trouble);
   assert_says (result, troubles[_i].status, "/where/" KEY ": ");
   unit_assert_match (result->text, strerror (troubles[_i].error));

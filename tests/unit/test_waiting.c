@@ -593,7 +593,7 @@ START_TEST (the_end_of_the_task_ends_it)
   waiting_watch_task (&w, task);
   begin_a_long_sleep ();
   ck_assert_int_ge (w.task_proc, 0);
-  ck_assert ((w.task_fd < 0) == (_i == 1));
+  ck_assert ((w.task_fd < 0) == (_i == 1 || unit_in_valgrind ()));
   assert_nothing_happens ();
   ck_assert_ptr_null (waiting_end_reason (&w));
   before = waiting_now ();
@@ -737,6 +737,16 @@ be_hook (pid_t conmon, int descriptor)
   _exit (0);
 }
 
+/* Out of the way of descriptor 3. */
+static int
+move_away (int fd)
+{
+  int away = fcntl (fd, F_DUPFD, 20);
+
+  (void) close (fd);
+  return away;
+}
+
 /* Returns podman's end of the socket. */
 static int
 start_conmon (int which, pid_t *conmon)
@@ -745,10 +755,10 @@ start_conmon (int which, pid_t *conmon)
 
   ck_assert_int_eq (pipe (told), 0);
   ck_assert_int_eq (socketpair (AF_UNIX, families[which].type, 0, ends), 0);
-  for (size_t i = 0; i < 2; i++) /* out of the way */
+  for (size_t i = 0; i < 2; i++)
     {
-      told[i] = fcntl (told[i], F_DUPFD, 20);
-      ends[i] = fcntl (ends[i], F_DUPFD, 20);
+      told[i] = move_away (told[i]);
+      ends[i] = move_away (ends[i]);
     }
   *conmon = fork ();
   if (*conmon != 0)
