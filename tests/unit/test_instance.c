@@ -994,8 +994,8 @@ START_TEST (lists_more_than_one_buffer)
   struct ranks set;
   char name[64];
 
-  ck_assert_int_eq (ranks_init (&set, 3000), 0);
-  for (uint32_t rank = 0; rank < 3000; rank++)
+  ck_assert_int_eq (ranks_init (&set, 1500), 0);
+  for (uint32_t rank = 0; rank < 1500; rank++)
     {
       ck_assert_int_eq (instance_arrive (&in, rank), 0);
       (void) snprintf (name, sizeof name, KEY "/arrival/foreign-%u", rank);
@@ -1175,7 +1175,7 @@ START_TEST (removing_leaves_nothing)
 
   litter (KEY);
   litter (KEY "/arrival");
-  for (uint32_t rank = 0; rank < 1000; rank++)
+  for (uint32_t rank = 0; rank < 300; rank++)
     ck_assert (instance_arrive (&in, rank) == 0 || errno == EEXIST);
   if (_i == 0)
     {
