@@ -1,0 +1,1132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * barrier.pml - the protocol of src/barrier.c and src/instance.c, for spin(1).
+ *
+ * Lay the three side by side: a label here has the name of the function there,
+ * or of its step.  tests/model/check says which configurations are searched,
+ * and runs them.
+ *
+ *   here             barrier.c             instance.c
+ *   enter, make_...  barrier_enter         instance_open, instance_make
+ *   members          barrier_enter         instance_members
+ *   arrive           barrier_arrive        instance_arrive
+ *   look             barrier_wait          instance_outcome
+ *   settle           stay_settle
+ *   wait             wait_look
+ *   wait_key         wait_check_key        instance_is_current
+ *   left_behind      wait_check_key        instance_void
+ *   touch            wait_touch            instance_touch
+ *   decide           barrier_decide, decide_whether_fresh
+ *   make_void        stay_void             instance_void
+ *   release          decide_to_release     instance_release
+ *   own_check        decide_to_release     instance_stat
+ *   call_off, told   stay_call_off         instance_call_off
+ *   follow           stay_follow, stay_is_called_off
+ *   depart           barrier_depart        instance_depart
+ *   withdraw         barrier_depart        instance_withdraw
+ *   depart_last      depart_last           instance_list_departure
+ *   yield            yield_look            instance_is_current
+ *   yield_clear      yield_clear           instance_outcome, ...
+ *   clear_away       stay_clear_away       instance_go_away
+ *   caught_other                           instance_check_catch
+ *   remove_...                             instance_remove, instance_dismantle
+ *   again            barrier_meet: STEP_AGAIN
+ *
+ * Each call to the file system is one step, between two of which anybody else
+ * may make his.  Path names of two parts are walked in two steps.  What is
+ * taken together is taken together because it cannot make a difference:
+ *
+ *   - decide: the listing of arrival and the stat of each file in it.  What was
+ *     seen fresh is kept from one look to the next, so any mixture of times is
+ *     there, too.
+ *   - remove: the files of departed-N, of which each matters to one task only,
+ *     and that directory.
+ *
+ * A hook that waits would look again and again.  Here it looks when there is
+ * something to see, so that waiting for nothing is a deadlock, which spin finds;
+ * with -DRESTLESS it looks at any time, so that a look may be old news.
+ *
+ * Time.  No clock: what takes time may happen at any time, or when its cause is
+ * there.  A file may be stale as soon as its hook has ended, or left it; that of
+ * a live hook only if that was stopped for so long (SIGSTOP, -DSTOPS=n times).
+ * Files of an earlier run are stale.  A call-off grows old only in an earlier
+ * run.  With -DTIMEOUTS=1 each hook may time out whenever it looks at the clock;
+ * a signal has the same effect.  Otherwise they time out when somebody was
+ * killed, and nothing else can happen.
+ *
+ * SIGKILL may come before each step, -DKILLS=n times.  The task may go on with
+ * its next hook, or not.
+ *
+ * -DERRORS=n: so many calls fail, for no reason (EIO, EDQUOT and the like).
+ *
+ * -DMUTANT_... puts an error in, which must be found.
+ */
+
+#ifndef MEMBERS /* 2 or 3 */
+#define MEMBERS 2
+#endif
+#ifndef ROUNDS /* hooks of a task, one after another */
+#define ROUNDS 1
+#endif
+#ifndef AT_ONCE /* the same, at once; 2 only for 2 members */
+#define AT_ONCE 1
+#endif
+#ifndef KILLS
+#define KILLS 0
+#endif
+#ifndef STOPS
+#define STOPS 0
+#endif
+#ifndef TIMEOUTS
+#define TIMEOUTS 0
+#endif
+#ifndef ERRORS
+#define ERRORS 0
+#endif
+#ifndef LEFT_OVERS /* what the key may name at the start: see init */
+#define LEFT_OVERS 0
+#endif
+#ifndef NTASKS /* model KEY/ntasks, too */
+#define NTASKS 0
+#endif
+#ifndef NO_LINKS /* a file system without link(2) */
+#define NO_LINKS 0
+#endif
+#ifndef RESTLESS
+#define RESTLESS 0
+#endif
+
+#define SLOTS (MEMBERS * AT_ONCE)
+#ifndef INSTANCES
+#define INSTANCES (SLOTS + 2)
+#endif
+
+#define ALL ((1 << MEMBERS) - 1)
+#define SELF (1 << task)
+
+/* Whose file: NOBODY's (there is none), that of the hook in slot F - 1, which
+ * is in this instance; of one that has ended or left; of an earlier run. */
+#define NOBODY 0
+#define MINE (me + 1)
+#define DEAD 14
+#define OLD 15
+#define IS_LIVE(f) ((f) != NOBODY && (f) < DEAD)
+
+/* outcome */
+#define NONE 0
+#define RELEASED 1
+#define VOID 2
+#define OFF 3
+#define OFF_LONG_AGO 4
+
+/* fd: what in->departure is open for */
+#define NO_DIRECTORY 0
+#define DEPARTURE 1 /* KEY/departure */
+#define DEPARTED 2  /* the same, after remove_outcome has renamed it */
+#define REMOVED 3
+
+typedef Instance {
+  unsigned there : 1;    /* the directory is */
+  unsigned arrival : 1;  /* KEY/arrival is */
+  unsigned departed : 1; /* a renamed KEY/departure is */
+  unsigned ntasks : 2;   /* KEY/ntasks: 0 is not there, 1 right, 2 wrong */
+  unsigned outcome : 3;
+  unsigned refs : 4;               /* hooks that hold it */
+  unsigned in_departure : MEMBERS; /* KEY/departure/slurm-procid-P */
+  unsigned in_departed : MEMBERS;
+  unsigned same : MEMBERS; /* arrival/P and departure/P are one file */
+  /* For the assertions.  Of which tasks a hook */
+  unsigned came : MEMBERS; /* has arrived here */
+  unsigned met : MEMBERS;  /* got MET here */
+  unsigned left : MEMBERS; /* had arrived and went without MET */
+  unsigned round : 2;      /* of those who met, plus 1 */
+  byte file[MEMBERS];      /* KEY/arrival/slurm-procid-P */
+};
+
+Instance inst[INSTANCES + 1]; /* 0 is not used */
+byte key;                     /* which instance the key names, 0: none */
+byte in[SLOTS];               /* which one the hook in the slot holds */
+byte fd[SLOTS];
+byte arrival_gone; /* bit by slot: its in->arrival is a removed directory */
+byte ended;        /* slots whose hooks have all ended */
+bit litter;        /* something was left that prune has to remove */
+#if KILLS > 0
+byte kills = KILLS;
+#endif
+#if STOPS > 0
+byte stops = STOPS;
+#endif
+#if ERRORS > 0
+byte errors = ERRORS;
+#endif
+
+#if KILLS > 0
+#define NOBODY_DIED (kills == KILLS)
+#define MAY_DIE :: atomic { kills > 0 -> kills--; goto killed }
+#else
+#define NOBODY_DIED true
+#define MAY_DIE
+#endif
+
+#if ERRORS > 0
+#define NOTHING_FAILED (errors == ERRORS)
+#else
+#define NOTHING_FAILED true
+#endif
+
+#if TIMEOUTS
+#define TIME_IS_UP true
+#elif KILLS > 0 || ERRORS > 0
+#define TIME_IS_UP (timeout && !(NOBODY_DIED && NOTHING_FAILED))
+#else
+#define TIME_IS_UP false
+#endif
+
+#if ERRORS > 0
+#define MAY_FAIL(label) :: atomic { errors > 0 -> errors--; printf ("fails\n"); goto label }
+#else
+#define MAY_FAIL(label)
+#endif
+
+#if STOPS > 0
+#define MAY_BE_STOPPED (stops > 0)
+#define SOME_ARE_SLOW true
+#else
+#define MAY_BE_STOPPED false
+#define SOME_ARE_SLOW false
+#endif
+
+/* If all is well, all must get MET.  And nothing must be left, unless there
+ * was something before, or somebody was taken for dead, or two hooks of task 0
+ * have got into each other's way. */
+#define ALL_WELL (NOBODY_DIED && !TIMEOUTS && !ERRORS)
+#define CLEAN (!LEFT_OVERS && !STOPS && AT_ONCE == 1)
+
+#define X inst[in[me]]
+#define IS_CURRENT (key == in[me])
+#define ARRIVAL_IS_GONE (arrival_gone & (1 << me))
+#define MAY_BE_STALE(f) ((f) == OLD || (f) == DEAD || (IS_LIVE (f) && MAY_BE_STOPPED))
+
+#define IS_THERE(p) (X.file[p] != NOBODY)
+#define IS_UNSEEN(p) (!(fresh & (1 << p)))
+#if MEMBERS > 2
+#define THERE (IS_THERE (0) | (IS_THERE (1) << 1) | (IS_THERE (2) << 2))
+#define UNSEEN(f) ((X.file[1] == f && IS_UNSEEN (1)) || (X.file[2] == f && IS_UNSEEN (2)))
+#define UNSEEN_LIVE ((IS_LIVE (X.file[1]) && IS_UNSEEN (1)) || \
+                     (IS_LIVE (X.file[2]) && IS_UNSEEN (2)))
+#define SEEN_STALE ((MAY_BE_STALE (X.file[1]) && !IS_UNSEEN (1)) || \
+                    (MAY_BE_STALE (X.file[2]) && !IS_UNSEEN (2)))
+#define SOME_STALE (MAY_BE_STALE (X.file[0]) || MAY_BE_STALE (X.file[1]) || \
+                    MAY_BE_STALE (X.file[2]))
+#else
+#define THERE (IS_THERE (0) | (IS_THERE (1) << 1))
+#define UNSEEN(f) (X.file[1] == f && IS_UNSEEN (1))
+#define UNSEEN_LIVE (IS_LIVE (X.file[1]) && IS_UNSEEN (1))
+#define SEEN_STALE (MAY_BE_STALE (X.file[1]) && !IS_UNSEEN (1))
+#define SOME_STALE (MAY_BE_STALE (X.file[0]) || MAY_BE_STALE (X.file[1]))
+#endif
+
+/* Member 0: is there something to see? */
+#define WORTH_LISTING (RESTLESS || (THERE & ~fresh) != 0 || fresh == ALL || WRONG_NTASKS)
+#define WORTH_TOUCHING (RESTLESS || X.file[task] == NOBODY || (task == 0 && SEEN_STALE))
+#define WORTH_CLEARING \
+  (RESTLESS || (X.outcome == NONE && MAY_BE_STALE (X.file[0])) || X.outcome == VOID || \
+   X.outcome == OFF_LONG_AGO || (X.outcome == OFF && THERE == ALL) || \
+   (X.outcome == RELEASED && (X.in_departure == ALL || RELEASE_IS_OLD)))
+#define RELEASE_IS_OLD (TIMEOUTS || SOME_ARE_SLOW || SOME_STALE)
+
+#define LISTED_DEPARTURE \
+  ((fd[me] == DEPARTURE -> X.in_departure : (fd[me] == DEPARTED -> X.in_departed : 0)))
+
+#if NTASKS
+#define WRONG_NTASKS (X.ntasks == 2)
+#else
+#define WRONG_NTASKS false
+#endif
+
+/* -------------------------------------------------------------- book-keeping */
+
+/* Nobody can get at instance X any more: what is left of it is the same
+ * whatever it was. */
+inline forget (x)
+{
+  litter = litter | inst[x].there;
+  inst[x].there = 0;
+  inst[x].arrival = 0;
+  inst[x].departed = 0;
+  inst[x].ntasks = 0;
+  inst[x].outcome = NONE;
+  inst[x].in_departure = 0;
+  inst[x].in_departed = 0;
+  inst[x].same = 0;
+  inst[x].came = 0;
+  inst[x].met = 0;
+  inst[x].left = 0;
+  inst[x].round = 0;
+  inst[x].file[0] = NOBODY;
+  inst[x].file[1] = NOBODY;
+#if MEMBERS > 2
+  inst[x].file[2] = NOBODY;
+#endif
+}
+
+inline hold (x)
+{
+  in[me] = x;
+  inst[x].refs++
+}
+
+inline put (x)
+{
+  inst[x].refs--;
+  if
+  :: inst[x].refs == 0 && key != x -> forget (x)
+  :: else
+  fi
+}
+
+/* stay_end: instance_close */
+inline close_all ()
+{
+  d_step {
+    if
+    :: in[me] != 0 ->
+       if
+       :: X.file[task] == MINE -> X.file[task] = DEAD
+       :: else
+       fi;
+       put (in[me]);
+       in[me] = 0
+    :: else
+    fi;
+    fd[me] = NO_DIRECTORY;
+    arrival_gone = arrival_gone & ~(1 << me);
+    member = 0;
+    late = 0;
+    first = 0;
+    own = 0;
+    fresh = 0
+  }
+}
+
+/* mkdir KEY: any number that is free will do, so it is always the first. */
+inline make_directory ()
+{
+  d_step {
+    n = 1;
+    do
+    :: n <= INSTANCES && (inst[n].there || inst[n].refs > 0) -> n++
+    :: else -> break
+    od;
+    assert (n <= INSTANCES);
+    inst[n].there = 1;
+    key = n;
+    n = 0
+  }
+}
+
+/* For all hooks that hold this instance and for which CONDITION (n) holds. */
+#define FOR_ALL_HERE(condition, action) \
+  n = 0; \
+  do \
+  :: n < SLOTS -> \
+     if \
+     :: in[n] == in[me] && condition -> action \
+     :: else \
+     fi; \
+     n++ \
+  :: else -> break \
+  od; \
+  n = 0
+
+/* --------------------------------------------------------------- what must hold */
+
+/* Safety, and each instance for one hook of each task.  Agreement: nobody has
+ * left, or will leave, otherwise.  If all is well, a task's k-th hook meets the
+ * k-th hooks of the others. */
+inline check_met ()
+{
+  d_step {
+    printf ("MET in %d\n", in[me]);
+    assert (member);
+    assert (X.came == ALL);
+    assert (!(X.met & SELF));
+    X.met = X.met | SELF;
+    assert ((X.left & ~X.met) == 0);
+#if ROUNDS > 1 && AT_ONCE == 1
+    assert (!ALL_WELL || X.round == 0 || X.round == round + 1);
+    X.round = round + 1
+#endif
+  }
+}
+
+/* A member that had arrived leaves without MET, and will not get it here. */
+inline check_left ()
+{
+  d_step {
+    if
+    :: member ->
+       X.left = X.left | SELF;
+       assert (X.met == 0 || (X.met & SELF))
+    :: else
+    fi
+  }
+}
+
+inline check_all_ended ()
+{
+  d_step {
+    if
+    :: ended == SLOTS && ALL_WELL ->
+       assert (STOPS || key == 0);
+       assert (!CLEAN || !litter)
+    :: else
+    fi
+  }
+}
+
+/* ----------------------------------------------------- what follows from a step */
+
+/* The task goes on with its next hook. */
+inline next ()
+{
+  round++;
+  if
+  :: round < ROUNDS -> goto enter
+  :: else
+  fi;
+  round = 0;
+  ended++;
+  check_all_ended ();
+  goto end_of_task
+}
+
+inline left_met ()
+{
+  close_all ();
+  next ()
+}
+
+inline failed ()
+{
+  printf ("FAILED in %d\n", in[me]);
+  assert (!ALL_WELL);
+  check_left ();
+  close_all ();
+  next ()
+}
+
+inline again ()
+{
+  printf ("again, from %d\n", in[me]);
+  check_left ();
+  close_all ();
+  goto enter
+}
+
+inline yields ()
+{
+  printf ("yields in %d\n", in[me]);
+  member = 0;
+  first = 0;
+  own = 0;
+  fresh = 0;
+  if
+  :: X.file[task] == MINE -> X.file[task] = DEAD
+  :: else
+  fi;
+  goto yield
+}
+
+inline follow ()
+{
+  if
+  :: X.outcome == RELEASED -> fd[me] = DEPARTURE; goto depart
+  :: X.outcome == VOID && task == 0 -> removes = 1; goto clear_away
+  :: X.outcome == VOID && task != 0 -> again ()
+  :: X.outcome >= OFF && late -> yields ()
+  :: X.outcome >= OFF && !late -> failed ()
+  fi
+}
+
+inline cleared ()
+{
+  removes = 0;
+  if
+  :: leaves -> leaves = 0; left_met ()
+  :: else -> again ()
+  fi
+}
+
+/* -------------------------------------------------------------------- the hooks */
+
+proctype hook (byte me; byte task)
+{
+  byte n, caught, round;
+  unsigned fresh : MEMBERS; /* s->fresh */
+  unsigned list : MEMBERS;  /* what instance_empty() has listed */
+  bit member;               /* has arrived, and not yielded */
+  bit late;                 /* arrived long after the call-off */
+  bit first;                /* look at the key at the next look */
+  bit own;                  /* s->own is this hook's file */
+  bit made;                 /* instance_make() has been called */
+  bit removes, leaves;      /* after clear_away: remove; then MET, else again */
+
+enter: /* openat KEY/arrival: the first part */
+  if
+  :: atomic { key != 0 -> hold (key); goto enter_arrival }
+  :: atomic { key == 0 -> goto make_key }
+  :: atomic { TIME_IS_UP -> failed () }
+  MAY_DIE
+  fi;
+
+enter_arrival: /* the second part */
+  if
+  :: atomic { X.arrival -> made = 0; goto members }
+  :: atomic { !X.arrival && !made -> close_all (); goto make_key }
+  :: atomic { !X.arrival && made -> made = 0; again () }
+  MAY_DIE
+  fi;
+
+make_key: /* mkdir KEY */
+  if
+  :: atomic { key == 0 -> make_directory () }
+  :: key != 0
+  MAY_DIE
+  fi;
+
+make_open: /* open KEY */
+  if
+  :: atomic { key != 0 -> hold (key) }
+  :: atomic { key == 0 -> again () }
+  MAY_DIE
+  fi;
+
+make_arrival: /* mkdir arrival */
+  if
+  :: atomic { X.there -> X.arrival = 1 }
+  :: atomic { !X.there -> again () }
+  MAY_DIE
+  fi;
+
+make_ntasks: /* symlink ntasks; close KEY; openat KEY/arrival: the first part */
+#if NTASKS
+  if
+  :: atomic { X.there -> X.ntasks = (X.ntasks == 0 -> 1 : X.ntasks) }
+  :: atomic { !X.there -> again () }
+  MAY_DIE
+  fi;
+#endif
+  if
+  :: atomic { key != 0 -> close_all (); made = 1; hold (key); goto enter_arrival }
+  :: atomic { key == 0 -> again () }
+  MAY_DIE
+  fi;
+
+members:
+#if NTASKS
+  if
+  :: atomic { X.ntasks == 2 && task != 0 -> yields () }
+  :: atomic { X.ntasks == 1 || (X.ntasks == 2 && task == 0) -> goto arrive }
+  :: X.ntasks == 0
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+members_announce:
+  if
+  :: atomic { X.there -> X.ntasks = (X.ntasks == 0 -> 1 : X.ntasks) }
+  :: atomic { !X.there -> again () }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+members_again:
+  if
+  :: atomic { X.ntasks == 2 && task != 0 -> yields () }
+  :: atomic { X.ntasks == 1 || (X.ntasks == 2 && task == 0) -> goto arrive }
+  :: atomic { X.ntasks == 0 -> again () }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+#endif
+
+arrive:
+  if
+  :: atomic { ARRIVAL_IS_GONE -> again () }
+  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY -> yields () }
+  :: atomic {
+       !ARRIVAL_IS_GONE && X.file[task] == NOBODY ->
+       printf ("arrives in %d\n", in[me]);
+       X.file[task] = MINE;
+       X.came = X.came | SELF;
+       late = (X.outcome == OFF_LONG_AGO);
+       member = 1
+     }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+look:
+  if
+  :: atomic { X.outcome != NONE -> follow () }
+  :: atomic {
+       X.outcome == NONE ->
+       first = 1;
+       if
+       :: task == 0 -> goto settle
+       :: else -> goto wait
+       fi
+     }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+settle: /* fstatat arrival/0 */
+  if
+  :: atomic { true -> own = (X.file[0] == MINE) }
+  MAY_DIE
+  fi;
+
+wait: /* look at the outcome */
+  if
+  :: atomic { X.outcome != NONE -> follow () }
+  :: atomic { X.outcome == NONE && (RESTLESS || first || !IS_CURRENT || WORTH_TOUCHING) ->
+              goto wait_key }
+  :: atomic { X.outcome == NONE && task == 0 && !first && WORTH_LISTING -> goto decide }
+  :: atomic { X.outcome == NONE && !first && TIME_IS_UP -> goto call_off }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+wait_key:
+  if
+  :: atomic { IS_CURRENT && first && task == 0 -> first = 0; goto decide }
+  :: atomic { IS_CURRENT && first && task != 0 -> first = 0; goto wait }
+  :: atomic { IS_CURRENT && !first -> goto touch }
+  :: atomic { !IS_CURRENT -> goto left_behind }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+left_behind: /* symlink void */
+  if
+  :: atomic { X.there && X.outcome == NONE -> X.outcome = VOID; again () }
+#if FIX1
+  :: X.outcome != NONE
+#else
+  :: atomic {
+       X.outcome != NONE ->
+       if
+       :: goto touch
+       :: first = 0;
+          if
+          :: task == 0 -> goto decide
+          :: else -> goto wait
+          fi
+       fi
+     }
+#endif
+  :: atomic { !X.there -> again () }
+  MAY_DIE
+  fi;
+
+#if FIX1
+left_look:
+  if
+  :: atomic { X.outcome != NONE -> follow () }
+  :: atomic { X.outcome == NONE -> again () }
+  MAY_DIE
+  fi;
+#endif
+
+touch:
+progress_touch:
+  if
+  :: atomic { X.file[task] == NOBODY -> again () }
+  :: atomic { X.file[task] != NOBODY && task == 0 -> first = 0; fresh = 0; goto decide }
+  :: atomic { X.file[task] != NOBODY && task != 0 -> first = 0; goto wait }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+decide: /* list arrival, and stat each file that was not seen fresh */
+  if
+  :: atomic { WRONG_NTASKS -> goto make_void }
+  :: atomic {
+       !WRONG_NTASKS && !UNSEEN (OLD) ->
+       fresh = fresh | THERE;
+       if
+       :: fresh == ALL -> goto release
+       :: else -> goto wait
+       fi
+     }
+  :: atomic { !WRONG_NTASKS && (UNSEEN (OLD) || UNSEEN (DEAD)) ->
+              printf ("finds remains in %d\n", in[me]); goto make_void }
+#if STOPS > 0
+  :: atomic { !WRONG_NTASKS && UNSEEN_LIVE && stops > 0 ->
+              printf ("finds one stopped in %d\n", in[me]); stops--; goto make_void }
+#endif
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+make_void: /* symlink void */
+  if
+  :: atomic { X.there && X.outcome == NONE -> X.outcome = VOID; goto wait }
+  :: atomic { X.outcome != NONE -> goto wait }
+  :: atomic { !X.there -> again () }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+release: /* mkdir departure */
+  if
+  :: atomic { X.there && X.outcome == NONE ->
+              printf ("releases %d\n", in[me]); X.outcome = RELEASED; goto own_check }
+  :: atomic { X.outcome != NONE -> goto wait }
+  :: atomic { !X.there -> again () }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+own_check: /* fstatat arrival/0 */
+  if
+  :: atomic { own && X.file[0] == MINE -> goto wait }
+  :: atomic { !own || X.file[0] != MINE -> again () }
+  MAY_DIE
+  fi;
+
+call_off: /* symlink called-off */
+  if
+  :: atomic { X.there && X.outcome == NONE ->
+              printf ("calls %d off\n", in[me]);
+              assert (member || X.file[task] == NOBODY);
+              X.outcome = OFF;
+              failed () }
+  :: atomic { X.outcome != NONE -> goto told }
+  :: atomic { !X.there -> failed () }
+#if CALL_OFF_FAILS
+  MAY_FAIL (disown)
+#endif
+  MAY_DIE
+  fi;
+
+told: /* look at the outcome */
+  if
+  :: atomic { X.outcome == RELEASED -> fd[me] = DEPARTURE; goto depart }
+  :: atomic { X.outcome != RELEASED -> failed () }
+  MAY_DIE
+  fi;
+
+#if CALL_OFF_FAILS
+disown: /* utimensat arrival/P */
+  if
+  :: atomic {
+       true ->
+       if
+       :: X.file[task] != NOBODY -> X.file[task] = OLD
+       :: else
+       fi;
+       failed ()
+     }
+  MAY_DIE
+  fi;
+#endif
+
+depart:
+#if NO_LINKS && FIX2
+  if
+  :: atomic { fd[me] == REMOVED -> again () }
+  :: atomic { fd[me] != REMOVED && (LISTED_DEPARTURE & SELF) -> goto withdraw_other }
+  :: atomic { fd[me] != REMOVED && !(LISTED_DEPARTURE & SELF) }
+  MAY_DIE
+  fi;
+depart_rename:
+  if
+  :: atomic { X.file[task] == NOBODY || fd[me] == REMOVED -> again () }
+  :: atomic {
+       X.file[task] != NOBODY && fd[me] != REMOVED ->
+       check_met ();
+       X.file[task] = NOBODY;
+       if
+       :: fd[me] == DEPARTURE -> X.in_departure = X.in_departure | SELF
+       :: else -> X.in_departed = X.in_departed | SELF
+       fi
+     }
+  MAY_DIE
+  fi;
+#elif NO_LINKS
+  if
+  :: atomic { fd[me] == REMOVED -> again () }
+  :: atomic { fd[me] != REMOVED && (LISTED_DEPARTURE & SELF) -> goto withdraw_other }
+  :: atomic {
+       fd[me] != REMOVED && !(LISTED_DEPARTURE & SELF) ->
+       if
+       :: fd[me] == DEPARTURE -> X.in_departure = X.in_departure | SELF
+       :: else -> X.in_departed = X.in_departed | SELF
+       fi
+     }
+  MAY_DIE
+  fi;
+
+depart_stat:
+  if
+  :: atomic { X.file[task] == NOBODY -> again () }
+  :: atomic { X.file[task] != NOBODY -> check_met () }
+  MAY_DIE
+  fi;
+#else
+  if
+  :: atomic { X.file[task] == NOBODY || fd[me] == REMOVED -> again () }
+  :: atomic { X.file[task] != NOBODY && fd[me] != REMOVED &&
+              (LISTED_DEPARTURE & SELF) && !(X.same & SELF) -> goto withdraw_other }
+  :: atomic {
+       X.file[task] != NOBODY && fd[me] != REMOVED &&
+       (!(LISTED_DEPARTURE & SELF) || (X.same & SELF)) ->
+       check_met ();
+       X.same = X.same | SELF;
+       if
+       :: fd[me] == DEPARTURE -> X.in_departure = X.in_departure | SELF
+       :: else -> X.in_departed = X.in_departed | SELF
+       fi
+     }
+  MAY_FAIL (depart_failed)
+  MAY_DIE
+  fi;
+#endif
+
+withdraw: /* unlink arrival/P */
+  if
+  :: atomic {
+       true ->
+       X.file[task] = NOBODY;
+       X.same = X.same & ~SELF;
+       if
+       :: task == 0 -> goto depart_last
+       :: else -> left_met ()
+       fi
+     }
+  MAY_DIE
+  fi;
+
+withdraw_other: /* unlink arrival/P */
+  if
+  :: atomic { true -> X.file[task] = NOBODY; X.same = X.same & ~SELF; yields () }
+  MAY_DIE
+  fi;
+
+depart_last: /* list departure */
+  if
+  :: atomic { LISTED_DEPARTURE == ALL -> removes = 1; leaves = 1; goto clear_away }
+  :: atomic { TIME_IS_UP || SOME_ARE_SLOW || fd[me] != DEPARTURE -> left_met () }
+  MAY_DIE
+  fi;
+
+#if ERRORS > 0
+depart_failed:
+#if FIX3
+  if
+  :: atomic { fd[me] != REMOVED && (LISTED_DEPARTURE & SELF) -> goto withdraw_other }
+  :: atomic { fd[me] == REMOVED || !(LISTED_DEPARTURE & SELF) }
+  MAY_DIE
+  fi;
+depart_failed2:
+  if
+  :: atomic { X.file[task] == NOBODY -> again () }
+  :: atomic { X.file[task] != NOBODY -> check_met (); left_met () }
+  MAY_DIE
+  fi;
+#else
+  if
+  :: atomic { true -> check_met (); left_met () }
+  MAY_DIE
+  fi;
+#endif
+#endif
+
+yield:
+  if
+  :: atomic { !IS_CURRENT -> again () }
+  :: atomic { IS_CURRENT && task == 0 && WORTH_CLEARING -> goto yield_clear }
+  :: atomic { TIME_IS_UP -> failed () }
+  MAY_DIE
+  fi;
+
+yield_clear: /* look at the outcome */
+  if
+  :: atomic { X.outcome == NONE && fd[me] == NO_DIRECTORY -> goto yield_stat }
+  :: atomic { X.outcome == RELEASED || fd[me] != NO_DIRECTORY ->
+              fd[me] = (fd[me] == NO_DIRECTORY -> DEPARTURE : fd[me]); goto yield_released }
+  :: atomic { X.outcome == VOID && fd[me] == NO_DIRECTORY -> goto clear_away }
+  :: atomic { X.outcome == OFF_LONG_AGO && fd[me] == NO_DIRECTORY -> goto clear_away }
+  :: atomic { X.outcome == OFF && fd[me] == NO_DIRECTORY -> goto yield_called_off }
+  MAY_DIE
+  fi;
+
+yield_stat: /* fstatat arrival/0 */
+  if
+  :: atomic { X.file[0] == OLD || X.file[0] == DEAD -> goto yield_void }
+  :: atomic { X.file[0] != OLD -> goto yield }
+#if STOPS > 0
+  :: atomic { IS_LIVE (X.file[0]) && stops > 0 ->
+              printf ("finds procid 0 stopped in %d\n", in[me]); stops--; goto yield_void }
+#endif
+  MAY_DIE
+  fi;
+
+yield_void: /* symlink void */
+  if
+  :: atomic { X.there && X.outcome == NONE -> X.outcome = VOID; goto yield }
+  :: atomic { X.outcome != NONE -> goto yield }
+  :: atomic { !X.there -> again () }
+  MAY_DIE
+  fi;
+
+yield_released: /* list departure */
+  if
+  :: atomic { LISTED_DEPARTURE == ALL -> removes = 1; goto clear_away }
+  :: atomic { LISTED_DEPARTURE != ALL && RELEASE_IS_OLD -> goto clear_away }
+  :: atomic { LISTED_DEPARTURE != ALL -> goto yield }
+  MAY_DIE
+  fi;
+
+yield_called_off: /* list arrival */
+  if
+  :: atomic { THERE == ALL -> goto clear_away }
+  :: atomic { THERE != ALL -> goto yield }
+  MAY_DIE
+  fi;
+
+clear_away: /* rename KEY, and look what was caught */
+  if
+  :: atomic { key == 0 -> cleared () }
+  :: atomic {
+       IS_CURRENT ->
+       printf ("clears %d away\n", in[me]);
+       key = 0;
+       if
+       :: removes -> goto remove_outcome
+       :: else -> cleared ()
+       fi
+     }
+  :: atomic {
+       key != 0 && !IS_CURRENT ->
+       printf ("catches %d, but means %d\n", key, in[me]);
+       caught = key;
+       inst[caught].refs++;
+       key = 0
+     }
+  MAY_DIE
+  fi;
+
+caught_other: /* symlink void */
+  if
+  :: atomic {
+       true ->
+       d_step {
+         if
+         :: inst[caught].there && inst[caught].outcome == NONE -> inst[caught].outcome = VOID
+         :: else
+         fi;
+         put (caught);
+         caught = 0
+       }
+       cleared ()
+     }
+  MAY_DIE
+  fi;
+
+remove_outcome: /* rename departure, if it is a directory */
+  if
+  :: atomic {
+       true ->
+       d_step {
+         if
+         :: X.outcome == RELEASED ->
+            assert (!X.departed);
+            X.outcome = NONE;
+            X.departed = 1;
+            X.in_departed = X.in_departure;
+            X.in_departure = 0;
+            FOR_ALL_HERE (fd[n] == DEPARTURE, fd[n] = DEPARTED)
+         :: else
+         fi
+       }
+     }
+  MAY_DIE
+  fi;
+
+remove_list: /* list arrival */
+  if
+  :: atomic { true -> list = THERE }
+  MAY_DIE
+  fi;
+
+remove_file: /* unlink arrival/P */
+  if
+  :: atomic { list & 1 -> X.file[0] = NOBODY; X.same = X.same & ~1; list = list & ~1;
+              goto remove_file }
+  :: atomic { list & 2 -> X.file[1] = NOBODY; X.same = X.same & ~2; list = list & ~2;
+              goto remove_file }
+#if MEMBERS > 2
+  :: atomic { list & 4 -> X.file[2] = NOBODY; X.same = X.same & ~4; list = list & ~4;
+              goto remove_file }
+#endif
+  :: list == 0
+  MAY_DIE
+  fi;
+
+remove_arrival: /* rmdir arrival */
+  if
+  :: atomic {
+       true ->
+       d_step {
+         if
+         :: X.arrival && THERE == 0 ->
+            X.arrival = 0;
+            FOR_ALL_HERE (true, arrival_gone = arrival_gone | (1 << n))
+         :: else
+         fi
+       }
+     }
+  MAY_DIE
+  fi;
+
+remove_departed: /* the rest: departed-N with its files, ntasks */
+  if
+  :: atomic {
+       true ->
+       d_step {
+         X.in_departed = 0;
+         X.departed = 0;
+         X.ntasks = 0;
+         FOR_ALL_HERE (fd[n] == DEPARTED, fd[n] = REMOVED)
+       }
+     }
+  MAY_DIE
+  fi;
+
+remove_link: /* unlink departure; if it is a directory again, what is in it */
+  if
+  :: atomic { X.outcome == RELEASED -> X.in_departure = 0 }
+  :: atomic { X.outcome != RELEASED -> X.outcome = NONE; goto remove_top }
+  MAY_DIE
+  fi;
+
+remove_again: /* rmdir departure */
+  if
+  :: atomic {
+       true ->
+       d_step {
+         if
+         :: X.in_departure == 0 ->
+            X.outcome = NONE;
+            FOR_ALL_HERE (fd[n] == DEPARTURE, fd[n] = REMOVED)
+         :: else
+         fi
+       }
+     }
+  MAY_DIE
+  fi;
+
+remove_top: /* rmdir */
+  if
+  :: atomic {
+       !X.arrival && !X.departed && X.ntasks == 0 && X.outcome == NONE ->
+       X.there = 0;
+       printf ("has removed %d\n", in[me]);
+       cleared ()
+     }
+  :: atomic { X.arrival || X.departed || X.ntasks != 0 || X.outcome != NONE ->
+              goto remove_outcome }
+  MAY_DIE
+  fi;
+
+#if KILLS > 0
+killed:
+  atomic {
+    printf ("is killed in %d\n", in[me]);
+    d_step {
+      if
+      :: caught != 0 -> put (caught); caught = 0
+      :: else
+      fi;
+      removes = 0;
+      leaves = 0;
+      made = 0;
+      list = 0
+    };
+    close_all ();
+    if
+    :: round = ROUNDS
+    :: ROUNDS > 1 && round < ROUNDS - 1
+    fi;
+    next ()
+  };
+#endif
+
+end_of_task:
+  false
+}
+
+/* A killed run may have left anything that a run can leave, but all its files
+ * are old. */
+#define L inst[1]
+
+inline leave_file (p)
+{
+  if
+  :: L.outcome != RELEASED
+  :: L.file[p] = OLD
+  :: L.outcome == RELEASED -> L.in_departure = L.in_departure | (1 << p)
+  :: L.outcome == RELEASED ->
+     L.file[p] = OLD;
+     L.in_departure = L.in_departure | (1 << p);
+     L.same = L.same | (1 << p)
+  fi
+}
+
+inline leave_instance ()
+{
+  L.there = 1;
+  key = 1;
+  if
+  :: true /* only made */
+  :: L.arrival = 1;
+     if
+     :: true
+     :: NTASKS -> L.ntasks = 1
+     :: NTASKS -> L.ntasks = 2
+     fi;
+     if
+     :: true
+     :: !NTASKS || L.ntasks != 0 -> L.outcome = RELEASED
+     :: L.outcome = VOID
+     :: L.outcome = OFF_LONG_AGO
+     :: TIMEOUTS -> L.outcome = OFF
+     fi;
+     leave_file (0);
+     leave_file (1);
+#if MEMBERS > 2
+     leave_file (2);
+#endif
+  fi
+}
+
+init
+{
+  atomic {
+#if LEFT_OVERS
+    leave_instance ();
+#endif
+    run hook (0, 0);
+    run hook (1, 1);
+#if SLOTS > 2
+    run hook (2, 2 % MEMBERS);
+#endif
+#if SLOTS > 3
+    run hook (3, 3 % MEMBERS);
+#endif
+  }
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "trace.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+#ifndef __x86_64__
+#error "trace_skip() and trace_return() know the registers of x86-64 only"
+#endif
+
+#define LIMIT (60 * SECOND)
+
+static const struct
+{
+  long nr;
+  const char *name;
+} trace_names[] = {
+#define CALL(name) { SYS_##name, #name }
+  CALL (openat),     CALL (openat2),   CALL (read),       CALL (write),    CALL (close),
+  CALL (newfstatat), CALL (mkdirat),   CALL (mknodat),    CALL (linkat),   CALL (symlinkat),
+  CALL (unlinkat),   CALL (renameat),  CALL (readlinkat), CALL (utimensat), CALL (getdents64),
+  CALL (fstatfs),    CALL (fcntl),     CALL (ppoll),      CALL (prctl),    CALL (capset),
+  CALL (capget),     CALL (setresuid), CALL (setresgid),  CALL (setgroups), CALL (getresuid),
+  CALL (getresgid),  CALL (mmap),      CALL (brk),        CALL (munmap),   CALL (mprotect),
+  CALL (getrandom),  CALL (pidfd_open), CALL (rt_sigaction), CALL (rt_sigprocmask), CALL (chdir),
+  CALL (prlimit64),  CALL (close_range), CALL (socket),   CALL (connect),  CALL (sendto),
+  CALL (lseek),      CALL (uname),     CALL (ioctl),      CALL (fchmod),   CALL (faccessat),
+  CALL (faccessat2), CALL (getpid),    CALL (getppid),    CALL (geteuid),  CALL (getegid),
+  CALL (exit_group), CALL (statx),     CALL (clock_nanosleep), CALL (umask), CALL (access),
+  CALL (fstat),      CALL (fchmodat),  CALL (readlink),   CALL (pread64),  CALL (rt_sigreturn),
+  CALL (restart_syscall), CALL (statfs), CALL (getrusage), CALL (execve),
+#undef CALL
+};
+
+const char *
+trace_name (long nr)
+{
+  static char number[32];
+
+  for (size_t i = 0; i < sizeof trace_names / sizeof *trace_names; i++)
+    if (trace_names[i].nr == nr)
+      return trace_names[i].name;
+  (void) snprintf (number, sizeof number, "call %ld", nr);
+  return number;
+}
+
+static long
+trace_request (int request, struct trace *t, void *address, void *data)
+{
+  return ptrace ((enum __ptrace_request) request, t->actor->pid, address, data);
+}
+
+/* Waits for its next stop and returns the wait status; -1: it has ended. */
+static int
+trace_wait (struct trace *t)
+{
+  struct actor *who = NULL;
+  int status = 0;
+
+  while (who != t->actor)
+    {
+      enum cast_event event = cast_wait (t->cast, t->limit, &who, &status);
+
+      if (event == CAST_DONE || t->actor->done)
+        return -1;
+      if (event == CAST_TIME)
+        stage_die ("a traced hook did not come to its next system call");
+    }
+  return status;
+}
+
+/* Lets it run to its next stop at a system call; -1: it has ended. */
+static int
+trace_run (struct trace *t)
+{
+  unsigned long deliver = 0;
+
+  for (;;)
+    {
+      /* It may be dead already, by SIGKILL: then the wait tells. */
+      (void) trace_request (PTRACE_SYSCALL, t, NULL, (void *) deliver);
+      int status = trace_wait (t);
+      if (status < 0)
+        return -1;
+      deliver = 0;
+      if (WSTOPSIG (status) == (SIGTRAP | 0x80))
+        {
+          if (trace_request (PTRACE_GET_SYSCALL_INFO, t, (void *) sizeof t->info, &t->info) <= 0)
+            continue;
+          return 0;
+        }
+      if (status >> 16 == 0)
+        deliver = (unsigned long) WSTOPSIG (status);
+    }
+}
+
+void
+trace_start (struct trace *t, struct cast *c, struct actor *actor, enum trace_from from)
+{
+  *t = (struct trace){ .cast = c,
+                       .actor = actor,
+                       .from = from,
+                       .counts = from == TRACE_START,
+                       .limit = stage_now () + LIMIT };
+  (void) trace_wait (t);       /* it has become the hook */
+  (void) trace_run (t); /* and execve(2) returns */
+}
+
+long
+trace_enter (struct trace *t)
+{
+  do
+    if (trace_run (t) != 0)
+      return -1;
+  while (t->info.op != PTRACE_SYSCALL_INFO_ENTRY);
+  long nr = (long) t->info.entry.nr;
+  /* main() sets signals first; the barrier is the only one to use openat2(2). */
+  t->barrier = t->barrier || nr == SYS_openat2;
+  t->counts = t->counts || (t->from == TRACE_MAIN && nr == SYS_rt_sigaction)
+              || (t->from == TRACE_BARRIER && t->barrier);
+  t->number += t->counts ? 1 : 0;
+  t->sleeps = nr == SYS_ppoll;
+  return nr;
+}
+
+bool
+trace_leave (struct trace *t)
+{
+  return trace_run (t) == 0 && t->info.op == PTRACE_SYSCALL_INFO_EXIT;
+}
+
+static void
+trace_set (struct trace *t, bool skip, long result)
+{
+  struct user_regs_struct registers;
+
+  if (trace_request (PTRACE_GETREGS, t, NULL, &registers) != 0)
+    stage_die ("cannot read the registers of a traced hook");
+  if (skip)
+    registers.orig_rax = (unsigned long) -1;
+  else
+    registers.rax = (unsigned long) result;
+  if (trace_request (PTRACE_SETREGS, t, NULL, &registers) != 0)
+    stage_die ("cannot set the registers of a traced hook");
+}
+
+void
+trace_skip (struct trace *t)
+{
+  trace_set (t, true, 0);
+}
+
+void
+trace_return (struct trace *t, long result)
+{
+  trace_set (t, false, result);
+}
+
+void
+trace_end (struct trace *t, int signal)
+{
+  (void) trace_request (PTRACE_DETACH, t, NULL, (void *) (unsigned long) signal);
+}
