@@ -506,9 +506,14 @@ static enum step
 wait_check_key (struct stay *s)
 {
   int current = instance_is_current (&s->in, !s->alone);
+  struct stat st;
 
   if (current < 0)
     return stay_failed (s, "look for");
+  /* Somebody removes it under its name, by hand: what comes last, the name, is
+   * told to nobody in here. */
+  if (current == 1 && instance_stat (&s->in, s->b->self, &st) != 0 && instance_is_gone (errno))
+    return STEP_AGAIN;
   if (current == 1 || (instance_void (&s->in) != 0 && errno == EEXIST))
     return STEP_ON;
   return STEP_AGAIN;
