@@ -55,20 +55,23 @@ event_has (const struct record_event *e, enum record_what what)
   return e->what == what && e->result == 0;
 }
 
-/* When the instance at PLACE was released: began to be; INT64_MAX if it never
- * was. */
+/* When the instance at PLACE began to be released, as far as its releaser, who
+ * may have been killed over it, could note; INT64_MAX if it never was. */
 static int64_t
 recorded_release (const struct recorded *list, size_t count, const struct record_place *place)
 {
+  int64_t release = INT64_MAX;
+
   for (size_t h = 0; h < count; h++)
     for (uint32_t i = 0; i < list[h].record->used; i++)
       {
         const struct record_event *e = &list[h].record->event[i];
 
-        if (event_has (e, RECORD_RELEASE) && place_is (&e->place, place))
-          return e->before;
+        if (event_may_have (e, RECORD_RELEASE) && place_is (&e->place, place)
+            && e->before < release)
+          release = e->before;
       }
-  return INT64_MAX;
+  return release;
 }
 
 /* Where H departed from last; NULL if it never did. */
