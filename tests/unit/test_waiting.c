@@ -824,7 +824,7 @@ add_case (Suite *suite, const char *name)
   suite_add_tcase (suite, tcase);
   tcase_add_unchecked_fixture (tcase, unit_make_tmp, unit_remove_tmp);
   tcase_add_checked_fixture (tcase, begin, NULL);
-  tcase_set_timeout (tcase, 30);
+  tcase_set_timeout (tcase, 60);
   return tcase;
 }
 
