@@ -254,7 +254,7 @@ hook_synchronise (struct hook *h, int settled, struct failure *f)
   int dirfd = syncdir_open (h->config.base_dir, &h->user, settled == 0 ? f : &unsafe);
   if (dirfd < 0)
     return -1;
-  sandbox_enter (dirfd);
+  sandbox_enter (dirfd, h->waiting.task > 0);
   int result = hook_meet (h, dirfd, settled, f);
   (void) close (dirfd);
   return result;

@@ -39,11 +39,23 @@ sandbox_allow (int ruleset, int fd, uint64_t rights)
 {
   const struct sandbox_path rule = { rights, fd };
 
-  return fd < 0 ? -1 : syscall (SANDBOX_ADD_RULE, ruleset, SANDBOX_PATH_BENEATH, &rule, 0);
+  return syscall (SANDBOX_ADD_RULE, ruleset, SANDBOX_PATH_BENEATH, &rule, 0);
+}
+
+/* It does no harm if that fails. */
+static void
+sandbox_allow_reading (int ruleset, const char *path)
+{
+  int fd = open (path, O_PATH | O_CLOEXEC);
+
+  if (fd < 0)
+    return;
+  (void) sandbox_allow (ruleset, fd, SANDBOX_READ_FILE);
+  (void) close (fd);
 }
 
 void
-sandbox_enter (int dirfd)
+sandbox_enter (int dirfd, bool processes)
 {
   long version = syscall (SANDBOX_CREATE_RULESET, NULL, 0, SANDBOX_VERSION);
   int rights = version < 3 ? SANDBOX_RIGHTS_2 : version < 5 ? SANDBOX_RIGHTS_3 : SANDBOX_RIGHTS_5;
@@ -57,10 +69,9 @@ sandbox_enter (int dirfd)
     {
       /* syslog(3) reads the time zone; to connect to its socket needs no right
        * on files. */
-      int zone = open ("/etc/localtime", O_PATH | O_CLOEXEC);
-      (void) sandbox_allow (ruleset, zone, SANDBOX_READ_FILE);
-      if (zone >= 0)
-        (void) close (zone);
+      sandbox_allow_reading (ruleset, "/etc/localtime");
+      if (processes)
+        sandbox_allow_reading (ruleset, "/proc");
       result = sandbox_allow (ruleset, dirfd, all.handled & ~SANDBOX_EXECUTE);
 #ifndef CODE_COVERAGE /* whose data is written at exit, elsewhere */
       if (result == 0)
