@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -107,27 +109,6 @@ waiting_read (int dirfd, const char *path, char *text, size_t size)
   return n > 0;
 }
 
-/* The parent of the process with the /proc directory PROC, if its name is NAME;
- * 0 if it is not, or cannot be told. */
-static pid_t
-waiting_parent_called (int proc, const char *name)
-{
-  char text[512], path[64];
-  int parent;
-
-  if (!waiting_read (proc, "stat", text, sizeof text))
-    return 0;
-  /* proc(5): pid (comm) state ppid; comm may have anything in it. */
-  const char *after = strrchr (text, ')');
-  if (after == NULL || sscanf (after + 1, " %*c %d", &parent) != 1)
-    return 0;
-  (void) snprintf (path, sizeof path, "/proc/%d/comm", parent);
-  return waiting_read (AT_FDCWD, path, text, sizeof text)
-             && strncmp (text, name, strlen (name)) == 0 && text[strlen (name)] == '\n'
-           ? parent
-           : 0;
-}
-
 static int
 waiting_open_proc (pid_t pid)
 {
@@ -137,26 +118,88 @@ waiting_open_proc (pid_t pid)
   return open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* The parent of the process with the /proc directory PROC, 0 if it cannot be
+ * told. */
+static pid_t
+waiting_parent (int proc)
+{
+  char text[512];
+  int parent;
+
+  if (!waiting_read (proc, "stat", text, sizeof text))
+    return 0;
+  /* proc(5): pid (comm) state ppid; comm may have anything in it. */
+  const char *after = strrchr (text, ')');
+  return after != NULL && sscanf (after + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* Whether the process with the /proc directory PROC is called NAME. */
+static bool
+waiting_is_called (int proc, const char *name)
+{
+  char text[64];
+
+  return waiting_read (proc, "comm", text, sizeof text)
+         && strncmp (text, name, strlen (name)) == 0 && text[strlen (name)] == '\n';
+}
+
+/* Whether the process PID is conmon, and whoever we are is its owner: a user's
+ * process can have any name and any descriptor, and the runtime as its child if
+ * that is started by a program that is set-user-ID. */
+static bool
+waiting_is_conmon (pid_t pid)
+{
+  int proc = waiting_open_proc (pid);
+  struct stat st;
+
+  if (proc < 0)
+    return false;
+  bool result = fstat (proc, &st) == 0 && st.st_uid == geteuid ()
+                && waiting_is_called (proc, "conmon");
+  (void) close (proc);
+  return result;
+}
+
+/* A descriptor that can be read when the other end of the socket FD is closed,
+ * and that is good for nothing else: who has become the user has no use for a
+ * socket between two programs of root's.  An epoll(7) set goes on telling of a
+ * file after its descriptor here is closed, as long as others have it open. */
+static int
+waiting_for_hangup (int fd)
+{
+  struct epoll_event unasked = { 0 }; /* EPOLLHUP is told unasked */
+  int set = epoll_create1 (EPOLL_CLOEXEC);
+
+  if (set >= 0 && epoll_ctl (set, EPOLL_CTL_ADD, fd, &unasked) != 0)
+    {
+      (void) close (set);
+      set = -1;
+    }
+  return set;
+}
+
 void
 waiting_watch_podman (struct waiting *w)
 {
   int proc = waiting_open_proc (w->parent), type = 0;
-  pid_t conmon = proc < 0 ? 0 : waiting_parent_called (proc, "conmon");
+  pid_t conmon = proc < 0 ? 0 : waiting_parent (proc);
   socklen_t size = sizeof type;
 
   if (proc >= 0)
     (void) close (proc);
+  /* The descriptor first: then the number is that of no other process. */
   int pidfd = conmon > 0 ? waiting_pidfd (conmon) : -1;
   if (pidfd < 0)
     return;
-  int fd = (int) syscall (SYSCALL_PIDFD_GETFD, pidfd, CONMON_SOCKET, 0);
+  int fd = waiting_is_conmon (conmon)
+             ? (int) syscall (SYSCALL_PIDFD_GETFD, pidfd, CONMON_SOCKET, 0)
+             : -1;
   (void) close (pidfd);
   if (fd < 0)
     return;
   if (getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
-    w->podman_fd = fd; /* it is close-on-exec by itself */
-  else
-    (void) close (fd);
+    w->podman_fd = waiting_for_hangup (fd);
+  (void) close (fd);
 }
 
 void
@@ -177,7 +220,11 @@ waiting_find_task (struct waiting *w)
    * still see the host's /proc: there a pidfd would be somebody else's. */
   if (readlink ("/proc/self", self, sizeof self - 1) > 0 && atoi (self) == getpid ())
     fd = waiting_pidfd (w->task);
-  if (waiting_parent_called (proc, "slurmstepd") > 0)
+  int parent = waiting_open_proc (waiting_parent (proc));
+  bool is_task = parent >= 0 && waiting_is_called (parent, "slurmstepd");
+  if (parent >= 0)
+    (void) close (parent);
+  if (is_task)
     {
       w->task_proc = proc;
       w->task_fd = fd;
@@ -216,7 +263,7 @@ waiting_poll (struct waiting *w, int64_t until, bool changes)
   struct pollfd gone[] = {
     { .fd = w->parent_fd, .events = POLLIN }, /* ppoll passes over an fd of -1 */
     { .fd = w->task_fd, .events = POLLIN },
-    { .fd = w->podman_fd, .events = 0 }, /* POLLHUP is told unasked */
+    { .fd = w->podman_fd, .events = POLLIN },
   };
   bool asks = w->parent_fd < 0 || (w->task_proc >= 0 && w->task_fd < 0);
   struct timespec rest = { 0 };

@@ -26,7 +26,7 @@
 struct waiting {
   pid_t parent;   /* who started the hook: the runtime */
   int parent_fd;  /* pidfd of it, or -1: then getppid(2) is asked each second */
-  int podman_fd;  /* copy of conmon's end of its socket to podman, or -1 */
+  int podman_fd;  /* can be read when podman is gone; or -1 */
   pid_t task;     /* of the Slurm task, to be watched in a longer sleep; or 0 */
   int task_fd;    /* pidfd of it, or -1 */
   int task_proc;  /* its directory in /proc, looked at each second, or -1 */
@@ -51,8 +51,8 @@ void waiting_stop (struct waiting *w);
 
 /* Watches podman, too, if that is who wants the container.  It is no ancestor of
  * the hook: the runtime's parent is conmon, which lives on when podman dies, as
- * the hook would.  But conmon has a socket to podman, as descriptor 3, of which
- * a copy tells the end (pidfd_getfd(2), Linux 5.6).  Called with the runtime's
+ * the hook would.  But conmon has a socket to podman, as descriptor 3, which
+ * tells of the end (pidfd_getfd(2), Linux 5.6).  Called with the runtime's
  * rights, before they are given up.  Cannot fail: without it, and where
  * anything looks different, podman is not watched. */
 void waiting_watch_podman (struct waiting *w);
