@@ -25,6 +25,15 @@
 
 #define PASSWD_LINE_MAX ((size_t) 1 << 20)
 
+/* No core dump, and no ptrace(2) by other processes of the user's. */
+static int
+identity_hide (struct failure *f)
+{
+  if (prctl (PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    return fail (f, EX_NOPERM, "cannot hide from other processes: %m");
+  return 0;
+}
+
 int
 identity_guard (struct failure *f)
 {
@@ -33,9 +42,19 @@ identity_guard (struct failure *f)
   if (getauxval (AT_SECURE) != 0)
     return fail (f, EX_NOPERM, "the hook must not be set-user-id, set-group-id or have file "
                                "capabilities");
-  if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl (PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+  if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
     return fail (f, EX_NOPERM, "cannot give up new privileges: %m");
-  return 0;
+  return identity_hide (f);
+}
+
+/* Real root's number in this user namespace, or OVERFLOW_ID.  The files of
+ * /proc that tell of the kernel are his, whoever has mounted it. */
+static uid_t
+identity_real_root (void)
+{
+  struct stat st;
+
+  return stat ("/proc/version", &st) == 0 ? st.st_uid : OVERFLOW_ID;
 }
 
 /* Translates ID by the mapping in the file MAP of /proc: TO_OUTSIDE, from this
@@ -76,6 +95,11 @@ identity_find_owner (struct identity *id, int namespace_fd, const uid_t *job_uid
     return fail (f, EX_NOPERM, "cannot tell who owns this user namespace: %m");
   if (id->uid == OVERFLOW_ID || !identity_map ("/proc/self/uid_map", true, id->uid, &outside))
     return fail (f, EX_NOPERM, "the owner of this user namespace has no number in it; "
+                               "run the hook in stage prestart or createRuntime");
+  /* A container of root's, in createContainer, with root's own uid mapped: it
+   * has a user, too, and root's files are not for him. */
+  if (id->uid == identity_real_root ())
+    return fail (f, EX_NOPERM, "this user namespace is root's, so its owner is not the user; "
                                "run the hook in stage prestart or createRuntime");
   id->in_namespace = true;
   id->gid = getegid ();
@@ -132,12 +156,19 @@ static int
 identity_search_file (uid_t uid, const char *path, struct passwd *entry, char *buffer,
                       struct failure *f)
 {
-  FILE *stream = fopen (path, "re");
+  /* O_NONBLOCK: a FIFO in its place must not hold the container up. */
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  FILE *stream = fd < 0 ? NULL : fdopen (fd, "r");
   struct passwd *found = NULL;
   int error;
 
   if (stream == NULL)
-    return fail (f, EX_CONFIG, "cannot open PASSWD_FILE %s: %m", path);
+    {
+      (void) fail (f, fd < 0 ? EX_CONFIG : EX_OSERR, "cannot open PASSWD_FILE %s: %m", path);
+      if (fd >= 0)
+        (void) close (fd);
+      return -1;
+    }
   do
     error = fgetpwent_r (stream, entry, buffer, PASSWD_LINE_MAX, &found);
   /* "+::::::" and the like are old NIS syntax, parsed as uid 0: no user. */
@@ -235,6 +266,8 @@ identity_verify (const struct identity *id, struct failure *f)
   uid_t r, e, s;
   gid_t rg, eg, sg;
 
+  if (prctl (PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
+    return fail (f, EX_NOPERM, "the user could trace the process");
   if (getresuid (&r, &e, &s) != 0 || getresgid (&rg, &eg, &sg) != 0
       || syscall (SYS_capget, &header, caps) != 0)
     return fail (f, EX_NOPERM, "cannot read the process's ids back: %m");
@@ -266,7 +299,9 @@ identity_become (const struct identity *id, struct failure *f)
     return fail (f, EX_NOPERM, "cannot become gid %u: %m", id->gid);
   if (setresuid (id->uid, id->uid, id->uid) != 0)
     return fail (f, EX_NOPERM, "cannot become uid %u: %m", id->uid);
-  if (identity_drop_capabilities (f) != 0)
+  /* Other ids have set that to fs.suid_dumpable, see prctl(2).  Who can trace
+   * the process has the descriptors and the memory that it got as root. */
+  if (identity_hide (f) != 0 || identity_drop_capabilities (f) != 0)
     return -1;
   return identity_verify (id, f);
 }

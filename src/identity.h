@@ -45,8 +45,8 @@ void identity_free (struct identity *id);
 int identity_name (struct identity *id, const char *passwd_file, struct failure *f);
 
 /* Becomes the user: groups, gid and uid (real, effective, saved), no
- * capabilities in any set, no new privileges; reads all of it back and tries
- * to return.  EX_NOPERM if any of it fails: then the process must end. */
+ * capabilities in any set, and still not to be traced; reads all of it back and
+ * tries to return.  EX_NOPERM if any of it fails: then the process must end. */
 int identity_become (const struct identity *id, struct failure *f);
 
 /* Shrinks what the process can do before it knows whom to become: no new

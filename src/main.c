@@ -265,7 +265,7 @@ hook_run (struct hook *h, struct failure *f)
 {
   struct failure absent;
 
-  if (identity_guard (f) != 0 || container_read (&h->container, STDIN_FILENO, f) != 0)
+  if (container_read (&h->container, STDIN_FILENO, f) != 0)
     return -1;
   int settled = config_settle (&h->config, container_annotation (&h->container, ANNOTATION_TIMEOUT),
                                container_annotation (&h->container, ANNOTATION_LOG_LEVEL), f);
@@ -312,9 +312,12 @@ main (int argc, char **argv)
 
   if (process_prepare () != 0)
     return EX_OSERR;
-  result = config_read (&h.config, argc, argv, &f);
+  result = identity_guard (&f);
+  if (result == 0)
+    result = config_read (&h.config, argc, argv, &f);
   if (result == 0 && h.config.mode != CONFIG_HOOK)
     return main_command (&h.config);
+  (void) unsetenv ("TZ"); /* syslog(3) would open what it names */
   hook_name_host (&h);
   process_leave_directory ();
   waiting_start (&h.waiting);

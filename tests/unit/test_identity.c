@@ -220,8 +220,10 @@ START_TEST (becomes_root_without_rights)
 {
   const struct identity user = a_user (0, 0);
 
+  ck_assert_int_eq (prctl (PR_SET_DUMPABLE, 1, 0, 0, 0), 0);
   assert_works (identity_become (&user, &f));
   assert_is (0, 0);
+  ck_assert_int_eq (prctl (PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
   ck_assert_str_eq (process_status ("CapBnd"), NO_CAPABILITIES);
   ck_assert_int_ne (setuid (SOMEBODY), 0);
 }
@@ -252,6 +254,7 @@ static const struct
   { SYS_setresgid, 0, SOMEBODY, "did not become uid 54321, gid 54321" },
   { SYS_setresuid, EAGAIN, SOMEBODY, "cannot become uid 54321" },
   { SYS_setresuid, 0, SOMEBODY, "did not become uid 54321, gid 54321" },
+  { SYS_prctl, EPERM, SOMEBODY, "cannot hide" },
   { SYS_capset, EPERM, SOMEBODY, "cannot give up capabilities" },
   { SYS_capset, 0, 0, "still has capabilities" },
   { SYS_capget, EPERM, SOMEBODY, "read the process's ids back" },
@@ -400,6 +403,19 @@ START_TEST (refuses_an_owner_without_a_number)
 
   unit_enter_namespace (&maps);
   assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "no number");
+  unit_assert_match (f.text, "prestart or createRuntime");
+}
+END_TEST
+
+/* A rootful container in whose namespace real root has a number: what it is
+ * the owner of is not its user's. */
+START_TEST (refuses_root_as_the_owner)
+{
+  static const char *const maps[] = { "0 0 65536\n", "0 1000 1\n1 0 1000\n" };
+  const struct unit_maps of_root = { maps[_i], maps[_i], true, 0 };
+
+  unit_enter_namespace (&of_root);
+  assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "is root's");
   unit_assert_match (f.text, "prestart or createRuntime");
 }
 END_TEST
@@ -557,6 +573,21 @@ START_TEST (reads_passwd_files)
 }
 END_TEST
 
+/* Neither one that nobody writes to nor one that is written to never holds it
+ * up. */
+START_TEST (does_not_wait_for_a_fifo)
+{
+  const char *fifo = unit_path ("fifo");
+
+  id = (struct identity){ .uid = SOMEBODY, .host_uid = SOMEBODY };
+  ck_assert_int_eq (mkfifo (fifo, 0600), 0);
+  assert_refused (identity_name (&id, fifo, &f), EX_NOUSER, "uid 54321");
+  int fd = open (fifo, O_RDWR | O_CLOEXEC);
+  ck_assert_int_ge (fd, 0);
+  assert_refused (identity_name (&id, fifo, &f), EX_CONFIG, "temporarily unavailable");
+}
+END_TEST
+
 /* Root is nobody special, and not who the syntax of NIS seems to name. */
 START_TEST (finds_root)
 {
@@ -676,6 +707,7 @@ add_namespace_tests (Suite *suite)
   unit_add_if (tcase, says_when_the_owner_cannot_be_told, allowed, why_not);
   unit_add_if (tcase, takes_the_owners_gid_with_keep_id, root, why);
   unit_add_loop_if (tcase, refuses_an_owner_without_a_number, 0, 2, root, why);
+  unit_add_loop_if (tcase, refuses_root_as_the_owner, 0, 2, root, why);
   unit_add_loop_if (tcase, takes_the_gid_of_the_entry, 0, 3, root, why);
 }
 
@@ -689,6 +721,7 @@ add_name_tests (Suite *suite)
   tcase_add_test (tcase, reads_long_lines);
   tcase_add_loop_test (tcase, limits_the_name, 0, 2);
   tcase_add_test (tcase, refuses_a_file_that_cannot_be_read);
+  tcase_add_test (tcase, does_not_wait_for_a_fifo);
   unit_add_if (tcase, asks_the_node_for_others, getpwuid (0) != NULL, "this node knows no root");
 }
 
