@@ -2,8 +2,21 @@
 #include "failure.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Whether the three bytes at TEXT, UTF-8, are a character that breaks the line
+ * or turns the direction of what follows: U+2028 to U+202E, U+200E, U+200F, and
+ * U+2066 to U+2069. */
+static bool
+text_misleads (const unsigned char *text)
+{
+  if (text[0] != 0xe2)
+    return false;
+  return (text[1] == 0x80 && ((text[2] >= 0xa8 && text[2] <= 0xae) || (text[2] | 1) == 0x8f))
+         || (text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9);
+}
 
 /* The length of the UTF-8 character at TEXT, or 0 if it is none that may be
  * shown: a control character, or no UTF-8. */
@@ -24,7 +37,7 @@ text_character (const unsigned char *text)
   for (size_t i = 1; i < length; i++)
     if ((text[i] & 0xc0) != 0x80) /* a NUL, too */
       return 0;
-  return length;
+  return length == 3 && text_misleads (text) ? 0 : length;
 }
 
 char *

@@ -41,8 +41,8 @@ int fail (struct failure *f, int status, const char *format, ...)
 void fail_prefix (struct failure *f, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 
-/* Replaces control characters in TEXT, and what is not UTF-8, by '?', in place;
- * returns TEXT. */
+/* Replaces control characters in TEXT, those that break lines or turn the
+ * direction of text, and what is not UTF-8, by '?', in place; returns TEXT. */
 char *text_clean (char *text);
 
 #endif

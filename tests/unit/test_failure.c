@@ -62,6 +62,13 @@ static const struct
   { "\xed\xa0\x80|", "???|" },     /* a surrogate */
   { "\xf4\x90\x80\x80|", "????|" }, /* above U+10FFFF */
   { "\xff\xfe|", "??|" },
+  { "\xe2\x80\xa8\xe2\x80\xa9|", "??????|" }, /* U+2028 and 2029 break lines */
+  { "\xe2\x80\xaa\xe2\x80\xae|", "??????|" }, /* U+202A to 202E turn text */
+  { "\xe2\x81\xa6\xe2\x81\xa9|", "??????|" }, /* so do U+2066 to 2069 */
+  { "\xe2\x80\x8e\xe2\x80\x8f|", "??????|" }, /* and U+200E and 200F */
+  { "\xe2\x80\xa7\xe2\x80\xaf|", "\xe2\x80\xa7\xe2\x80\xaf|" },
+  { "\xe2\x81\xa5\xe2\x81\xaa|", "\xe2\x81\xa5\xe2\x81\xaa|" },
+  { "\xe2\x80\x8d\xe2\x80\x90|", "\xe2\x80\x8d\xe2\x80\x90|" },
   { "\xc3", "?" },               /* cut off */
   { "\xe2\x82", "??" },
   { "\xf0\x9f\x98", "???" },
