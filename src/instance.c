@@ -25,6 +25,7 @@
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
+#define RESOLVE_OWN_NO_XDEV 0x01
 #define RESOLVE_OWN_NO_SYMLINKS 0x04
 #define RESOLVE_OWN_BENEATH 0x08
 
@@ -56,19 +57,30 @@ instance_rank (const char *name, uint32_t count)
   return strcmp (name, canonical) == 0 ? (int64_t) rank : -1;
 }
 
-/* Opens KEY/arrival with no link followed on the way. */
+/* Opens the directory PATH below DIRFD with no link followed on the way; -1 with
+ * ENOSYS also where it is refused to all. */
 static int
-instance_open_arrival (int parent, const char *key)
+instance_open_below (int dirfd, const char *path, uint64_t resolve)
 {
   const struct
   {
     uint64_t flags, mode, resolve;
-  } how = { OPEN_DIRECTORY, 0, RESOLVE_OWN_NO_SYMLINKS | RESOLVE_OWN_BENEATH };
+  } how = { OPEN_DIRECTORY, 0, resolve | RESOLVE_OWN_NO_SYMLINKS | RESOLVE_OWN_BENEATH };
+  int fd = (int) syscall (SYS_openat2, dirfd, path, &how, sizeof how);
+
+  if (fd < 0 && (errno == EPERM || errno == EAGAIN))
+    errno = ENOSYS;
+  return fd;
+}
+
+static int
+instance_open_arrival (int parent, const char *key)
+{
   char path[256];
 
   (void) snprintf (path, sizeof path, "%s/arrival", key);
-  int fd = (int) syscall (SYS_openat2, parent, path, &how, sizeof how);
-  if (fd >= 0 || (errno != ENOSYS && errno != EPERM && errno != EAGAIN))
+  int fd = instance_open_below (parent, path, 0);
+  if (fd >= 0 || errno != ENOSYS)
     return fd;
   int top = openat (parent, key, OPEN_DIRECTORY);
   if (top < 0)
@@ -658,7 +670,10 @@ instance_remove_entry (int dirfd, const char *name, int depth)
 {
   if (unlinkat (dirfd, name, 0) == 0 || errno != EISDIR || depth >= REMOVE_DEPTH)
     return;
-  int fd = openat (dirfd, name, OPEN_DIRECTORY);
+  /* What is mounted there is not a part of it. */
+  int fd = instance_open_below (dirfd, name, RESOLVE_OWN_NO_XDEV);
+  if (fd < 0 && errno == ENOSYS)
+    fd = openat (dirfd, name, OPEN_DIRECTORY);
   if (fd >= 0)
     {
       instance_empty (fd, "", depth + 1);
