@@ -250,8 +250,7 @@ identity_drop_capabilities (struct failure *f)
   struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
   struct __user_cap_data_struct none[2] = { { 0 } };
 
-  /* Kernels before 4.3 have no ambient set to clear. */
-  (void) prctl (PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  /* The ambient set loses what is not in these, capabilities(7). */
   if (syscall (SYS_capset, &header, none) != 0)
     return fail (f, EX_NOPERM, "cannot give up capabilities: %m");
   return 0;

@@ -47,6 +47,32 @@ START_TEST (closes_it_on_old_kernels)
   ck_assert_int_eq (unit_child (look_at_descriptors, &refused), 0);
 }
 END_TEST
+
+/* As many as there may be: nothing more can be opened. */
+static int
+look_at_full_table (const void *unused)
+{
+  const struct rlimit few = { 20, 20 };
+
+  (void) unused;
+  unit_refuse (SYS_close_range, ENOSYS);
+  if (setrlimit (RLIMIT_NOFILE, &few) != 0)
+    return 1;
+  while (dup (STDERR_FILENO) >= 0)
+    ;
+  if (process_prepare () != 0)
+    return 2;
+  for (int fd = STDERR_FILENO + 1; fd < 20; fd++)
+    if (fcntl (fd, F_GETFD) >= 0)
+      return 3;
+  return 0;
+}
+
+START_TEST (closes_a_full_table_on_old_kernels)
+{
+  ck_assert_int_eq (unit_child (look_at_full_table, NULL), 0);
+}
+END_TEST
 #endif
 
 static int
@@ -212,6 +238,7 @@ main (void)
   tcase_add_test (tcase, closes_what_was_inherited);
 #ifdef SYS_close_range
   tcase_add_test (tcase, closes_it_on_old_kernels);
+  tcase_add_test (tcase, closes_a_full_table_on_old_kernels);
 #endif
   tcase_add_test (tcase, opens_standard_descriptors);
   tcase_add_test (tcase, keeps_standard_descriptors);
