@@ -141,12 +141,15 @@ check_when (const char *file, json_object *json)
   json_object *when = member_of (json, "when", json_type_object);
   json_object *version = member_of (json, "version", json_type_string);
   json_object *annotations = member_of (when, "annotations", json_type_object);
+  json_object *always = member_of (when, "always", json_type_boolean);
 
   if (version == NULL || strcmp (json_object_get_string (version), "1.0.0") != 0)
     say (ERROR, "%s: \"version\" is not \"1.0.0\": breaks every podman run on this node", file);
   if (when == NULL || json_object_object_length (when) == 0)
     say (ERROR, "%s: \"when\" is missing or empty: the hook never runs", file);
-  else if (member_of (when, "always", json_type_boolean) != NULL)
+  else if (always != NULL && !json_object_get_boolean (always))
+    say (WARNING, "%s: \"when\" has \"always\": false: the hook is switched off on this node", file);
+  else if (always != NULL)
     say (WARNING, "%s: \"when\" has \"always\": the hook runs in every container of this node", file);
   else if (annotations == NULL)
     say (WARNING, "%s: \"when\" has no \"annotations\": users cannot ask for the hook", file);

@@ -17,6 +17,10 @@
 
 #define INPUT_MAX ((size_t) 64 << 20)
 
+#ifndef JSON_TOKENER_VALIDATE_UTF8 /* json-c 0.14 has it */
+#define JSON_TOKENER_VALIDATE_UTF8 0
+#endif
+
 static struct json_object *
 read_json (void)
 {
@@ -31,7 +35,7 @@ read_json (void)
   text[n] = '\0';
   json_tokener_set_flags (tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
   json = json_tokener_parse_ex (tokener, text, (int) n);
-  size_t end = json_tokener_get_parse_end (tokener);
+  size_t end = (size_t) tokener->char_offset;
   if (json == NULL || end + strspn (text + end, " \t\r\n") != n)
     {
       (void) fprintf (stderr, "not JSON at byte %zu: %s\n", end,
