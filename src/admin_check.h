@@ -9,7 +9,8 @@
 
 /* Checks the hook JSON files that CONFIG names, or the installed one, and what
  * they say; prints a line for each finding, with the remedy.  Returns the exit
- * status: 0 if all is well or there are only warnings, else EX_CONFIG. */
+ * status, by the worst of them: 0, ADMIN_CHECK_WARNED, or EX_CONFIG. */
+#define ADMIN_CHECK_WARNED 1
 int admin_check (const struct config *config);
 
 #endif

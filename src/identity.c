@@ -221,6 +221,7 @@ identity_name (struct identity *id, const char *passwd_file, struct failure *f)
   else if (in_file == 0)
     {
       int error = getpwuid_r (id->host_uid, &entry, buffer, PASSWD_LINE_MAX, &found);
+      id->by_nss = found != NULL;
       if (found != NULL)
         result = identity_set_name (id, found, f);
       else

@@ -25,6 +25,7 @@ struct identity {
   bool host_hidden;  /* in one that does not tell the uid of the host */
   uid_t host_uid;  /* as the host, and the passwd file, number it */
   char name[256];  /* the user's, after identity_name() */
+  bool by_nss;     /* it was not in PASSWD_FILE, but getpwuid_r(3) knows it */
 };
 
 /* Finds out whom to become.  JOB_UID points to SLURM_JOB_UID, or is NULL: it

@@ -282,10 +282,12 @@ instance_depart (const struct instance *in, uint32_t rank)
 int
 instance_touch (const struct instance *in, uint32_t rank)
 {
+  /* The other time goes on telling when the member came. */
+  const struct timespec now[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
   char name[INSTANCE_NAME_MAX];
 
   instance_name (name, rank);
-  return utimensat (in->arrival, name, NULL, AT_SYMLINK_NOFOLLOW);
+  return utimensat (in->arrival, name, now, AT_SYMLINK_NOFOLLOW);
 }
 
 void
@@ -477,29 +479,59 @@ instance_began (const struct instance *in, int64_t *time)
   return instance_time_of (in, "../ntasks", time);
 }
 
-bool
-instance_is_local (int dirfd)
+const char *
+instance_file_system (int dirfd, bool *local)
 {
-  /* linux/magic.h, and those of xfs, zfs and bcachefs from their sources. */
-  static const uint32_t local[] = {
-    0xef53,     /* ext2, ext3, ext4 */
-    0x58465342, /* xfs */
-    0x9123683e, /* btrfs */
-    0x01021994, /* tmpfs */
-    0x858458f6, /* ramfs */
-    0xf2f52010, /* f2fs */
-    0x2fc12fc1, /* zfs */
-    0xca451a4e, /* bcachefs */
-    0x794c7630, /* overlay: its layers belong to one kernel */
+  /* linux/magic.h, and for the others their own sources. */
+  static const struct
+  {
+    uint32_t magic;
+    bool local; /* only one kernel changes it */
+    const char *name;
+  } known[] = {
+    { 0xef53, true, "ext4" }, /* and ext2, ext3 */
+    { 0x58465342, true, "XFS" },
+    { 0x9123683e, true, "Btrfs" },
+    { 0x01021994, true, "tmpfs" },
+    { 0x858458f6, true, "ramfs" },
+    { 0xf2f52010, true, "F2FS" },
+    { 0x2fc12fc1, true, "ZFS" },
+    { 0xca451a4e, true, "bcachefs" },
+    { 0x794c7630, true, "overlay" }, /* its layers belong to one kernel */
+    { 0x6969, false, "NFS" },
+    { 0x0bd00bd0, false, "Lustre" },
+    { 0x47504653, false, "GPFS (Storage Scale)" },
+    { 0x19830326, false, "BeeGFS" },
+    { 0x00c36400, false, "CephFS" },
+    { 0xff534d42, false, "SMB" },
+    { 0xfe534d42, false, "SMB" },
+    { 0x01021997, false, "9p" },
+    { 0x5346414f, false, "AFS" },
+    { 0x7461636f, false, "OCFS2" },
+    { 0x01161970, false, "GFS2" },
+    { 0xaad7aaea, false, "PanFS" },
   };
   struct statfs st;
 
+  *local = false;
   if (fstatfs (dirfd, &st) != 0)
-    return false;
-  for (size_t i = 0; i < sizeof local / sizeof *local; i++)
-    if ((uint32_t) st.f_type == local[i])
-      return true;
-  return false;
+    return NULL;
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if ((uint32_t) st.f_type == known[i].magic)
+      {
+        *local = known[i].local;
+        return known[i].name;
+      }
+  return NULL;
+}
+
+bool
+instance_is_local (int dirfd)
+{
+  bool local;
+
+  (void) instance_file_system (dirfd, &local);
+  return local;
 }
 
 int64_t

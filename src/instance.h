@@ -142,8 +142,9 @@ bool instance_find_gone (const struct instance *in, char name[256]);
  * afterwards. */
 int instance_remove (int parent, const char *name);
 
-/* Whether the directory DIRFD is on a file system that only this kernel
- * changes. */
+/* The name of the file system that the directory DIRFD is on, NULL if it is not
+ * known here; and whether only this kernel changes it. */
+const char *instance_file_system (int dirfd, bool *local);
 bool instance_is_local (int dirfd);
 
 /* The time of the server that has DIRFD, by touching it, in nanoseconds since

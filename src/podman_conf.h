@@ -11,10 +11,10 @@
 #define PODMAN_CONF_MAX 8
 #define PODMAN_CONF_DEFAULT "/usr/share/containers/oci/hooks.d"
 
-/* Puts the directories of "hooks_dir" into DIRS and returns how many there are:
+/* Puts the directories of "hooks_dir" into NAMES and returns how many there are:
  * those of the last file that has it, as podman reads them (/usr/share,
  * /etc, containers.conf.d, and the caller's own), or podman's default.  *SOURCE
  * gets the name of that file, or "podman's default"; static. */
-size_t podman_conf_hooks_dirs (char dirs[PODMAN_CONF_MAX][PATH_MAX], const char **source);
+size_t podman_conf_hooks_dirs (char names[PODMAN_CONF_MAX][PATH_MAX], const char **source);
 
 #endif

@@ -102,6 +102,15 @@ static const struct
   { "[engine]\nhooks_dir = [\"/a\"]", "/a" },
   { "[engine]\r\nhooks_dir = [\"/a\"]\r\n", "/a" },
   { "[containers]\nenv = []\n[engine]\nhooks_dir = [\"/a\"]\n[network]\n", "/a" },
+  /* All of these podman 4.3 takes. */
+  { "engine.hooks_dir = [\"/a\"]\n", "/a" },
+  { "\"engine\" . 'hooks_dir' = [\"/a\"]\n[network]\n", "/a" },
+  { "[ engine ]\n\"hooks_dir\" = [\"/a\"]\n", "/a" },
+  { "[Engine]\nHooks_Dir = [\"/a\"]\n", "/a" },
+  /* And newer ones this. */
+  { "[engine]\nhooks_dir = [\"/a\", {append=true}]\n", DEFAULT " /a" },
+  { "[engine]\nhooks_dir = [\"/a\",\n  {append = true},\n]\n", DEFAULT " /a" },
+  { "[engine]\nhooks_dir = [\"/a\", {append=false}]\n", "/a" },
   /* None of these says anything of it. */
   { "", DEFAULT },
   { "[engine]\n", DEFAULT },
@@ -110,6 +119,8 @@ static const struct
   { "[engine]\nhooks_dirs = [\"/a\"]\n", DEFAULT },
   { "[engine]\nother_hooks_dir = [\"/a\"]\n", DEFAULT },
   { "[containers]\nhooks_dir = [\"/a\"]\n", DEFAULT },
+  { "[containers]\nengine.hooks_dir = [\"/a\"]\n", DEFAULT },
+  { "engine.hooks_dir2 = [\"/a\"]\n", DEFAULT },
   { "[engine]\n[engine.runtimes]\nhooks_dir = [\"/a\"]\n", DEFAULT },
 };
 
@@ -206,6 +217,12 @@ START_TEST (asks_the_environment)
   conf (HOME "/.config/containers/containers.conf", IN ("/home"));
   conf (HOME "/xdg/containers/containers.conf", IN ("/xdg"));
   conf (HOME "/only.conf", IN ("/only"));
+  ck_assert_str_eq (hooks_dirs (), "/home");
+  /* As podman does, and only without it what the passwd file says. */
+  conf (HOME "/moved/.config/containers/containers.conf", IN ("/moved"));
+  ck_assert_int_eq (setenv ("HOME", HOME "/moved", 1), 0);
+  ck_assert_str_eq (hooks_dirs (), "/moved");
+  ck_assert_int_eq (unsetenv ("HOME"), 0);
   ck_assert_str_eq (hooks_dirs (), "/home");
   ck_assert_int_eq (setenv ("XDG_CONFIG_HOME", HOME "/xdg", 1), 0);
   ck_assert_str_eq (hooks_dirs (), "/xdg");
