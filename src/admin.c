@@ -24,8 +24,9 @@
 
 #define PASSWD_LINE_MAX ((size_t) 1 << 20)
 
-/* How long to wait for what a user's process has to say, in seconds. */
+/* How long a user's process may say nothing, in seconds. */
 #define ANSWER_MAX 30
+#define ANSWER_MAX_TEXT "30"
 
 /* The longest age, in seconds: as nanoseconds it must fit into 63 bits. */
 #define AGE_MAX INT64_C (8640000000)
@@ -38,6 +39,19 @@ admin_add_text (json_object *object, const char *key, const char *text)
   json_object_object_add (object, key,
                           json_object_new_string (copy == NULL ? "?" : text_clean (copy)));
   free (copy);
+}
+
+void
+admin_print_age (FILE *out, int64_t seconds)
+{
+  if (seconds < 120)
+    (void) fprintf (out, "%lld s", (long long) (seconds > 0 ? seconds : 0));
+  else if (seconds < 7200)
+    (void) fprintf (out, "%lld min", (long long) seconds / 60);
+  else if (seconds < 172800)
+    (void) fprintf (out, "%lld h", (long long) seconds / 3600);
+  else
+    (void) fprintf (out, "%lld d", (long long) seconds / 86400);
 }
 
 bool
@@ -66,132 +80,190 @@ admin_find_user (const struct config *config, const char *name, struct identity 
   return found != NULL;
 }
 
+void
+admin_tell (struct admin_answer *answer, json_object *object)
+{
+  if (answer->stream == NULL)
+    {
+      (void) json_object_array_add (answer->found, object);
+      return;
+    }
+  /* At once: it shows that this process is at work. */
+  (void) fputs (json_object_to_json_string_ext (object, JSON_C_TO_STRING_PLAIN), answer->stream);
+  (void) fflush (answer->stream);
+  json_object_put (object);
+}
+
+static void
+admin_add_problem (struct admin_answer *answer, int status, const char *name, const char *text)
+{
+  char line[1200];
+
+  (void) snprintf (line, sizeof line, "user %s: %s", name, text);
+  (void) json_object_array_add (answer->problems, json_object_new_string (text_clean (line)));
+  answer->worst = status;
+}
+
+void
+admin_print_problems (const struct admin_answer *answer)
+{
+  for (size_t i = 0; i < (size_t) json_object_array_length (answer->problems); i++)
+    log_message (LOG_WARNING, "%s",
+                 json_object_get_string (json_object_array_get_idx (answer->problems, i)));
+}
+
+void
+admin_free (struct admin_answer *answer)
+{
+  json_object_put (answer->found);
+  json_object_put (answer->problems);
+  *answer = (struct admin_answer){ 0 };
+}
+
 /* The work itself, as the user. */
-static json_object *
+static int
 admin_work_here (const struct config *config, admin_work *work, const struct identity *user,
-                 struct failure *f)
+                 struct admin_answer *answer, struct failure *f)
 {
   char where[4096];
   int dirfd = syncdir_find (config->base_dir, user, f);
 
   if (dirfd < 0)
-    return f->status == 0 ? json_object_new_array () : NULL;
+    return f->status == 0 ? 0 : -1;
   (void) snprintf (where, sizeof where, "%s/%s/" SYNCDIR_PATH, config->base_dir, user->name);
-  json_object *array = work (config, dirfd, where, user, f);
+  int result = work (config, dirfd, where, user, answer, f);
   (void) close (dirfd);
-  return array;
+  return result;
 }
 
-/* In a child: becomes the user, works, and writes the array to FD. */
-static int
+/* In a child: becomes the user, works, and writes JSON objects to FD, one
+ * after another: what is found, and last, should it fail, why. */
+static void
 admin_child (const struct config *config, admin_work *work, const struct identity *user, int fd)
 {
+  struct admin_answer answer = { .stream = fdopen (fd, "w") };
   struct failure f = { 0 };
-  json_object *array = NULL;
-  FILE *stream = fdopen (fd, "w");
 
-  if (stream == NULL)
-    return EX_OSERR;
-  if (identity_become (user, &f) == 0)
-    array = admin_work_here (config, work, user, &f);
-  if (array == NULL)
+  if (answer.stream == NULL)
+    return;
+  if (identity_become (user, &f) != 0 || admin_work_here (config, work, user, &answer, &f) != 0)
     {
-      log_message (LOG_WARNING, "user %s: %s", user->name, f.text);
-      (void) fclose (stream);
-      return f.status;
+      json_object *failure = json_object_new_object ();
+      json_object_object_add (failure, "failed", json_object_new_int (f.status));
+      admin_add_text (failure, "text", f.text);
+      admin_tell (&answer, failure);
     }
-  (void) fputs (json_object_to_json_string_ext (array, JSON_C_TO_STRING_PLAIN), stream);
-  json_object_put (array);
-  return fclose (stream) == 0 ? EX_OK : EX_IOERR;
+  admin_tell (&answer, json_object_new_object ()); /* this was all */
 }
 
-/* Reads what the child writes to FD, for ANSWER_MAX seconds.  NULL if that is
- * no JSON array, or not all of one by then. */
-static json_object *
-admin_read_answer (int fd)
+/* One object of a user's process; returns whether it is the last. */
+static bool
+admin_take (struct admin_answer *answer, json_object *object, const char *name)
+{
+  json_object *failed = NULL, *text = NULL;
+  bool last = json_object_is_type (object, json_type_object)
+              && json_object_object_length (object) == 0;
+
+  if (json_object_object_get_ex (object, "failed", &failed)
+      && json_object_object_get_ex (object, "text", &text))
+    admin_add_problem (answer, json_object_get_int (failed), name, json_object_get_string (text));
+  if (last || failed != NULL)
+    json_object_put (object);
+  else
+    admin_tell (answer, object);
+  return last;
+}
+
+/* Takes the objects that are complete in TEXT, LENGTH bytes long.  Returns
+ * whether the last one was among them; or, in *BROKEN, that it is no JSON. */
+static bool
+admin_parse (struct admin_answer *answer, json_tokener *tokener, const char *text, size_t length,
+             const char *name, bool *broken)
+{
+  bool last = false;
+
+  for (size_t at = 0; at < length && !last && !*broken;)
+    {
+      json_object *object = json_tokener_parse_ex (tokener, text + at, (int) (length - at));
+      if (object == NULL)
+        {
+          *broken = json_tokener_get_error (tokener) != json_tokener_continue;
+          break;
+        }
+      at += (size_t) tokener->char_offset;
+      last = admin_take (answer, object, name);
+    }
+  return last;
+}
+
+/* Reads what the child writes to FD.  Returns NULL when it has said that this
+ * is all, else why not. */
+static const char *
+admin_read_answer (struct admin_answer *answer, int fd, const char *name)
 {
   json_tokener *tokener = json_tokener_new ();
-  const int64_t until = waiting_now () + ANSWER_MAX * SECOND;
-  json_object *array = NULL;
+  const char *problem = tokener == NULL ? "no memory" : NULL;
+  bool all = false, broken = false;
   char text[4096];
 
-  while (tokener != NULL && array == NULL)
+  while (!all && problem == NULL)
     {
-      struct pollfd answer = { .fd = fd, .events = POLLIN };
-      int64_t rest = until - waiting_now ();
-      if (rest <= 0 || poll (&answer, 1, (int) (rest / MILLISECOND) + 1) <= 0)
-        break;
-      ssize_t n = read (fd, text, sizeof text);
-      if (n <= 0)
-        break;
-      array = json_tokener_parse_ex (tokener, text, (int) n);
-      if (array == NULL && json_tokener_get_error (tokener) != json_tokener_continue)
-        break;
+      struct pollfd input = { .fd = fd, .events = POLLIN };
+      if (poll (&input, 1, ANSWER_MAX * 1000) <= 0)
+        problem = "no answer within " ANSWER_MAX_TEXT " s";
+      ssize_t n = problem == NULL ? read (fd, text, sizeof text) : -1;
+      if (n > 0)
+        all = admin_parse (answer, tokener, text, (size_t) n, name, &broken);
+      if (problem == NULL && (n <= 0 || broken))
+        problem = "the process that looked was ended";
     }
   if (tokener != NULL)
     json_tokener_free (tokener);
-  if (json_object_is_type (array, json_type_array))
-    return array;
-  json_object_put (array);
-  return NULL;
+  return problem;
 }
 
-/* Ends the child PID, which has ANSWERED, or not in time; returns its status. */
-static int
-admin_end_child (pid_t pid, bool answered, const char *name)
+static void
+admin_end_child (pid_t pid)
 {
-  siginfo_t info = { 0 };
-  int status = 0;
+  const struct timespec moment = { .tv_nsec = 10000000 };
 
-  /* Without an answer it gets a moment to say why, and to end by itself. */
-  for (int i = 0; !answered && i < 100 && info.si_pid == 0; i++)
-    {
-      const struct timespec moment = { .tv_nsec = 10000000 };
-      (void) nanosleep (&moment, NULL);
-      (void) waitid (P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT);
-    }
-  if (info.si_pid == 0)
-    (void) kill (pid, SIGKILL);
-  (void) waitpid (pid, &status, 0);
-  if (answered)
-    return EX_OK;
-  if (WIFEXITED (status) && WEXITSTATUS (status) != EX_OK)
-    return WEXITSTATUS (status); /* it has said why */
-  log_message (LOG_WARNING, "user %s: no answer within %d s", name, ANSWER_MAX);
-  return EX_IOERR;
+  (void) kill (pid, SIGKILL);
+  /* A file server that is dead may keep it from ending. */
+  for (int i = 0; i < 100 && waitpid (pid, NULL, WNOHANG) == 0; i++)
+    (void) nanosleep (&moment, NULL);
 }
 
-/* Does the work in a child, and moves what it says to the end of ALL.  Returns
- * its status. */
-static int
+/* Does the work in a child, which becomes the user. */
+static void
 admin_as_user (const struct config *config, admin_work *work, const struct identity *user,
-               json_object *all)
+               struct admin_answer *answer)
 {
   int fds[2];
 
-  if (pipe (fds) != 0)
-    return EX_OSERR;
   (void) fflush (NULL);
-  pid_t pid = fork ();
+  pid_t pid = pipe (fds) != 0 ? -1 : fork ();
+  if (pid < 0)
+    {
+      admin_add_problem (answer, EX_OSERR, user->name, strerror (errno));
+      return;
+    }
   if (pid == 0)
     {
       (void) close (fds[0]);
-      _exit (admin_child (config, work, user, fds[1]));
+      admin_child (config, work, user, fds[1]);
+      _exit (0);
     }
   (void) close (fds[1]);
-  json_object *array = pid < 0 ? NULL : admin_read_answer (fds[0]);
+  const char *problem = admin_read_answer (answer, fds[0], user->name);
   (void) close (fds[0]);
-  size_t count = array == NULL ? 0 : (size_t) json_object_array_length (array);
-  for (size_t i = 0; i < count; i++)
-    (void) json_object_array_add (all, json_object_get (json_object_array_get_idx (array, i)));
-  int status = pid < 0 ? EX_OSERR : admin_end_child (pid, array != NULL, user->name);
-  json_object_put (array);
-  return status;
+  admin_end_child (pid);
+  if (problem != NULL)
+    admin_add_problem (answer, EX_IOERR, user->name, problem);
 }
 
 /* As root: everybody who has a directory in BASE_DIR. */
 static int
-admin_all_users (const struct config *config, admin_work *work, json_object *all, int *worst,
+admin_all_users (const struct config *config, admin_work *work, struct admin_answer *answer,
                  struct failure *f)
 {
   DIR *dir = opendir (config->base_dir);
@@ -201,61 +273,48 @@ admin_all_users (const struct config *config, admin_work *work, json_object *all
   if (dir == NULL)
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m", config->base_dir);
   while ((entry = readdir (dir)) != NULL)
-    if (entry->d_name[0] != '.' && admin_find_user (config, entry->d_name, &user))
-      {
-        int status = admin_as_user (config, work, &user, all);
-        if (status != EX_OK)
-          *worst = status;
-      }
+    if (entry->d_name[0] != '.' && entry->d_type != DT_REG
+        && admin_find_user (config, entry->d_name, &user))
+      admin_as_user (config, work, &user, answer);
   (void) closedir (dir);
   return 0;
 }
 
 /* As an ordinary user: only himself, as the hook would find him. */
-static json_object *
-admin_myself (const struct config *config, admin_work *work, struct failure *f)
+static int
+admin_myself (const struct config *config, admin_work *work, struct admin_answer *answer,
+              struct failure *f)
 {
   struct identity user = { .uid = geteuid (), .gid = getegid (), .host_uid = geteuid () };
 
   if (config->user != NULL && !admin_find_user (config, config->user, &user))
-    {
-      (void) fail (f, EX_NOUSER, "user %s is not known", config->user);
-      return NULL;
-    }
+    return fail (f, EX_NOUSER, "user %s is not known", config->user);
   if (user.uid != geteuid ())
-    {
-      (void) fail (f, EX_NOPERM, "only root can do this for another user");
-      return NULL;
-    }
+    return fail (f, EX_NOPERM, "only root can do this for another user");
   if (user.name[0] == '\0'
       && identity_name (&user, config->passwd_file != NULL ? config->passwd_file : "/etc/passwd", f) != 0)
-    return NULL;
-  return admin_work_here (config, work, &user, f);
+    return -1;
+  return admin_work_here (config, work, &user, answer, f);
 }
 
-json_object *
-admin_each_user (const struct config *config, admin_work *work, int *worst, struct failure *f)
+int
+admin_each_user (const struct config *config, admin_work *work, struct admin_answer *answer,
+                 struct failure *f)
 {
-  json_object *all;
   struct identity user;
-  int result = 0;
 
-  *worst = EX_OK;
+  *answer = (struct admin_answer){ .found = json_object_new_array (),
+                                   .problems = json_object_new_array () };
+  if (answer->found == NULL || answer->problems == NULL)
+    return fail (f, EX_OSERR, "no memory");
   if (geteuid () != 0)
-    return admin_myself (config, work, f);
-  all = json_object_new_array ();
-  if (all == NULL)
-    result = fail (f, EX_OSERR, "no memory");
-  else if (config->user == NULL)
-    result = admin_all_users (config, work, all, worst, f);
-  else if (admin_find_user (config, config->user, &user))
-    *worst = admin_as_user (config, work, &user, all);
-  else
-    result = fail (f, EX_NOUSER, "user %s is not known", config->user);
-  if (result == 0)
-    return all;
-  json_object_put (all);
-  return NULL;
+    return admin_myself (config, work, answer, f);
+  if (config->user == NULL)
+    return admin_all_users (config, work, answer, f);
+  if (!admin_find_user (config, config->user, &user))
+    return fail (f, EX_NOUSER, "user %s is not known", config->user);
+  admin_as_user (config, work, &user, answer);
+  return 0;
 }
 
 /* Takes what CONFIG leaves open from the installed hook JSON. */
@@ -279,7 +338,7 @@ admin_settle (struct config *config, json_object **json, struct failure *f)
 }
 
 struct prune_list {
-  json_object *array;
+  struct admin_answer *answer;
   const char *user, *where;
 };
 
@@ -295,7 +354,7 @@ prune_report (void *context, const char *name, int64_t age, int error)
   json_object_object_add (entry, "age", json_object_new_int64 (age / SECOND));
   if (error != 0)
     admin_add_text (entry, "error", strerror (error));
-  (void) json_object_array_add (list->array, entry);
+  admin_tell (list->answer, entry);
 }
 
 /* AGE: a number and s, m, h or d; seconds if it has no unit. */
@@ -321,65 +380,56 @@ prune_parse_age (const char *text, int64_t *age, struct failure *f)
   return 0;
 }
 
-static json_object *
+static int
 prune_work (const struct config *config, int dirfd, const char *where, const struct identity *user,
-            struct failure *f)
+            struct admin_answer *answer, struct failure *f)
 {
-  struct prune_list list = { json_object_new_array (), user->name, where };
+  struct prune_list list = { answer, user->name, where };
   struct prune prune = { .dirfd = dirfd, .dry_run = config->dry_run, .report = prune_report };
 
   prune.context = &list;
-  if (prune_parse_age (config->older_than, &prune.age, f) == 0 && prune_run (&prune, f) >= 0)
-    return list.array;
-  json_object_put (list.array);
-  return NULL;
+  if (prune_parse_age (config->older_than, &prune.age, f) != 0)
+    return -1;
+  return prune_run (&prune, f) < 0 ? -1 : 0;
 }
 
-/* "3 d", "12 h": as much as one wants to know. */
+/* Says what was, or would be, removed; *WORST if it could not be. */
 static void
-print_age (int64_t seconds)
+prune_print (const struct config *config, json_object *entry, int *worst)
 {
-  if (seconds < 120)
-    (void) printf ("%lld s", (long long) seconds);
-  else if (seconds < 7200)
-    (void) printf ("%lld min", (long long) seconds / 60);
-  else if (seconds < 172800)
-    (void) printf ("%lld h", (long long) seconds / 3600);
-  else
-    (void) printf ("%lld d", (long long) seconds / 86400);
+  json_object *error = json_object_object_get (entry, "error");
+  const char *where = json_object_get_string (json_object_object_get (entry, "directory"));
+  const char *name = json_object_get_string (json_object_object_get (entry, "name"));
+
+  if (error != NULL)
+    {
+      log_message (LOG_WARNING, "cannot remove %s/%s: %s", where, name,
+                   json_object_get_string (error));
+      *worst = EX_IOERR;
+      return;
+    }
+  (void) printf ("%s %s/%s, unchanged for ", config->dry_run ? "would remove" : "removed", where,
+                 name);
+  admin_print_age (stdout, json_object_get_int64 (json_object_object_get (entry, "age")));
+  (void) printf ("\n");
 }
 
 static int
 admin_prune (const struct config *config, int *worst, struct failure *f)
 {
+  struct admin_answer answer;
   int64_t age;
 
   if (prune_parse_age (config->older_than, &age, f) != 0)
     return -1;
-  json_object *all = admin_each_user (config, prune_work, worst, f);
-  if (all == NULL)
-    return -1;
-  for (size_t i = 0; i < (size_t) json_object_array_length (all); i++)
-    {
-      json_object *entry = json_object_array_get_idx (all, i);
-      json_object *error = json_object_object_get (entry, "error");
-      const char *where = json_object_get_string (json_object_object_get (entry, "directory"));
-      const char *name = json_object_get_string (json_object_object_get (entry, "name"));
-
-      if (error != NULL)
-        {
-          log_message (LOG_WARNING, "cannot remove %s/%s: %s", where, name,
-                       json_object_get_string (error));
-          *worst = EX_IOERR;
-          continue;
-        }
-      (void) printf ("%s %s/%s, unchanged for ", config->dry_run ? "would remove" : "removed", where,
-                     name);
-      print_age (json_object_get_int64 (json_object_object_get (entry, "age")));
-      (void) printf ("\n");
-    }
-  json_object_put (all);
-  return 0;
+  int result = admin_each_user (config, prune_work, &answer, f);
+  *worst = answer.worst;
+  for (size_t i = 0; result == 0 && i < (size_t) json_object_array_length (answer.found); i++)
+    prune_print (config, json_object_array_get_idx (answer.found, i), worst);
+  if (result == 0)
+    admin_print_problems (&answer);
+  admin_free (&answer);
+  return result;
 }
 
 int

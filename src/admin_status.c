@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -140,10 +141,12 @@ new_member (const struct instance *in, uint32_t rank, int64_t now)
   struct stat st;
 
   add_number (member, "procid", rank);
+  /* Opened first: NFS asks the server for the times of a file then. */
+  bool noted = nodes_note_read (in->arrival, rank, note);
   /* One whose hook has disowned its file says 1970. */
   if (instance_stat (in, rank, &st) == 0 && st.st_mtim.tv_sec > 0)
     add_number (member, "seen", seconds_since (now, st.st_mtim.tv_sec * NANOSECONDS));
-  if (!nodes_note_read (in->arrival, rank, note))
+  if (!noted)
     return member;
   add_note (member, note, "host", false);
   add_note (member, note, "node", false);
@@ -209,8 +212,8 @@ add_members (json_object *object, struct instance *in, uint32_t tasks, int64_t n
 static void
 add_barrier (json_object *object, struct instance *in, int64_t now)
 {
-  int64_t change = prune_last_change (in->parent, in->key), began;
   char text[16] = "";
+  int64_t began;
 
   add_key (object, in->key);
   if (readlinkat (in->arrival, "../ntasks", text, sizeof text - 1) < 0)
@@ -220,6 +223,7 @@ add_barrier (json_object *object, struct instance *in, int64_t now)
   add_members (object, in, tasks <= TASKS_MAX ? (uint32_t) tasks : 0, now);
   if (instance_began (in, &began) == 0)
     add_number (object, "since", began / NANOSECONDS);
+  int64_t change = prune_last_change (in->parent, in->key);
   add_number (object, "unchanged", change < 0 ? 0 : seconds_since (now, change));
   json_object_object_add (
     object, "dead",
@@ -255,24 +259,19 @@ new_barrier (int dirfd, const char *name, int64_t now)
 }
 
 /* As the user: all barriers in his directory. */
-static json_object *
+static int
 status_work (const struct config *config, int dirfd, const char *where, const struct identity *user,
-             struct failure *f)
+             struct admin_answer *answer, struct failure *f)
 {
   struct timespec now;
   int fd = openat (dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *dir = fd < 0 ? NULL : fdopendir (fd);
   const struct dirent *entry;
-  json_object *array;
 
   if (dir == NULL)
-    {
-      (void) fail (f, EX_IOERR, "cannot read %s: %m", where);
-      return NULL;
-    }
+    return fail (f, EX_IOERR, "cannot read %s: %m", where);
   /* Not the server's clock: to ask it would be a change. */
   (void) clock_gettime (CLOCK_REALTIME, &now);
-  array = json_object_new_array ();
   while ((entry = readdir (dir)) != NULL)
     {
       json_object *object;
@@ -288,27 +287,28 @@ status_work (const struct config *config, int dirfd, const char *where, const st
           && strtoll (config->job, NULL, 10) != (long long) get_number (object, "job"))
         json_object_put (object);
       else
-        (void) json_object_array_add (array, object);
+        admin_tell (answer, object);
     }
   (void) closedir (dir);
-  return array;
+  return 0;
 }
 
 static void
-print_bar (int64_t arrived, int64_t tasks)
+print_bar (FILE *out, int64_t arrived, int64_t tasks)
 {
   int full = tasks > 0 ? (int) (arrived * BAR_WIDTH / tasks) : 0;
 
-  (void) putchar ('[');
+  (void) fputc ('[', out);
   for (int i = 0; i < BAR_WIDTH; i++)
-    (void) putchar (i < full ? '#' : '.');
-  (void) printf ("] %lld/%lld", (long long) arrived, (long long) tasks);
+    (void) fputc (i < full ? '#' : '.', out);
+  (void) fprintf (out, "] %lld/%lld", (long long) arrived, (long long) tasks);
 }
 
+/* A time of day, and if AGO how long ago that is. */
 static void
-print_time (json_object *object, const char *before, const char *key)
+print_time (FILE *out, json_object *object, const char *before, const char *key, bool ago)
 {
-  time_t when = (time_t) get_number (object, key);
+  const time_t when = (time_t) get_number (object, key);
   struct tm parts;
   char text[32] = "?";
 
@@ -316,72 +316,106 @@ print_time (json_object *object, const char *before, const char *key)
     return;
   if (localtime_r (&when, &parts) != NULL)
     (void) strftime (text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
-  (void) printf ("%s%s", before, text);
+  (void) fprintf (out, "%s%s", before, text);
+  if (!ago)
+    return;
+  (void) fprintf (out, " (");
+  admin_print_age (out, time (NULL) - when);
+  (void) fprintf (out, " ago)");
 }
 
 /* Prints BEFORE and the text KEY of OBJECT, if it has one, WIDTH at most. */
 static void
-print_text (json_object *object, const char *before, const char *key, int width)
+print_text (FILE *out, json_object *object, const char *before, const char *key, int width)
 {
   const char *text = get_text (object, key);
 
   if (text[0] != '\0')
-    (void) printf ("%s%.*s", before, width, text);
+    (void) fprintf (out, "%s%.*s", before, width, text);
 }
 
 static void
-print_members (json_object *members)
+print_member (FILE *out, json_object *member)
+{
+  const int64_t since = get_number (member, "since");
+
+  (void) fprintf (out, "    procid %lld", (long long) get_number (member, "procid"));
+  print_text (out, member, " on ", "host", 64);
+  print_text (out, member, ", pid ", "pid", 16);
+  /* podman's container ids have 64 digits; it shows 12 of them itself. */
+  print_text (out, member, ", container ", "container", 12);
+  if (since > 0)
+    {
+      (void) fprintf (out, ", waiting for ");
+      admin_print_age (out, time (NULL) - since);
+    }
+  if (json_object_object_get (member, "seen") != NULL)
+    {
+      (void) fprintf (out, ", seen ");
+      admin_print_age (out, get_number (member, "seen"));
+      (void) fprintf (out, " ago");
+    }
+  (void) fputc ('\n', out);
+}
+
+static void
+print_members (FILE *out, json_object *members)
 {
   size_t count = (size_t) json_object_array_length (members);
 
   for (size_t i = 0; i < count && i < LISTED_MAX; i++)
-    {
-      json_object *member = json_object_array_get_idx (members, i);
-      (void) printf ("    procid %lld", (long long) get_number (member, "procid"));
-      print_text (member, " on ", "host", 64);
-      print_text (member, ", pid ", "pid", 16);
-      /* podman's container ids have 64 digits; it shows 12 of them itself. */
-      print_text (member, ", container ", "container", 12);
-      print_text (member, ", seen ", "seen", 16);
-      (void) printf ("%s\n", get_text (member, "seen")[0] != '\0' ? " s ago" : "");
-    }
+    print_member (out, json_object_array_get_idx (members, i));
   if (count > LISTED_MAX)
-    (void) printf ("    and %zu more: see --json\n", count - LISTED_MAX);
+    (void) fprintf (out, "    and %zu more: see --json\n", count - LISTED_MAX);
+}
+
+/* Whose it is, and what its name says. */
+static void
+print_name (FILE *out, json_object *barrier)
+{
+  json_object *job = json_object_object_get (barrier, "job");
+  json_object *step = json_object_object_get (barrier, "step");
+
+  (void) fprintf (out, "%s:", get_text (barrier, "user"));
+  if (job != NULL)
+    (void) fprintf (out, " job %lld", (long long) json_object_get_int64 (job));
+  if (step != NULL)
+    (void) fprintf (out, " step %lld", (long long) json_object_get_int64 (step));
+  if (json_object_object_get (barrier, "restart") != NULL)
+    (void) fprintf (out, " restart %lld", (long long) get_number (barrier, "restart"));
+  print_text (out, barrier, " cluster ", "cluster", 64);
+  (void) fputc ('\n', out);
 }
 
 static void
-print_barrier (json_object *barrier)
+print_barrier (FILE *out, json_object *barrier)
 {
   const char *state = get_text (barrier, "state"), *nodes = get_text (barrier, "missing_nodes");
-  json_object *step = json_object_object_get (barrier, "step");
 
-  (void) printf ("%s: job %lld", get_text (barrier, "user"), (long long) get_number (barrier, "job"));
-  if (step != NULL)
-    (void) printf (" step %lld", (long long) json_object_get_int64 (step));
-  if (json_object_object_get (barrier, "restart") != NULL)
-    (void) printf (" restart %lld", (long long) get_number (barrier, "restart"));
-  if (get_text (barrier, "cluster")[0] != '\0')
-    (void) printf (" cluster %s", get_text (barrier, "cluster"));
-  (void) printf ("\n  ");
-  print_bar (get_number (barrier, "arrived"), get_number (barrier, "tasks"));
-  (void) printf (" %s", state);
-  print_time (barrier, ", began ", "since");
-  print_time (barrier, ", ended ", "ended");
-  (void) printf ("\n");
+  print_name (out, barrier);
+  (void) fprintf (out, "  ");
+  print_bar (out, get_number (barrier, "arrived"), get_number (barrier, "tasks"));
+  (void) fprintf (out, " %s", state);
+  print_time (out, barrier, ", began ", "since", json_object_object_get (barrier, "ended") == NULL);
+  print_time (out, barrier, ", ended ", "ended", true);
+  (void) fputc ('\n', out);
   if (get_text (barrier, "reason")[0] != '\0')
-    (void) printf ("  %s\n", get_text (barrier, "reason"));
+    (void) fprintf (out, "  %s\n", get_text (barrier, "reason"));
   if (json_object_get_boolean (json_object_object_get (barrier, "dead")))
-    (void) printf ("  looks dead: nobody has shown a sign of life for %lld s\n",
-                   (long long) get_number (barrier, "unchanged"));
+    {
+      (void) fprintf (out, "  looks dead: nobody has shown a sign of life for ");
+      admin_print_age (out, get_number (barrier, "unchanged"));
+      (void) fputc ('\n', out);
+    }
   if (json_object_get_boolean (json_object_object_get (barrier, "gone")))
-    (void) printf ("  remains, until they are pruned: %s\n", get_text (barrier, "name"));
+    (void) fprintf (out, "  remains, until they are pruned: %s\n", get_text (barrier, "name"));
   if (get_text (barrier, "missing")[0] != '\0')
-    (void) printf ("  missing: procid %s%s%s\n", get_text (barrier, "missing"),
-                   nodes[0] != '\0' ? " on " : "", nodes);
+    (void) fprintf (out, "  missing: procid %s%s%s\n", get_text (barrier, "missing"),
+                    nodes[0] != '\0' ? " on " : "", nodes);
   if (get_text (barrier, "not_departed")[0] != '\0')
-    (void) printf ("  released, not departed: procid %s\n", get_text (barrier, "not_departed"));
+    (void) fprintf (out, "  released, not departed: procid %s\n", get_text (barrier, "not_departed"));
   if (strcmp (state, "waiting") == 0)
-    print_members (json_object_object_get (barrier, "members"));
+    print_members (out, json_object_object_get (barrier, "members"));
 }
 
 /* By user, job and step, and the living before what is left. */
@@ -398,33 +432,114 @@ compare_barriers (const void *a, const void *b)
   return order != 0 ? order : strcmp (get_text (x, "name"), get_text (y, "name"));
 }
 
+static void
+status_write (FILE *out, const struct config *config, const struct admin_answer *answer)
+{
+  size_t count = (size_t) json_object_array_length (answer->found);
+
+  if (config->json)
+    (void) fprintf (out, "%s\n",
+                    json_object_to_json_string_ext (answer->found, JSON_C_TO_STRING_PRETTY
+                                                                     | JSON_C_TO_STRING_NOSLASHESCAPE));
+  else if (count == 0 && answer->worst == EX_OK)
+    (void) fprintf (out, "no barriers in %s\n", config->base_dir);
+  for (size_t i = 0; !config->json && i < count; i++)
+    print_barrier (out, json_object_array_get_idx (answer->found, i));
+}
+
+/* The length of the line TEXT in bytes, and of what of it fits into COLUMNS. */
+static size_t
+line_length (const char *text, unsigned columns, size_t *fits)
+{
+  size_t length = strcspn (text, "\n");
+
+  *fits = 0;
+  for (unsigned column = 0; *fits < length; (*fits)++)
+    /* In UTF-8 all bytes of a character but the first are 10xxxxxx. */
+    if (((unsigned char) text[*fits] & 0xc0) != 0x80 && column++ == columns)
+      break;
+  return length;
+}
+
+/* Shows PAGE on the terminal, from its top, and as much of it as there is room
+ * for: were it to scroll, the next one would not come to the same place. */
+static void
+status_redraw (const char *page)
+{
+  struct winsize size = { .ws_row = 0 };
+  unsigned rows = 0, hidden = 0;
+  time_t now = time (NULL);
+  struct tm parts;
+  char text[32] = "";
+
+  if (ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 4 || size.ws_col < 10)
+    size = (struct winsize){ .ws_row = 24, .ws_col = 80 };
+  if (localtime_r (&now, &parts) != NULL)
+    (void) strftime (text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
+  /* Home, and clear what is below, as every terminal since the VT100 does. */
+  (void) printf ("\033[H\033[J%s, every second until ^C\n", text);
+  while (*page != '\0')
+    {
+      size_t fits, length = line_length (page, size.ws_col - 1U, &fits);
+      if (rows++ < size.ws_row - 3U)
+        (void) printf ("%.*s\n", (int) fits, page);
+      else
+        hidden++;
+      page += length + (page[length] == '\n' ? 1 : 0);
+    }
+  if (hidden > 0)
+    (void) printf ("and %u more lines, see --status without --watch\n", hidden);
+}
+
+/* Adds the problems to the page: on standard error they would be cleared. */
+static void
+status_write_problems (FILE *out, const struct admin_answer *answer)
+{
+  for (size_t i = 0; i < (size_t) json_object_array_length (answer->problems); i++)
+    (void) fprintf (out, "warning: %s\n",
+                    json_object_get_string (json_object_array_get_idx (answer->problems, i)));
+}
+
 static int
 status_print (const struct config *config, int *worst, struct failure *f)
 {
-  json_object *all = admin_each_user (config, status_work, worst, f);
+  struct admin_answer answer;
+  char *page = NULL;
+  size_t size;
+  int result = admin_each_user (config, status_work, &answer, f);
 
-  if (all == NULL)
-    return -1;
-  json_object_array_sort (all, compare_barriers);
-  /* Home, and clear what is below, as every terminal since the VT100 does. */
-  if (config->watch && isatty (STDOUT_FILENO))
-    (void) printf ("\033[H\033[J");
-  if (config->json)
-    (void) printf ("%s\n", json_object_to_json_string_ext (all, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
-  else if (json_object_array_length (all) == 0 && *worst == EX_OK)
-    (void) printf ("no barriers in %s\n", config->base_dir);
-  for (size_t i = 0; !config->json && i < (size_t) json_object_array_length (all); i++)
-    print_barrier (json_object_array_get_idx (all, i));
-  json_object_put (all);
-  return 0;
+  *worst = answer.worst;
+  if (result == 0)
+    {
+      bool redraw = config->watch && isatty (STDOUT_FILENO);
+      FILE *out = redraw ? open_memstream (&page, &size) : stdout;
+
+      json_object_array_sort (answer.found, compare_barriers);
+      if (out != NULL)
+        status_write (out, config, &answer);
+      if (out != NULL && redraw)
+        {
+          status_write_problems (out, &answer);
+          if (fclose (out) == 0)
+            status_redraw (page);
+          free (page);
+        }
+      else
+        admin_print_problems (&answer);
+    }
+  admin_free (&answer);
+  return result;
 }
 
 int
 admin_status (const struct config *config, int *worst, struct failure *f)
 {
   const struct timespec second = { .tv_sec = 1 };
+  static char buffer[65536]; /* a page at once, else it flickers */
   int result;
 
+  if (config->watch)
+    (void) setvbuf (stdout, buffer, _IOFBF, sizeof buffer);
   do
     {
       result = status_print (config, worst, f);

@@ -12,7 +12,7 @@
 
 static int log_level = LOG_WARNING;
 static char log_subject[200];
-static bool log_split;
+static bool log_split, log_no_syslog;
 
 void
 log_set_level (int level)
@@ -37,6 +37,12 @@ void
 log_split_streams (void)
 {
   log_split = true;
+}
+
+void
+log_leave_syslog_alone (void)
+{
+  log_no_syslog = true;
 }
 
 static const char *
@@ -79,6 +85,8 @@ log_message (int level, const char *format, ...)
     {
       /* Nobody is left to tell but syslog. */
     }
+  if (log_no_syslog)
+    return;
   openlog (PROGRAM, LOG_PID, LOG_USER);
   line[n] = '\0';
   syslog (level, "%s", line + sizeof PROGRAM + 1);

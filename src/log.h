@@ -27,6 +27,9 @@ void log_set_subject (const char *text);
  * Sarus has it, and no longer to standard error. */
 void log_split_streams (void);
 
+/* From now on no message goes to syslog: it is for who has typed a command. */
+void log_leave_syslog_alone (void);
+
 void log_message (int level, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 

@@ -285,10 +285,17 @@ hook_run (struct hook *h, struct failure *f)
   return hook_synchronise (h, settled, f);
 }
 
-/* What is not the hook: nothing of it runs in a hook's way. */
+/* What is not the hook: nothing of it runs in a hook's way.  RESULT is
+ * config_read()'s. */
 static int
-main_command (const struct config *config)
+main_command (const struct config *config, int result, const struct failure *f)
 {
+  log_leave_syslog_alone ();
+  if (result != 0)
+    {
+      log_message (LOG_ERR, "%s", f->text);
+      return f->status;
+    }
   if (config->mode != CONFIG_HELP && config->mode != CONFIG_VERSION)
     return admin_run (config);
   if (fputs (config->mode == CONFIG_HELP ? config_help
@@ -315,8 +322,8 @@ main (int argc, char **argv)
   result = identity_guard (&f);
   if (result == 0)
     result = config_read (&h.config, argc, argv, &f);
-  if (result == 0 && h.config.mode != CONFIG_HOOK)
-    return main_command (&h.config);
+  if (h.config.mode != CONFIG_HOOK)
+    return main_command (&h.config, result, &f);
   (void) unsetenv ("TZ"); /* syslog(3) would open what it names */
   hook_name_host (&h);
   process_leave_directory ();

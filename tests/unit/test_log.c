@@ -204,6 +204,20 @@ START_TEST (tells_syslog)
 }
 END_TEST
 
+/* Who types a command sees what is wrong with it; nobody else need. */
+START_TEST (leaves_syslog_alone)
+{
+  char text[2000];
+  int fd = serve_syslog ();
+
+  redirect ();
+  log_leave_syslog_alone ();
+  log_message (LOG_ERR, "this");
+  ck_assert_int_eq (recv (fd, text, sizeof text, MSG_DONTWAIT), -1);
+  ck_assert_str_eq (written (STDERR_FILENO), NAME "error: this\n");
+}
+END_TEST
+
 int
 main (void)
 {
@@ -221,6 +235,8 @@ main (void)
   tcase_add_test (tcase, bears_a_closed_stderr);
   tcase_add_test (tcase, reads_levels);
   unit_add_if (tcase, tells_syslog, unit_may_unshare (CLONE_NEWUSER | CLONE_NEWNS),
+               "no user namespaces here");
+  unit_add_if (tcase, leaves_syslog_alone, unit_may_unshare (CLONE_NEWUSER | CLONE_NEWNS),
                "no user namespaces here");
   return unit_run (suite);
 }
