@@ -57,8 +57,11 @@
 /* A member that waits for this long says who it is, for those who look. */
 #define DESCRIBE (SECOND / 2)
 
-/* When member 0 first says who is missing, at level info. */
+/* How often member 0 says who is missing, at level info: in the first half
+ * minute, until two minutes, and after that. */
 #define REPORT (10 * SECOND)
+#define REPORT_LATER (30 * SECOND)
+#define REPORT_LAST (60 * SECOND)
 
 /* After a directory was listed, it rests this many times as long. */
 #define LIST_REST 4
@@ -388,11 +391,14 @@ barrier_arrive (struct stay *s, int (*how) (const struct instance *in, uint32_t 
   return errno == EEXIST ? STEP_YIELD : stay_failed_or_gone (s, "arrive in");
 }
 
-/* A file's first time seen is when its member arrived; later it is touched. */
+/* A file's first times are when its member arrived.  Later it is touched, which
+ * changes st_mtim alone, or read, which may change st_atim alone; where a
+ * member 0 that comes last finds many files, some have just been. */
 static void
-decide_who_is_last (struct stay *s, uint32_t rank, const struct timespec *t)
+decide_who_is_last (struct stay *s, uint32_t rank, const struct stat *st)
 {
-  int64_t time = t->tv_sec * SECOND + t->tv_nsec;
+  int64_t time = earlier (st->st_mtim.tv_sec * SECOND + st->st_mtim.tv_nsec,
+                          st->st_atim.tv_sec * SECOND + st->st_atim.tv_nsec);
 
   if (!ranks_has (&s->seen, rank) && time >= s->last_time)
     {
@@ -400,6 +406,16 @@ decide_who_is_last (struct stay *s, uint32_t rank, const struct timespec *t)
       s->last_time = time;
     }
   ranks_add (&s->seen, rank);
+}
+
+/* How long after a report at WAITED the next one is due: 10 s, 20 s, 30 s,
+ * 60 s, 90 s, 120 s, and then each minute. */
+static int64_t
+report_interval (int64_t waited)
+{
+  if (waited < REPORT_LATER)
+    return REPORT;
+  return waited < 2 * REPORT_LAST ? REPORT_LATER : REPORT_LAST;
 }
 
 /* Says who is missing, when that is due, for those who watch the log. */
@@ -413,7 +429,9 @@ decide_report (struct stay *s)
     return;
   if (s->b->explain != NULL)
     s->b->explain (s->b->context, s->in.arrival, &s->fresh, more, sizeof more);
-  s->report = now + (waited < 3 * REPORT ? 2 * REPORT : 6 * REPORT);
+  s->report += report_interval (s->report - s->began);
+  if (s->report <= now) /* it was stopped */
+    s->report = now + REPORT;
   log_message (LOG_INFO, "still waiting after %lld s for %u of %u tasks: procid %s%s",
                (long long) (waited / SECOND), s->fresh.count - s->fresh.present, s->fresh.count,
                ranks_missing (&s->fresh, missing, sizeof missing), more);
@@ -441,7 +459,7 @@ decide_whether_fresh (struct stay *s, const struct ranks *there)
         }
       if (!counts)
         continue; /* not a regular file: nobody arrives by it */
-      decide_who_is_last (s, rank, &st.st_mtim);
+      decide_who_is_last (s, rank, &st);
       ranks_add (&s->fresh, rank);
     }
   return STEP_ON;

@@ -387,6 +387,79 @@ START_TEST (tells_who_was_last)
 }
 END_TEST
 
+/* Who waits for long shows now and then that he lives, perhaps just after the
+ * last one came. */
+START_TEST (takes_nobody_who_lives_for_the_last)
+{
+  const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = time (NULL) + 5 } };
+
+  model.members = 3;
+  model.released = on_released;
+  model.context = shared;
+  for (uint32_t self = 1; self < 3; self++)
+    start (self, quiet_at_info);
+  wait_until (is_there, KEY "/arrival/slurm-procid-1");
+  wait_until (is_there, KEY "/arrival/slurm-procid-2");
+  ck_assert_int_eq (utimensat (AT_FDCWD, KEY "/arrival/slurm-procid-1", times, 0), 0);
+  start (0, quiet_at_info);
+  assert_all_meet ();
+  ck_assert_uint_eq (shared->last, 0);
+  ck_assert_int_lt (shared->spread, 4 * SECOND);
+}
+END_TEST
+
+/* How many lines the log has, and in which second the last one was said. */
+static int
+count_reports (int *second)
+{
+  FILE *stream = fopen ("log", "re");
+  char line[1000];
+  int count = 0;
+
+  while (stream != NULL && fgets (line, sizeof line, stream) != NULL)
+    if (sscanf (line, "slurm_global_sync_hook: info: still waiting after %d s for 1 of 2", second) == 1)
+      count++;
+  if (stream != NULL)
+    (void) fclose (stream);
+  return count;
+}
+
+static int reports;
+
+static bool
+has_reported (const char *unused)
+{
+  int second;
+
+  (void) unused;
+  return count_reports (&second) == reports;
+}
+
+START_TEST (says_who_is_missing_now_and_then)
+{
+  static const int due[] = { 10, 20, 30, 60, 90, 120, 180, 240 };
+  char name[64];
+  int second = 0;
+
+  model.timeout = 1000 * SECOND;
+  start (0, quiet_at_info);
+  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  for (reports = 1; reports <= (int) (sizeof due / sizeof *due); reports++)
+    {
+      shared->jump = due[reports - 1];
+      /* Only something new wakes it. */
+      (void) snprintf (name, sizeof name, KEY "/arrival/x%d", reports);
+      unit_write_text (name, "");
+      wait_until (has_reported, "log");
+      ck_assert_int_eq (count_reports (&second), reports);
+      ck_assert_int_ge (second, due[reports - 1]);
+      ck_assert_int_lt (second, due[reports - 1] + 10);
+    }
+  start (1, NULL);
+  assert_all_meet ();
+}
+END_TEST
+
 /* A second barrier under the same key, while the first is being removed. */
 START_TEST (meets_again)
 {
@@ -993,6 +1066,8 @@ add_meeting (Suite *suite)
   tcase_add_loop_test (tcase, all_meet_wherever_they_are, 0, COUNT (surroundings));
   tcase_add_test (tcase, says_who_waits_after_a_moment);
   tcase_add_test (tcase, tells_who_was_last);
+  tcase_add_test (tcase, takes_nobody_who_lives_for_the_last);
+  tcase_add_test (tcase, says_who_is_missing_now_and_then);
   tcase_add_test (tcase, meets_again);
   tcase_add_loop_test (tcase, member_0_waits_for_all_to_depart, 0, 2);
   tcase_add_test (tcase, member_0_does_not_wait_for_ever);

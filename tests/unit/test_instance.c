@@ -515,6 +515,7 @@ START_TEST (touch_and_disown_set_the_time)
   ck_assert_int_eq (instance_touch (&in, 1), 0);
   ck_assert_int_eq (instance_stat (&in, 1, &st), 0);
   ck_assert_int_le (llabs (real_now () / 1000000000 - st.st_mtim.tv_sec), 5);
+  ck_assert_int_eq (st.st_atim.tv_sec, 1000000); /* still when it came */
   instance_disown (&in, 1);
   ck_assert_int_eq (instance_stat (&in, 1, &st), 0);
   ck_assert_int_eq (st.st_mtim.tv_sec, 0);
