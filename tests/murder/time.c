@@ -159,14 +159,9 @@ play_clock (struct play *p)
 static void
 play_leave (struct play *p)
 {
-  uint32_t slow = 1;
-
   p->late = 2;
   start_early (p);
-  struct actor *stopped = NULL;
-  for (size_t i = 0; i < p->cast.count; i++)
-    if (p->cast.actor[i].role.procid == slow)
-      stopped = &p->cast.actor[i];
+  const struct actor *stopped = &p->cast.actor[1]; /* procid 1 */
   (void) kill (stopped->pid, SIGSTOP);
   (void) start (p, p->late);
   cast_settle (&p->cast);
@@ -303,7 +298,7 @@ play (const struct series *series, unsigned number, struct verdict *v)
       p.what = (int) number / 2;
       play_left (&p);
       break;
-    case SCHEME_OTHER_KEY:
+    default:
       play_other_key (&p);
       break;
     }
