@@ -90,6 +90,7 @@ struct stay {
   struct failure *f;
   struct instance in;
   uint32_t members;   /* of the instance; another number than b's is a mistake */
+  bool arrived;       /* the own file is in arrival */
   bool settled;       /* stay_settle() has been called: */
   bool alone;         /* nobody but this kernel can change the directory */
   bool noticed;       /* the kernel tells of changes */
@@ -142,11 +143,25 @@ stay_failed (struct stay *s, const char *what)
   return STEP_FAILED;
 }
 
+/* Whether errno means that somebody has removed the instance.  A file server
+ * that comes back after a failure may say ESTALE of what is there: who has
+ * arrived touches his file, which no cache can answer, to find out. */
+static bool
+stay_is_gone (const struct stay *s)
+{
+  int error = errno;
+  bool gone = instance_is_gone (error)
+              && !(error == ESTALE && s->arrived && instance_touch (&s->in, s->b->self) == 0);
+
+  errno = error;
+  return gone;
+}
+
 /* The same, but somebody may have removed the instance: then it is over. */
 static enum step
 stay_failed_or_gone (struct stay *s, const char *what)
 {
-  return instance_is_gone (errno) ? STEP_AGAIN : stay_failed (s, what);
+  return stay_is_gone (s) ? STEP_AGAIN : stay_failed (s, what);
 }
 
 /* Asks the server what time it is; seldom, since it costs a change. */
@@ -189,7 +204,10 @@ stay_settle (struct stay *s)
   if (ranks_init (&s->fresh, s->b->members) != 0 || ranks_init (&s->seen, s->b->members) != 0)
     return stay_failed (s, "keep track of");
   s->noticed = waiting_notice (s->in.arrival, false) && s->noticed;
-  s->own = instance_stat (&s->in, 0, &st) == 0 ? st.st_ino : 0;
+  /* Before arriving, to yield, there may be none; then it is not asked for. */
+  if (s->arrived && instance_stat (&s->in, 0, &st) != 0)
+    return stay_failed_or_gone (s, "find the own file in");
+  s->own = s->arrived ? st.st_ino : 0;
   return STEP_ON;
 }
 
@@ -387,7 +405,10 @@ barrier_arrive (struct stay *s, int (*how) (const struct instance *in, uint32_t 
   if (s->members != s->b->members && !stay_decides (s))
     return STEP_YIELD;
   if (how (&s->in, s->b->self) == 0)
-    return STEP_ON;
+    {
+      s->arrived = true;
+      return STEP_ON;
+    }
   return errno == EEXIST ? STEP_YIELD : stay_failed_or_gone (s, "arrive in");
 }
 
@@ -450,7 +471,11 @@ decide_whether_fresh (struct stay *s, const struct ranks *there)
         continue;
       bool counts = instance_stat (&s->in, rank, &st) == 0;
       if (!counts && errno != EINVAL)
-        continue; /* just gone */
+        {
+          if (stay_is_gone (s))
+            continue;
+          return stay_failed (s, "look at an arrival in");
+        }
       int64_t age = stay_age (s, &st.st_mtim);
       if (rank != 0 && is_history (age, STALE))
         {
@@ -474,9 +499,10 @@ decide_to_release (struct stay *s)
     return errno == EEXIST ? STEP_ON : stay_failed_or_gone (s, "release");
   /* If somebody has removed the instance in the meantime, its outcome last,
    * this was no release of anybody. */
-  if (instance_stat (&s->in, 0, &st) != 0 || st.st_ino != s->own)
-    return STEP_AGAIN;
-  return STEP_ON;
+  if (instance_stat (&s->in, 0, &st) == 0)
+    return st.st_ino == s->own ? STEP_ON : STEP_AGAIN;
+  /* Where that cannot be told for another reason, the others go. */
+  return stay_is_gone (s) ? STEP_AGAIN : STEP_ON;
 }
 
 /* Member 0: have all arrived?  STEP_ON: there is an outcome now, or nothing to
@@ -485,6 +511,7 @@ static enum step
 barrier_decide (struct stay *s)
 {
   struct ranks there;
+  struct stat st;
   enum step step;
 
   if (s->members != s->b->members)
@@ -493,6 +520,9 @@ barrier_decide (struct stay *s)
     return stay_failed (s, "keep track of");
   if (stay_list (s, instance_list_arrival, &there) != 0)
     step = stay_failed_or_gone (s, "list the arrivals in");
+  /* A directory that was removed is listed as an empty one, readdir(3). */
+  else if (!ranks_has (&there, 0) && instance_stat (&s->in, 0, &st) != 0 && stay_is_gone (s))
+    step = STEP_AGAIN;
   else
     step = decide_whether_fresh (s, &there);
   ranks_free (&there);
@@ -530,7 +560,7 @@ wait_check_key (struct stay *s)
     return stay_failed (s, "look for");
   /* Somebody removes it under its name, by hand: what comes last, the name, is
    * told to nobody in here. */
-  if (current == 1 && instance_stat (&s->in, s->b->self, &st) != 0 && instance_is_gone (errno))
+  if (current == 1 && instance_stat (&s->in, s->b->self, &st) != 0 && stay_is_gone (s))
     return STEP_AGAIN;
   if (current == 1 || (instance_void (&s->in) != 0 && errno == EEXIST))
     return STEP_ON;
@@ -647,10 +677,14 @@ depart_last (struct stay *s)
 static enum step
 barrier_depart (struct stay *s)
 {
-  if (s->b->first_on_node && (s->settled ? !s->alone : s->b->nodes != 1))
-    instance_poke (&s->in);
-  if (instance_depart (&s->in, s->b->self) == 0)
+  /* Who has waited here is the only hook of this member that can have departed:
+   * then EEXIST is the answer to the repetition of a request that was done. */
+  if (instance_depart (&s->in, s->b->self) == 0 || (errno == EEXIST && s->settled))
     {
+      /* Not before it was found to be the own barrier: an old release that is
+       * given a new time is not old any more, and would never be cleared away. */
+      if (s->b->first_on_node && (s->settled ? !s->alone : s->b->nodes != 1))
+        instance_poke (&s->in);
       /* Member 0's file stays as long as it is at work here, so that another
        * hook of it does not take that over. */
       if (stay_decides (s))
@@ -662,9 +696,10 @@ barrier_depart (struct stay *s)
   if (errno == EEXIST)
     {
       (void) instance_withdraw (&s->in, s->b->self);
+      s->arrived = false;
       return STEP_YIELD;
     }
-  if (instance_is_gone (errno))
+  if (stay_is_gone (s))
     return STEP_AGAIN;
   /* Released is released: the others go, and so does this one. */
   log_message (LOG_WARNING, "cannot depart from %s/%s: %m; it stays for a while", s->b->where,
@@ -803,8 +838,7 @@ barrier_stay (struct barrier *b, struct failure *f)
     step = barrier_arrive (&s, instance_arrive);
   if (step == STEP_ON)
     step = barrier_wait (&s);
-  /* The instance is this hook's, unless it yields; what could not be entered
-   * may be another's. */
+  /* The instance is this hook's, unless it yields. */
   if (step == STEP_FAILED && entered && !b->passed_on)
     step = stay_call_off (&s);
   if (step == STEP_ON)
@@ -812,6 +846,9 @@ barrier_stay (struct barrier *b, struct failure *f)
   if (step == STEP_YIELD)
     step = barrier_yield (&s);
   stay_end (&s);
+  /* What could not be entered may be another hook's: with care. */
+  if (step == STEP_FAILED && !entered)
+    barrier_call_off (b, f->text);
   return step;
 }
 
@@ -854,10 +891,12 @@ barrier_call_off (struct barrier *b, const char *reason)
 
       stay_begin (&s, b, &f);
       step = barrier_enter (&s);
+      /* What could not be entered may be an earlier barrier of this member. */
+      bool entered = step == STEP_ON;
       /* An arrival could complete the barrier before it is called off. */
-      if (step == STEP_ON)
+      if (entered)
         step = barrier_arrive (&s, instance_refuse);
-      if (step == STEP_ON || step == STEP_FAILED)
+      if (entered && (step == STEP_ON || step == STEP_FAILED))
         {
           (void) fail (&f, EX_PROTOCOL, "%s", reason);
           (void) stay_call_off (&s);

@@ -164,7 +164,7 @@ identity_search_file (uid_t uid, const char *path, struct passwd *entry, char *b
 
   if (stream == NULL)
     {
-      (void) fail (f, fd < 0 ? EX_CONFIG : EX_OSERR, "cannot open PASSWD_FILE %s: %m", path);
+      (void) fail (f, errno == ENOMEM ? EX_OSERR : EX_CONFIG, "cannot open PASSWD_FILE %s: %m", path);
       if (fd >= 0)
         (void) close (fd);
       return -1;
@@ -183,7 +183,7 @@ identity_search_file (uid_t uid, const char *path, struct passwd *entry, char *b
     return fail (f, EX_CONFIG, "PASSWD_FILE %s has a line of more than %zu bytes", path,
                  PASSWD_LINE_MAX);
   errno = error;
-  return fail (f, EX_CONFIG, "cannot read PASSWD_FILE %s: %m", path);
+  return fail (f, error == ENOMEM ? EX_OSERR : EX_CONFIG, "cannot read PASSWD_FILE %s: %m", path);
 }
 
 static int
