@@ -53,7 +53,9 @@ static const struct failing failings[] = {
   { SYS_fstat, { LOOKS }, { 0 } },
   { SYS_statx, { LOOKS }, { 0 } },
   { SYS_readlinkat, { LOOKS }, { 0 } },
+#ifdef SYS_readlink
   { SYS_readlink, { LOOKS }, { 0 } },
+#endif
   { SYS_faccessat, { LOOKS }, { 0 } },
   { SYS_faccessat2, { LOOKS }, { 0 } },
   { SYS_read, { EIO, EINTR, ENOMEM, ESTALE }, { 0 } },
@@ -334,6 +336,7 @@ main (int argc, char **argv)
   sigset_t child;
 
   (void) pool_options (argc, argv, 32);
+  trace_need_registers ();
   stage_open ();
   (void) sigemptyset (&child);
   (void) sigaddset (&child, SIGCHLD);

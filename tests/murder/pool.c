@@ -157,7 +157,9 @@ pool_collect_again (struct slot *slot, pool_play *play)
 {
   struct verdict *v = &slot->verdict;
 
-  slot->series->again++;
+  if (++slot->series->again <= SHOWN_MAX)
+    printf ("# once more: %s, number %u: %.*s\n", slot->series->name, slot->number,
+            (int) strcspn (v->text, "\n"), v->text);
   if (++slot->tries < AGAIN_MAX)
     {
       pool_start (slot, play);

@@ -94,7 +94,7 @@ finish (struct play *p)
                       + (a->role.procid == 0 && actor_status (a) == 0 ? LEAVE : 0);
 
       if (a->done && a->ended - a->started > limit)
-        verdict_fail (p->v, "procid %u took %.1f s", a->role.procid,
+        verdict_again (p->v, "procid %u took %.1f s", a->role.procid,
                       (double) (a->ended - a->started) / 1e9);
     }
 }
@@ -172,7 +172,7 @@ play_leave (struct play *p)
   check_met (p, 0);
   for (size_t i = 0; i < p->cast.count; i++)
     if (p->cast.actor[i].ended - p->cast.actor[i].started > TIMEOUT)
-      verdict_fail (p->v, "procid %u waited for somebody who had left",
+      verdict_again (p->v, "procid %u waited for somebody who had left",
                     p->cast.actor[i].role.procid);
 }
 

@@ -3,14 +3,13 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#ifdef __x86_64__
 #include <sys/user.h>
-#include <sys/wait.h>
-
-#ifndef __x86_64__
-#error "trace_skip() and trace_return() know the registers of x86-64 only"
 #endif
+#include <sys/wait.h>
 
 #define LIMIT (60 * SECOND)
 
@@ -30,9 +29,11 @@ static const struct
   CALL (prlimit64),  CALL (close_range), CALL (socket),   CALL (connect),  CALL (sendto),
   CALL (lseek),      CALL (uname),     CALL (ioctl),      CALL (fchmod),   CALL (faccessat),
   CALL (faccessat2), CALL (getpid),    CALL (getppid),    CALL (geteuid),  CALL (getegid),
-  CALL (exit_group), CALL (statx),     CALL (clock_nanosleep), CALL (umask), CALL (access),
-  CALL (fstat),      CALL (fchmodat),  CALL (readlink),   CALL (pread64),  CALL (rt_sigreturn),
-  CALL (restart_syscall), CALL (statfs), CALL (getrusage), CALL (execve),
+  CALL (exit_group), CALL (statx),     CALL (clock_nanosleep), CALL (umask),  CALL (execve),
+  CALL (fstat),      CALL (fchmodat),  CALL (pread64),    CALL (statfs), CALL (getrusage),
+#ifdef __x86_64__
+  CALL (access),     CALL (readlink),
+#endif
 #undef CALL
 };
 
@@ -133,6 +134,7 @@ trace_leave (struct trace *t)
   return trace_run (t) == 0 && t->info.op == PTRACE_SYSCALL_INFO_EXIT;
 }
 
+#ifdef __x86_64__
 static void
 trace_set (struct trace *t, bool skip, long result)
 {
@@ -146,6 +148,25 @@ trace_set (struct trace *t, bool skip, long result)
     registers.rax = (unsigned long) result;
   if (trace_request (PTRACE_SETREGS, t, NULL, &registers) != 0)
     stage_die ("cannot set the registers of a traced hook");
+}
+#else
+static void
+trace_set (struct trace *t, bool skip, long result)
+{
+  (void) t;
+  (void) skip;
+  (void) result;
+  trace_need_registers ();
+}
+#endif
+
+void
+trace_need_registers (void)
+{
+#ifndef __x86_64__
+  printf ("1..0 # SKIP only the registers of x86-64 are known\n");
+  exit (77);
+#endif
 }
 
 void

@@ -38,6 +38,10 @@ long trace_enter (struct trace *t);
 /* From there to the exit of that call.  Returns false if the actor has ended. */
 bool trace_leave (struct trace *t);
 
+/* Where trace_skip() and trace_return() do not know the machine's registers:
+ * says that all is skipped, and exits with 77. */
+void trace_need_registers (void);
+
 /* At the entry: the call will not be executed. */
 void trace_skip (struct trace *t);
 

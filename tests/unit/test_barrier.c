@@ -56,6 +56,29 @@ clock_gettime (clockid_t id, struct timespec *t)
   return result;
 }
 
+/* What one call of a kind says, once, in the member that set it. */
+static int readlink_error, link_error;
+
+static int
+fails_once (int *error)
+{
+  errno = *error;
+  *error = 0;
+  return errno != 0;
+}
+
+ssize_t
+readlinkat (int dirfd, const char *path, char *text, size_t size)
+{
+  return fails_once (&readlink_error) ? -1 : syscall (SYS_readlinkat, dirfd, path, text, size);
+}
+
+int
+linkat (int from, const char *name, int to, const char *other, int flags)
+{
+  return fails_once (&link_error) ? -1 : (int) syscall (SYS_linkat, from, name, to, other, flags);
+}
+
 static void
 begin (void)
 {
@@ -661,6 +684,22 @@ START_TEST (the_others_are_told)
 END_TEST
 
 static void
+cannot_read_once (struct barrier *b)
+{
+  (void) b;
+  readlink_error = EIO;
+}
+
+START_TEST (the_others_are_told_before_arriving)
+{
+  start (0, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  assert_says (meet (1, cannot_read_once), EX_IOERR, "cannot read the number of tasks in /where/" KEY);
+  assert_says (end (0), EX_PROTOCOL, "called off: procid 1: cannot read the number of tasks in");
+}
+END_TEST
+
+static void
 cannot_tell (struct barrier *b)
 {
   unit_refuse (SYS_symlinkat, ENOSPC);
@@ -694,6 +733,23 @@ START_TEST (released_is_released)
   make_instance ("2");
   make_directory (KEY "/departure");
   ck_assert_int_eq (meet (1, cannot_depart)->status, 0);
+}
+END_TEST
+
+static void
+stale_once (struct barrier *b)
+{
+  (void) b;
+  link_error = ESTALE;
+  log_set_level (LOG_ERR);
+}
+
+/* A file server that comes back after a failure may say that. */
+START_TEST (what_is_stale_only_once_is_not_gone)
+{
+  make_instance ("2");
+  make_directory (KEY "/departure");
+  ck_assert_int_eq (meet (1, stale_once)->status, 0);
 }
 END_TEST
 
@@ -934,6 +990,34 @@ START_TEST (who_lost_its_instance_comes_again)
 }
 END_TEST
 
+/* Nobody else is in it to leave a word. */
+START_TEST (member_0_alone_notices_that_its_instance_is_lost)
+{
+  start (0, NULL);
+  wait_until (has_text, KEY "/arrival/slurm-procid-0");
+  ck_assert_int_eq (rename (KEY, "away"), 0);
+  ck_assert_int_eq (instance_remove (model.dirfd, "away"), 0);
+  start (1, NULL);
+  assert_all_meet ();
+  assert_nothing_left ();
+}
+END_TEST
+
+/* A member that is the first of its node wakes the others, by a new time. */
+START_TEST (an_old_release_stays_old)
+{
+  make_instance ("2");
+  make_directory (KEY "/departure");
+  make_file (KEY "/departure/slurm-procid-1");
+  set_age (KEY "/departure", 3600);
+  model.first_on_node = true;
+  model.nodes = 2;
+  model.timeout = SECOND / 5;
+  assert_says (meet (1, NULL), EX_TEMPFAIL, "an earlier barrier of this task");
+  ck_assert_int_ge (age_of (KEY "/departure"), 3500);
+}
+END_TEST
+
 START_TEST (void_means_come_again)
 {
   start (1, NULL);
@@ -1087,8 +1171,10 @@ add_failing (Suite *suite)
   tcase_add_loop_test (tcase, a_signal_while_waiting_calls_off, 0, 2);
   tcase_add_loop_test (tcase, what_cannot_be_done_is_said, 0, COUNT (troubles));
   tcase_add_test (tcase, the_others_are_told);
+  tcase_add_test (tcase, the_others_are_told_before_arriving);
   tcase_add_test (tcase, who_cannot_tell_disowns_its_file);
   tcase_add_test (tcase, released_is_released);
+  tcase_add_test (tcase, what_is_stale_only_once_is_not_gone);
   tcase_add_test (tcase, what_goes_each_time_is_not_waited_for_at_full_speed);
   tcase_add_test (tcase, who_will_not_come_tells_it);
   tcase_add_test (tcase, who_will_not_come_may_be_the_first);
@@ -1109,6 +1195,8 @@ add_others (Suite *suite)
   tcase_add_test (tcase, member_0_gives_up_some_time);
   tcase_add_loop_test (tcase, who_is_left_behind_comes_again, 0, 2);
   tcase_add_test (tcase, who_lost_its_instance_comes_again);
+  tcase_add_test (tcase, member_0_alone_notices_that_its_instance_is_lost);
+  tcase_add_test (tcase, an_old_release_stays_old);
   tcase_add_loop_test (tcase, void_means_come_again, 0, 2);
   tcase_add_loop_test (tcase, who_waits_touches_its_file, 0, 2);
   tcase_add_test (tcase, freshness_does_not_last);
