@@ -59,20 +59,40 @@ json_text_read (const char *what, int fd, size_t max, size_t expected, char **te
   return length;
 }
 
+/* Strict JSON.  json-c 0.18 takes every byte above 0x7f of a string for a
+ * control character then (json-c's issue 875), and an environment may have such
+ * bytes; so there, if it stops at one, less strict. */
+static json_object *
+json_text_tokens (json_tokener *tokener, const char *text, size_t length)
+{
+  json_tokener_set_flags (tokener, JSON_TOKENER_STRICT);
+  /* Length + 1: the final NUL tells the parser that nothing follows. */
+  json_object *object = json_tokener_parse_ex (tokener, text, (int) length + 1);
+  if (json_tokener_get_error (tokener) != json_tokener_error_parse_string
+      || (unsigned char) text[tokener->char_offset] <= 0x7f)
+    return object;
+  json_tokener_reset (tokener);
+  json_tokener_set_flags (tokener, 0);
+  object = json_tokener_parse_ex (tokener, text, (int) length + 1);
+  const char *rest = text + tokener->char_offset;
+  if (rest[strspn (rest, " \t\r\n")] == '\0')
+    return object;
+  json_object_put (object);
+  return NULL;
+}
+
 json_object *
 json_text_parse (const char *what, const char *text, size_t length, struct failure *f)
 {
   json_tokener *tokener = json_tokener_new_ex (DEPTH_MAX);
-  json_object *object = NULL;
+  json_object *object;
 
   if (tokener == NULL)
     {
       (void) fail (f, EX_OSERR, "cannot parse %s: %m", what);
       return NULL;
     }
-  json_tokener_set_flags (tokener, JSON_TOKENER_STRICT);
-  /* Length + 1: the final NUL tells the parser that nothing follows. */
-  object = json_tokener_parse_ex (tokener, text, (int) length + 1);
+  object = json_text_tokens (tokener, text, length);
   enum json_tokener_error error = json_tokener_get_error (tokener);
   if (length == 0)
     (void) fail (f, EX_DATAERR, "%s is empty", what);
