@@ -641,7 +641,10 @@ instance_go_away (const struct instance *in, char name[256])
   static unsigned counter;
   char host[33] = "";
 
+  /* In createContainer it is the container's, which may have anything in it. */
   (void) gethostname (host, sizeof host - 1);
+  for (char *slash = host; (slash = strchr (slash, '/')) != NULL;)
+    *slash = '_';
   for (int tries = 0; tries < 100; tries++)
     {
       (void) snprintf (name, 256, INSTANCE_GONE "%s-%ld-%u-%s", host, (long) getpid (), counter++,

@@ -1192,6 +1192,21 @@ START_TEST (removing_leaves_nothing)
 }
 END_TEST
 
+START_TEST (a_host_s_name_leads_nowhere)
+{
+  const char host[] = "/../elsewhere/x";
+  char name[256];
+
+  ck_assert_int_eq (unshare (CLONE_NEWUTS), 0);
+  ck_assert_int_eq (sethostname (host, strlen (host)), 0);
+  ck_assert_int_eq (mkdir ("elsewhere", 0700), 0);
+  ck_assert_int_eq (mkdir (INSTANCE_GONE, 0700), 0);
+  ck_assert_int_eq (instance_go_away (&in, name), 0);
+  ck_assert_ptr_null (strchr (name, '/'));
+  ck_assert_uint_eq (entries_of ("elsewhere"), 0);
+}
+END_TEST
+
 START_TEST (removing_follows_no_links)
 {
   ck_assert_int_eq (mkdir ("elsewhere", 0700), 0);
@@ -1423,6 +1438,8 @@ add_the_rest (Suite *suite)
   tcase_add_test (tcase, going_away_says_what_went_wrong);
   tcase_add_loop_test (tcase, removing_leaves_nothing, 0, 3);
   tcase_add_test (tcase, removing_follows_no_links);
+  unit_add_if (tcase, a_host_s_name_leads_nowhere, unit_may_unshare (CLONE_NEWUTS),
+               "the host's name cannot be changed here");
   tcase_add_loop_test (tcase, removing_says_what_it_could_not, 0, 3);
   tcase_add_loop_test (tcase, removing_keeps_to_its_order, 0, 3);
   tcase_add_test (tcase, removing_outlives_late_comers);
