@@ -12,10 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Real states are below 10 kB and real config.json below 1 MB; the limits
- * only keep a broken producer from filling the memory. */
+/* Real states are below 10 kB and real config.json below 1 MB; an environment of
+ * more than 2 MB is too long for execve(2), usually.  The limits keep a broken
+ * producer, and a user with many short variables, from filling the memory:
+ * parsed, they take thirty times the room. */
 #define STATE_MAX ((size_t) 4 << 20)
-#define CONFIG_MAX ((size_t) 32 << 20)
+#define CONFIG_MAX ((size_t) 8 << 20)
 #define ID_MAX INT64_C (4294967294) /* 2^32-1 means "no id" to the kernel */
 
 /* The position behind the string that begins at TEXT[AT], or END. */

@@ -35,11 +35,12 @@ read_all (int fd, size_t max, size_t expected, char **text)
           errno = EFBIG;
           return -1;
         }
-      char *larger = realloc (*text, size * 2);
+      size_t more = size * 2 < max + 1 ? size * 2 : max + 1;
+      char *larger = realloc (*text, more);
       if (larger == NULL)
         return -1;
       *text = larger;
-      size *= 2;
+      size = more;
     }
   return *text == NULL ? -1 : (ssize_t) used;
 }

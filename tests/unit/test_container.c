@@ -293,8 +293,10 @@ START_TEST (refuses_a_huge_config)
   const char *path = unit_path ("config.json"), *state = state_of_bundle (unit_tmp);
 
   unit_write_text (path, "{");
-  ck_assert_int_eq (truncate (path, 80 << 20), 0);
-  assert_refused (read_state (state, strlen (state)), "larger than 32 MB");
+  ck_assert_int_eq (truncate (path, 8 << 20), 0);
+  assert_refused (read_state (state, strlen (state)), "NUL byte at byte 1");
+  ck_assert_int_eq (truncate (path, (8 << 20) + 1), 0);
+  assert_refused (read_state (state, strlen (state)), "larger than 8 MB");
   (void) unlink (path);
 }
 END_TEST
