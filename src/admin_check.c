@@ -431,6 +431,10 @@ check_base (const char *file, const char **base)
         say (ERROR, "HOOK_BASE_DIR %s: everybody can remove the directories of users there; run chmod "
                     "o-w or chmod +t on it",
              dir);
+      else if ((st.st_mode & S_IWGRP) != 0 && (st.st_mode & S_ISVTX) == 0)
+        say (WARNING, "HOOK_BASE_DIR %s: its group can exchange the directories of users there; run "
+                      "chmod g-w or chmod +t on it",
+             dir);
       else if (st.st_uid != 0 && st.st_uid != geteuid ())
         say (WARNING, "HOOK_BASE_DIR %s belongs to uid %u, who can remove the directories of users "
                       "there; it should be root's",
