@@ -271,7 +271,7 @@ admin_all_users (const struct config *config, admin_work *work, struct admin_ans
   struct identity user;
 
   if (dir == NULL)
-    return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m", config->base_dir);
+    return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m; is it mounted on this node?", config->base_dir);
   while ((entry = readdir (dir)) != NULL)
     if (entry->d_name[0] != '.' && entry->d_type != DT_REG
         && admin_find_user (config, entry->d_name, &user))
@@ -332,9 +332,10 @@ admin_settle (struct config *config, json_object **json, struct failure *f)
   if (config->base_dir != NULL)
     return 0;
   if (*json != NULL)
-    (void) fail (f, EX_CONFIG, "%s does not say where HOOK_BASE_DIR is", HOOK_JSON_INSTALLED);
-  fail_prefix (f, "where are the barriers? Give --base-dir");
-  return -1;
+    return fail (f, EX_CONFIG, "%s does not have HOOK_BASE_DIR; give --base-dir=DIR",
+                 HOOK_JSON_INSTALLED);
+  const struct failure why = *f;
+  return fail (f, why.status, "HOOK_BASE_DIR is not known: %.500s; give --base-dir=DIR", why.text);
 }
 
 struct prune_list {

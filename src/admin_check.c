@@ -505,8 +505,8 @@ check_name (struct identity *user, const char *passwd_file)
 
   if (identity_name (user, passwd_file, &f) != 0)
     /* Not "getent passwd >PASSWD_FILE", which may be /etc/passwd. */
-    say (ERROR, "%s; repair the node's name service (LDAP, SSSD), or run getent passwd >FILE on a node "
-                "that knows all users, and set PASSWD_FILE to a copy of that FILE",
+    say (ERROR, "%s; or run getent passwd >FILE on a node that knows all users, and set PASSWD_FILE to a "
+                "copy of that FILE",
          f.text);
   else if (user->by_nss)
     say (OK, "uid %u is user %s by this node's name service (NSS), not by PASSWD_FILE %s", user->uid,

@@ -139,7 +139,8 @@ stay_failed (struct stay *s, const char *what)
   else if (errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == EACCES || errno == EPERM
            || errno == ELOOP || errno == ENOTDIR)
     status = EX_CANTCREAT;
-  (void) fail (s->f, status, "cannot %s %s/%s: %m", what, s->b->where, s->b->key);
+  (void) fail (s->f, status, "cannot %s %s/%s: %m%s", what, s->b->where, s->b->key,
+               failure_remedy (errno));
   return STEP_FAILED;
 }
 
@@ -353,8 +354,9 @@ stay_time_out (struct stay *s)
     (void) fail (s->f, EX_TEMPFAIL, "not all tasks arrived within %g s", seconds);
   else if (ranks_full (&set))
     (void) fail (s->f, EX_TEMPFAIL,
-                 "all %u tasks arrived, but procid 0 did not let them go within %g s", set.count,
-                 seconds);
+                 "all %u tasks arrived, but procid 0 did not let them go within %g s; was its hook "
+                 "killed or stopped?",
+                 set.count, seconds);
   else
     {
       if (s->b->explain != NULL && (stay_decides (s) || set.count <= EXPLAIN_MAX))
@@ -645,6 +647,7 @@ depart_last (struct stay *s)
 {
   int64_t until = waiting_now () + BARRIER_LEAVE, began;
   struct ranks left;
+  char text[200];
 
   if (ranks_init (&left, s->b->members) != 0)
     return;
@@ -667,8 +670,9 @@ depart_last (struct stay *s)
   else
     {
       (void) instance_withdraw (&s->in, s->b->self);
-      log_message (LOG_INFO, "left %s/%s to the next one: not all tasks have departed", s->b->where,
-                   s->b->key);
+      log_message (LOG_INFO, "released, but procid %s did not go on, killed perhaps; %s/%s stays "
+                             "until a later barrier or --prune removes it",
+                   ranks_missing (&left, text, sizeof text), s->b->where, s->b->key);
     }
   ranks_free (&left);
 }
@@ -767,8 +771,9 @@ yield_time_out (struct stay *s)
                  s->b->members, s->b->where, s->b->key, s->members, timeout_in_seconds (s->b));
   else
     (void) fail (s->f, EX_TEMPFAIL,
-                 "an earlier barrier of this task, %s/%s, did not end within %g s", s->b->where,
-                 s->b->key, timeout_in_seconds (s->b));
+                 "an earlier barrier of this task, %s/%s, did not end within %g s; do all tasks start "
+                 "as many containers?",
+                 s->b->where, s->b->key, timeout_in_seconds (s->b));
   return STEP_FAILED;
 }
 
@@ -866,7 +871,8 @@ barrier_meet (struct barrier *b, struct failure *f)
       if (reason != NULL)
         return fail (f, EX_PROTOCOL, "%s", reason);
       if (waiting_now () >= b->deadline)
-        return fail (f, EX_TEMPFAIL, "%s/%s went away each time this task arrived, for %g s",
+        return fail (f, EX_TEMPFAIL, "%s/%s went away each time this task arrived, for %g s; does something "
+                     "remove it?",
                      b->where, b->key, timeout_in_seconds (b));
       /* Something keeps removing it: not at full speed. */
       if (stays > 3)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "failure.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -53,6 +54,30 @@ text_clean (char *text)
         }
     }
   return text;
+}
+
+const char *
+failure_remedy (int error)
+{
+  switch (error)
+    {
+    case ENOSPC:
+      return "; make room there: blocks or inodes";
+    case EDQUOT:
+      return "; the user is over quota there";
+    case EROFS:
+      return "; it is mounted read-only on this node";
+    case EACCES:
+    case EPERM:
+      return "; look at owners and modes there";
+    case EIO:
+    case ESTALE:
+    case ETIMEDOUT:
+    case ENOTCONN:
+      return "; look at the file server, and at the mount on this node";
+    default:
+      return "";
+    }
 }
 
 int

@@ -41,6 +41,10 @@ int fail (struct failure *f, int status, const char *format, ...)
 void fail_prefix (struct failure *f, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 
+/* What to do about errno's ERROR of a file: "; make room there" and the like, to
+ * stand behind "%m"; "" where nothing is known. */
+const char *failure_remedy (int error);
+
 /* Replaces control characters in TEXT, those that break lines or turn the
  * direction of text, and what is not UTF-8, by '?', in place; returns TEXT. */
 char *text_clean (char *text);

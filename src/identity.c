@@ -164,7 +164,10 @@ identity_search_file (uid_t uid, const char *path, struct passwd *entry, char *b
 
   if (stream == NULL)
     {
-      (void) fail (f, errno == ENOMEM ? EX_OSERR : EX_CONFIG, "cannot open PASSWD_FILE %s: %m", path);
+      (void) fail (f, errno == ENOMEM ? EX_OSERR : EX_CONFIG,
+                   "cannot open PASSWD_FILE %s: %m; it must be on all nodes, and all users must be "
+                   "able to read it",
+                   path);
       if (fd >= 0)
         (void) close (fd);
       return -1;
@@ -226,7 +229,8 @@ identity_name (struct identity *id, const char *passwd_file, struct failure *f)
         result = identity_set_name (id, found, f);
       else
         (void) fail (f, EX_NOUSER,
-                     "uid %u is neither in PASSWD_FILE %s nor known to this node%s%s",
+                     "uid %u is neither in PASSWD_FILE %s nor known to this node%s%s; add the user, "
+                     "or repair the node's name service (LDAP, SSSD)",
                      id->host_uid, passwd_file, error == 0 ? "" : ": ",
                      error == 0 ? "" : strerror (error));
     }

@@ -38,7 +38,7 @@ syncdir_explain_user (const char *base, const char *path, int error, struct fail
   struct stat st;
 
   if (stat (base, &st) != 0)
-    return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m", base);
+    return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m; is it mounted on this node?", base);
   if (!S_ISDIR (st.st_mode))
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s is not a directory", base);
   errno = error;
@@ -66,8 +66,9 @@ syncdir_open_user (const char *base, const char *path, const struct identity *id
   if (fstat (fd, &st) != 0)
     (void) fail (f, EX_CANTCREAT, "cannot look at %s: %m", path);
   else if (!syncdir_owner_is_safe (&st, base, id))
-    (void) fail (f, EX_NOPERM, "directory %s belongs to uid %u, not to the user or root", path,
-                 st.st_uid);
+    (void) fail (f, EX_NOPERM, "directory %s belongs to uid %u, not to the user or root; "
+                               "change its owner",
+                 path, st.st_uid);
   else
     return fd;
   (void) close (fd);
@@ -109,7 +110,7 @@ syncdir_open_or_make (int parent, const char *name, bool make, const char *path,
   else if (fd < 0 && errno == ENOENT)
     {
       if (mkdirat (parent, name, 0700) != 0 && errno != EEXIST)
-        (void) fail (f, EX_CANTCREAT, "cannot make %s/%s: %m", path, name);
+        (void) fail (f, EX_CANTCREAT, "cannot make %s/%s: %m%s", path, name, failure_remedy (errno));
       else if ((fd = openat (parent, name, flags)) < 0)
         (void) fail (f, EX_CANTCREAT, "cannot open %s/%s: %m", path, name);
     }

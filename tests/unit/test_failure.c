@@ -25,6 +25,20 @@ START_TEST (prints_errno)
 }
 END_TEST
 
+/* It stands behind what errno says. */
+START_TEST (knows_remedies)
+{
+  static const int known[] = { ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EIO, ESTALE, ETIMEDOUT };
+
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    ck_assert_int_eq (strncmp (failure_remedy (known[i]), "; ", 2), 0);
+  unit_assert_match (failure_remedy (EDQUOT), "quota");
+  unit_assert_match (failure_remedy (ENOSPC), "room");
+  ck_assert_str_eq (failure_remedy (ENOENT), "");
+  ck_assert_str_eq (failure_remedy (0), "");
+}
+END_TEST
+
 START_TEST (keeps_control_characters_out)
 {
   struct failure f;
@@ -147,6 +161,7 @@ main (void)
   suite_add_tcase (suite, tcase);
   tcase_add_test (tcase, fills_the_failure_and_returns_minus_one);
   tcase_add_test (tcase, prints_errno);
+  tcase_add_test (tcase, knows_remedies);
   tcase_add_test (tcase, keeps_control_characters_out);
   tcase_add_test (tcase, leaves_other_languages_alone);
   tcase_add_loop_test (tcase, knows_utf_8, 0, sizeof encodings / sizeof *encodings);
