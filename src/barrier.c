@@ -764,11 +764,19 @@ yield_clear (struct stay *s)
 static enum step
 yield_time_out (struct stay *s)
 {
+  char text[INSTANCE_TEXT_MAX] = "";
+
   if (s->members != s->b->members)
     (void) fail (s->f, EX_TEMPFAIL,
                  "this task counts %u tasks, but the barrier %s/%s is one of %u; it did not end "
                  "within %g s",
                  s->b->members, s->b->where, s->b->key, s->members, timeout_in_seconds (s->b));
+  else if (instance_outcome (&s->in, false, text) == OUTCOME_CALLED_OFF)
+    /* It may have been meant for this very task, but was called off too long
+     * before it came. */
+    (void) fail (s->f, EX_TEMPFAIL,
+                 "came long after %s/%s had been called off, and met nobody within %g s: %s",
+                 s->b->where, s->b->key, timeout_in_seconds (s->b), text);
   else
     (void) fail (s->f, EX_TEMPFAIL,
                  "an earlier barrier of this task, %s/%s, did not end within %g s; do all tasks start "

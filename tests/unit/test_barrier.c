@@ -849,6 +849,21 @@ START_TEST (an_earlier_barrier_is_not_called_off)
 }
 END_TEST
 
+/* He is told the reason all the same: perhaps he was waited for. */
+START_TEST (comes_long_after_the_end)
+{
+  const struct timespec old[2] = { { .tv_sec = 1000000 }, { .tv_sec = 1000000 } };
+
+  make_instance ("2");
+  ck_assert_int_eq (symlink ("called-off: procid 0: timeout: why", KEY "/departure"), 0);
+  ck_assert_int_eq (utimensat (AT_FDCWD, KEY "/departure", old, AT_SYMLINK_NOFOLLOW), 0);
+  model.timeout = SECOND / 5;
+  assert_says (meet (1, NULL), EX_TEMPFAIL,
+               "came long after /where/" KEY " had been called off, and met nobody within 0.2 s: "
+               "procid 0: timeout: why");
+}
+END_TEST
+
 static void
 cannot_read (struct barrier *b)
 {
@@ -1186,6 +1201,7 @@ add_others (Suite *suite)
 {
   TCase *tcase = add_case (suite, "others");
 
+  tcase_add_test (tcase, comes_long_after_the_end);
   tcase_add_loop_test (tcase, an_earlier_barrier_is_not_called_off, 0, 3);
   tcase_add_test (tcase, a_failure_before_arriving_calls_no_earlier_barrier_off);
   tcase_add_loop_test (tcase, waits_until_an_earlier_barrier_goes, 0, 2);
