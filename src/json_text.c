@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,6 +61,29 @@ json_text_read (const char *what, int fd, size_t max, size_t expected, char **te
   return length;
 }
 
+/* Whether there is memory for all that json-c makes of TEXT.  Where there is
+ * none, json-c 0.16 leaves members out without a word, or crashes: so what it
+ * can need at most is asked for at once, and given back.  The figures are the
+ * sizes of its structures, generously: an object has a table of 16 entries, an
+ * array a list of 32, and both grow by half-empty doubling. */
+static bool
+has_memory_for (const char *text, size_t length)
+{
+  size_t need = 65536 + 8 * length;
+
+  for (size_t i = 0; i < length; i++)
+    if (text[i] == '{')
+      need += 1024;
+    else if (text[i] == '[')
+      need += 512;
+    else if (text[i] == ',' || text[i] == ':')
+      need += 256;
+  void *volatile all = malloc (need); /* else the compiler leaves the pair out */
+  bool there = all != NULL;
+  free (all);
+  return there;
+}
+
 /* Strict JSON.  json-c 0.18 takes every byte above 0x7f of a string for a
  * control character then (json-c's issue 875), and an environment may have such
  * bytes; so there, if it stops at one, less strict. */
@@ -88,9 +112,12 @@ json_text_parse (const char *what, const char *text, size_t length, struct failu
   json_tokener *tokener = json_tokener_new_ex (DEPTH_MAX);
   json_object *object;
 
-  if (tokener == NULL)
+  if (tokener == NULL || !has_memory_for (text, length))
     {
+      errno = ENOMEM;
       (void) fail (f, EX_OSERR, "cannot parse %s: %m", what);
+      if (tokener != NULL)
+        json_tokener_free (tokener);
       return NULL;
     }
   object = json_text_tokens (tokener, text, length);

@@ -5,7 +5,8 @@
  *
  *   MURDER_RECORD=FILE    note there what the hook does
  *   MURDER_MALLOC=N       the N-th allocation of the hook fails
- *   MURDER_MALLOC_ALL=1   and all after it
+ *   MURDER_MALLOC_ALL=1   and all after it; but while json-c parses, not those
+ *                         that fit into what was given back just before
  *   MURDER_DELAY=US       each call to the file system takes up to that many
  *                         microseconds longer, before it or after it
  *   MURDER_SEED=N         the random numbers for that
@@ -21,6 +22,7 @@
  */
 #include "record.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -98,15 +100,29 @@ shim_now (void)
 
 /* ------------------------------------------------------------------- memory */
 
+/* Memory that the hook was given, and gave back untouched, is there: this much,
+ * until json_tokener_parse_ex() returns.  What else does, would make json-c
+ * crash, which no hook can help. */
+static size_t shim_reserved;
+static bool shim_parses;
+static void *shim_last; /* the last allocation, and its size */
+static size_t shim_last_size;
+
+extern void __libc_free (void *);
 extern void *__libc_malloc (size_t);
 extern void *__libc_calloc (size_t, size_t);
 extern void *__libc_realloc (void *, size_t);
 
 static bool
-shim_fails (void)
+shim_fails (size_t size)
 {
   if (!shim.ready)
     return false;
+  if (shim_parses && size <= shim_reserved)
+    {
+      shim_reserved -= size;
+      return false;
+    }
   shim.record->allocations++;
   if (shim.fail == 0 || shim.record->allocations < shim.fail
       || (shim.record->allocations > shim.fail && !shim.fail_all))
@@ -119,19 +135,51 @@ shim_fails (void)
 PUBLIC void *
 malloc (size_t size)
 {
-  return shim_fails () ? NULL : __libc_malloc (size);
+  if (shim_fails (size))
+    return NULL;
+  shim_last = __libc_malloc (size);
+  shim_last_size = size;
+  return shim_last;
 }
 
 PUBLIC void *
 calloc (size_t count, size_t size)
 {
-  return shim_fails () ? NULL : __libc_calloc (count, size);
+  shim_last = NULL;
+  return shim_fails (count * size) ? NULL : __libc_calloc (count, size);
 }
 
 PUBLIC void *
 realloc (void *old, size_t size)
 {
-  return shim_fails () ? NULL : __libc_realloc (old, size);
+  shim_last = NULL;
+  return shim_fails (size) ? NULL : __libc_realloc (old, size);
+}
+
+PUBLIC void
+free (void *p)
+{
+  if (p != NULL && !shim_parses)
+    shim_reserved = p == shim_last ? shim_last_size : 0;
+  shim_last = NULL;
+  __libc_free (p);
+}
+
+struct json_object;
+struct json_tokener;
+extern struct json_object *json_tokener_parse_ex (struct json_tokener *, const char *, int);
+
+PUBLIC struct json_object *
+json_tokener_parse_ex (struct json_tokener *tokener, const char *text, int length)
+{
+  struct json_object *(*parse) (struct json_tokener *, const char *, int);
+
+  *(void **) &parse = dlsym (RTLD_NEXT, "json_tokener_parse_ex");
+  shim_parses = true;
+  struct json_object *object = parse (tokener, text, length);
+  shim_parses = false;
+  shim_reserved = 0;
+  return object;
 }
 
 /* ------------------------------------------------------------------- delays */

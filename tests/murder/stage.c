@@ -22,6 +22,9 @@
 /* Nobody's number on most systems; root's hooks become it. */
 #define OTHER_ID 59321
 
+/* Directories that scenes are spread over. */
+#define SCENES_APART 64U
+
 struct stage stage;
 static pid_t stage_owner;
 
@@ -201,7 +204,12 @@ scene_make (struct scene *s, unsigned number)
   char path[STAGE_PATH];
 
   *s = (struct scene){ 0 };
-  stage_mkdir (path_of (s->base, "%s/scene-%u", stage.dir, number), 0711);
+  /* Not all in one directory: its entries are made and removed one by one, and
+   * a hundred plays wait for each other. */
+  (void) path_of (path, "%s/scenes-%u", stage.dir, number % SCENES_APART);
+  if (mkdir (path, 0711) != 0 && errno != EEXIST)
+    stage_die ("cannot make %s", path);
+  stage_mkdir (path_of (s->base, "%s/%u", path, number), 0711);
   stage_mkdir (path_of (path, "%s/" USER, s->base), 0700);
   scene_own (path);
   (void) path_of (s->sync, "%s/.oci-hooks/slurm-global-sync", path);

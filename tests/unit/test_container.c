@@ -389,6 +389,18 @@ START_TEST (says_when_memory_is_short)
 }
 END_TEST
 
+/* json-c would go on without a part of it, or crash. */
+START_TEST (parses_nothing_if_memory_is_short)
+{
+  unit_write_text (unit_path ("state"), "{\"bundle\": \"/\"}");
+  int fd = open (unit_path ("state"), O_RDONLY | O_CLOEXEC);
+  unit_take_memory ();
+  ck_assert_int_eq (container_read (&c, fd, &f), -1);
+  ck_assert_int_eq (f.status, EX_OSERR);
+  unit_assert_match (f.text, "cannot parse the container's state on standard input: Cannot allocate");
+}
+END_TEST
+
 START_TEST (finds_annotations)
 {
   ck_assert_int_eq (read_config ("{\"annotations\": {\"a.b\": \"1\", \"c\": \"\"}}"), 0);
@@ -614,6 +626,8 @@ add_reading_tests (Suite *suite)
   tcase_add_loop_test (tcase, passes_over_ballast, 0, sizeof with_ballast / sizeof *with_ballast);
   tcase_add_test (tcase, tells_where_an_error_is_behind_ballast);
   unit_add_if (tcase, says_when_memory_is_short, unit_may_take_memory (), "memory is watched");
+  unit_add_if (tcase, parses_nothing_if_memory_is_short, unit_may_take_memory (),
+               "memory is watched");
   tcase_add_test (tcase, finds_annotations);
   tcase_add_test (tcase, bears_a_config_without_anything);
 }
