@@ -335,7 +335,7 @@ main (int argc, char **argv)
                                 EXDEV };
   sigset_t child;
 
-  (void) pool_options (argc, argv, 32);
+  (void) pool_options (argc, argv, 48);
   trace_need_registers ();
   stage_open ();
   (void) sigemptyset (&child);

@@ -690,7 +690,7 @@ add (enum way way, enum plot plot, uint32_t procid)
 int
 main (int argc, char **argv)
 {
-  bool full = pool_options (argc, argv, 64);
+  bool full = pool_options (argc, argv, 96);
 
   stage_open ();
   for (int way = WAY_KILL; way <= WAY_AMIDST; way++)
