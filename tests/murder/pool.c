@@ -35,8 +35,8 @@ static struct slot *pool_slot; /* shared with the processes that play */
 static unsigned pool_at_once, pool_number, pool_scenes;
 static const char *pool_only;
 
-static void
-verdict_set (struct verdict *v, int what, const char *format, va_list ap)
+__attribute__ ((format (printf, 3, 0))) static void
+verdict_set (struct verdict *v, enum verdict_what what, const char *format, va_list ap)
 {
   if (v->what == PLAY_FAILED || v->what == PLAY_AGAIN)
     return;

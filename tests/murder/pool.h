@@ -14,7 +14,7 @@
 
 /* What a play found.  A new one has passed. */
 struct verdict {
-  enum { PLAY_PASSED, PLAY_FAILED, PLAY_AGAIN } what;
+  enum verdict_what { PLAY_PASSED, PLAY_FAILED, PLAY_AGAIN } what;
   bool unreached; /* there was nothing to strike at */
   unsigned count; /* of what the series counts, 1 if not set */
   char text[3000];
