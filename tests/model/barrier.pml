@@ -13,8 +13,8 @@
  *   look             barrier_wait          instance_outcome
  *   settle           stay_settle
  *   wait             wait_look
- *   wait_key         wait_check_key        instance_is_current
- *   left_behind      wait_check_key        instance_void
+ *   wait_key, _own   wait_check_key        instance_is_current, instance_stat
+ *   left_...         wait_check_key        instance_void, instance_outcome
  *   touch            wait_touch            instance_touch
  *   decide           barrier_decide, decide_whether_fresh
  *   make_void        stay_void             instance_void
@@ -27,8 +27,9 @@
  *   depart_last      depart_last           instance_list_departure
  *   yield            yield_look            instance_is_current
  *   yield_clear      yield_clear           instance_outcome, ...
- *   clear_away       stay_clear_away       instance_go_away
+ *   clear_...        stay_clear_away       instance_is_current, instance_go_away
  *   caught_other                           instance_check_catch
+ *   find_gone                              instance_find_gone
  *   remove_...                             instance_remove, instance_dismantle
  *   again            barrier_meet: STEP_AGAIN
  *
@@ -59,8 +60,31 @@
  *
  * -DERRORS=n: so many calls fail, for no reason (EIO, EDQUOT and the like).
  *
- * -DMUTANT_... puts an error in, which must be found.
+ * -DMUTANT=... puts an error in, which must be found.
  */
+
+#ifndef MUTANT
+#define MUTANT 0
+#endif
+#define STALE_COUNTS 1   /* procid 0 does not ask how old a file is */
+#define TWO_NAMES 2      /* a release is another name than a call-off */
+#define TAKES_BACK 3     /* who times out removes its file, and does not call off */
+#define LEAVES_ALONE 4   /* who times out just goes */
+#define GONE_COUNTS 5    /* a directory that is gone has been a release */
+#define LATE_LOOK 6      /* who times out does not look what stands already */
+#define NO_LEFT_BEHIND 7 /* nobody asks whom the key names */
+#define GOES_ON 8        /* who was left behind goes on where there is an outcome */
+#define NO_YIELD 9       /* another hook's arrival counts as the own */
+#define DEPARTS_TWICE 10 /* another hook's departure counts as the own */
+#define DEPARTS_BLIND 11 /* who cannot depart does not ask whether he may */
+#define REMOVES_EARLY 12 /* procid 0 does not wait for the others' departure */
+#define REMOVES_NEVER 13 /* procid 0 leaves all to the next */
+#define FILES_FIRST 14   /* a release is removed after the files of arrival */
+#define VOID_FIRST 15    /* any outcome is removed before the files of arrival */
+#define VOID_FAILS 16    /* void is taken for called off */
+#define NO_OWN_CHECK 17  /* a release counts whose instance was being removed */
+#define NO_CLEARING 18   /* nobody clears away what another hook left */
+#define CATCH_IS_LEFT 19 /* an instance that was caught wrongly is not made void */
 
 #ifndef MEMBERS /* 2 or 3 */
 #define MEMBERS 2
@@ -211,7 +235,8 @@ byte errors = ERRORS;
 #define IS_UNSEEN(p) (!(fresh & (1 << p)))
 #if MEMBERS > 2
 #define THERE (IS_THERE (0) | (IS_THERE (1) << 1) | (IS_THERE (2) << 2))
-#define UNSEEN(f) ((X.file[1] == f && IS_UNSEEN (1)) || (X.file[2] == f && IS_UNSEEN (2)))
+#define UNSEEN(f) (MUTANT != STALE_COUNTS && ((X.file[1] == f && IS_UNSEEN (1)) || \
+                                              (X.file[2] == f && IS_UNSEEN (2))))
 #define UNSEEN_LIVE ((IS_LIVE (X.file[1]) && IS_UNSEEN (1)) || \
                      (IS_LIVE (X.file[2]) && IS_UNSEEN (2)))
 #define SEEN_STALE ((MAY_BE_STALE (X.file[1]) && !IS_UNSEEN (1)) || \
@@ -220,7 +245,7 @@ byte errors = ERRORS;
                     MAY_BE_STALE (X.file[2]))
 #else
 #define THERE (IS_THERE (0) | (IS_THERE (1) << 1))
-#define UNSEEN(f) (X.file[1] == f && IS_UNSEEN (1))
+#define UNSEEN(f) (MUTANT != STALE_COUNTS && X.file[1] == f && IS_UNSEEN (1))
 #define UNSEEN_LIVE (IS_LIVE (X.file[1]) && IS_UNSEEN (1))
 #define SEEN_STALE (MAY_BE_STALE (X.file[1]) && !IS_UNSEEN (1))
 #define SOME_STALE (MAY_BE_STALE (X.file[0]) || MAY_BE_STALE (X.file[1]))
@@ -232,7 +257,8 @@ byte errors = ERRORS;
 #define WORTH_CLEARING \
   (RESTLESS || (X.outcome == NONE && MAY_BE_STALE (X.file[0])) || X.outcome == VOID || \
    X.outcome == OFF_LONG_AGO || (X.outcome == OFF && THERE == ALL) || \
-   (X.outcome == RELEASED && (X.in_departure == ALL || RELEASE_IS_OLD)))
+   (X.outcome == RELEASED && \
+    ((X.file[0] == NOBODY && X.in_departure == ALL) || RELEASE_IS_OLD)))
 #define RELEASE_IS_OLD (TIMEOUTS || SOME_ARE_SLOW || SOME_STALE)
 
 #define LISTED_DEPARTURE \
@@ -341,6 +367,11 @@ inline make_directory ()
 
 /* --------------------------------------------------------------- what must hold */
 
+/* Never set: so that what spin prints of a broken assertion begins with the
+ * name of the property. */
+hidden byte safety, agreement, progress, cleanliness;
+#define must(property, condition) assert (property || (condition))
+
 /* Safety, and each instance for one hook of each task.  Agreement: nobody has
  * left, or will leave, otherwise.  If all is well, a task's k-th hook meets the
  * k-th hooks of the others. */
@@ -348,13 +379,13 @@ inline check_met ()
 {
   d_step {
     printf ("MET in %d\n", in[me]);
-    assert (member);
-    assert (X.came == ALL);
-    assert (!(X.met & SELF));
+    must (safety, member);
+    must (safety, X.came == ALL);
+    must (safety, !(X.met & SELF));
     X.met = X.met | SELF;
-    assert ((X.left & ~X.met) == 0);
+    must (agreement, (X.left & ~X.met) == 0);
 #if ROUNDS > 1 && AT_ONCE == 1
-    assert (!ALL_WELL || X.round == 0 || X.round == round + 1);
+    must (safety, !ALL_WELL || X.round == 0 || X.round == round + 1);
     X.round = round + 1
 #endif
   }
@@ -367,7 +398,7 @@ inline check_left ()
     if
     :: member ->
        X.left = X.left | SELF;
-       assert (X.met == 0 || (X.met & SELF))
+       must (agreement, X.met == 0 || (X.met & SELF))
     :: else
     fi
   }
@@ -378,83 +409,23 @@ inline check_all_ended ()
   d_step {
     if
     :: ended == SLOTS && ALL_WELL ->
-       assert (STOPS || key == 0);
-       assert (!CLEAN || !litter)
+       must (cleanliness, STOPS || key == 0);
+       must (cleanliness, !CLEAN || !litter)
     :: else
     fi
   }
 }
 
-/* ----------------------------------------------------- what follows from a step */
-
-/* The task goes on with its next hook. */
-inline next ()
-{
-  round++;
-  if
-  :: round < ROUNDS -> goto enter
-  :: else
-  fi;
-  round = 0;
-  ended++;
-  check_all_ended ();
-  goto end_of_task
-}
-
-inline left_met ()
-{
-  close_all ();
-  next ()
-}
-
-inline failed ()
-{
-  printf ("FAILED in %d\n", in[me]);
-  assert (!ALL_WELL);
-  check_left ();
-  close_all ();
-  next ()
-}
-
-inline again ()
-{
-  printf ("again, from %d\n", in[me]);
-  check_left ();
-  close_all ();
-  goto enter
-}
-
-inline yields ()
-{
-  printf ("yields in %d\n", in[me]);
-  member = 0;
-  first = 0;
-  own = 0;
-  fresh = 0;
-  if
-  :: X.file[task] == MINE -> X.file[task] = DEAD
-  :: else
-  fi;
-  goto yield
-}
-
+/* There is an outcome. */
 inline follow ()
 {
   if
   :: X.outcome == RELEASED -> fd[me] = DEPARTURE; goto depart
-  :: X.outcome == VOID && task == 0 -> removes = 1; goto clear_away
-  :: X.outcome == VOID && task != 0 -> again ()
-  :: X.outcome >= OFF && late -> yields ()
-  :: X.outcome >= OFF && !late -> failed ()
-  fi
-}
-
-inline cleared ()
-{
-  removes = 0;
-  if
-  :: leaves -> leaves = 0; left_met ()
-  :: else -> again ()
+  :: X.outcome == VOID && MUTANT == VOID_FAILS -> goto fails
+  :: X.outcome == VOID && task == 0 && MUTANT != VOID_FAILS -> removes = 1; goto clear_away
+  :: X.outcome == VOID && task != 0 && MUTANT != VOID_FAILS -> goto again
+  :: X.outcome >= OFF && late -> goto yields
+  :: X.outcome >= OFF && !late -> goto fails
   fi
 }
 
@@ -468,7 +439,7 @@ proctype hook (byte me; byte task)
   bit member;               /* has arrived, and not yielded */
   bit late;                 /* arrived long after the call-off */
   bit first;                /* look at the key at the next look */
-  bit own;                  /* s->own is this hook's file */
+  bit own;                  /* s->own is a file */
   bit made;                 /* instance_make() has been called */
   bit removes, leaves;      /* after clear_away: remove; then MET, else again */
 
@@ -476,7 +447,8 @@ enter: /* openat KEY/arrival: the first part */
   if
   :: atomic { key != 0 -> hold (key); goto enter_arrival }
   :: atomic { key == 0 -> goto make_key }
-  :: atomic { TIME_IS_UP -> failed () }
+  :: atomic { TIME_IS_UP -> goto fails }
+  MAY_FAIL (fails)
   MAY_DIE
   fi;
 
@@ -484,7 +456,8 @@ enter_arrival: /* the second part */
   if
   :: atomic { X.arrival -> made = 0; goto members }
   :: atomic { !X.arrival && !made -> close_all (); goto make_key }
-  :: atomic { !X.arrival && made -> made = 0; again () }
+  :: atomic { !X.arrival && made -> made = 0; goto again }
+  MAY_FAIL (fails)
   MAY_DIE
   fi;
 
@@ -492,20 +465,23 @@ make_key: /* mkdir KEY */
   if
   :: atomic { key == 0 -> make_directory () }
   :: key != 0
+  MAY_FAIL (fails)
   MAY_DIE
   fi;
 
 make_open: /* open KEY */
   if
   :: atomic { key != 0 -> hold (key) }
-  :: atomic { key == 0 -> again () }
+  :: atomic { key == 0 -> goto again }
+  MAY_FAIL (fails)
   MAY_DIE
   fi;
 
 make_arrival: /* mkdir arrival */
   if
   :: atomic { X.there -> X.arrival = 1 }
-  :: atomic { !X.there -> again () }
+  :: atomic { !X.there -> goto again }
+  MAY_FAIL (fails)
   MAY_DIE
   fi;
 
@@ -513,50 +489,52 @@ make_ntasks: /* symlink ntasks; close KEY; openat KEY/arrival: the first part */
 #if NTASKS
   if
   :: atomic { X.there -> X.ntasks = (X.ntasks == 0 -> 1 : X.ntasks) }
-  :: atomic { !X.there -> again () }
+  :: atomic { !X.there -> goto again }
+  MAY_FAIL (fails)
   MAY_DIE
   fi;
 #endif
   if
   :: atomic { key != 0 -> close_all (); made = 1; hold (key); goto enter_arrival }
-  :: atomic { key == 0 -> again () }
+  :: atomic { key == 0 -> goto again }
+  MAY_FAIL (fails)
   MAY_DIE
   fi;
 
 members:
 #if NTASKS
   if
-  :: atomic { X.ntasks == 2 && task != 0 -> yields () }
+  :: atomic { X.ntasks == 2 && task != 0 -> goto yields }
   :: atomic { X.ntasks == 1 || (X.ntasks == 2 && task == 0) -> goto arrive }
   :: X.ntasks == 0
-  MAY_FAIL (call_off)
+  MAY_FAIL (fails)
   MAY_DIE
   fi;
 
 members_announce:
   if
   :: atomic { X.there -> X.ntasks = (X.ntasks == 0 -> 1 : X.ntasks) }
-  :: atomic { !X.there -> again () }
-  MAY_FAIL (call_off)
+  :: atomic { !X.there -> goto again }
+  MAY_FAIL (fails)
   MAY_DIE
   fi;
 
 members_again:
   if
-  :: atomic { X.ntasks == 2 && task != 0 -> yields () }
+  :: atomic { X.ntasks == 2 && task != 0 -> goto yields }
   :: atomic { X.ntasks == 1 || (X.ntasks == 2 && task == 0) -> goto arrive }
-  :: atomic { X.ntasks == 0 -> again () }
-  MAY_FAIL (call_off)
+  :: atomic { X.ntasks == 0 -> goto again }
+  MAY_FAIL (fails)
   MAY_DIE
   fi;
 #endif
 
 arrive:
   if
-  :: atomic { ARRIVAL_IS_GONE -> again () }
-  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY -> yields () }
+  :: atomic { ARRIVAL_IS_GONE -> goto again }
+  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY && MUTANT != NO_YIELD -> goto yields }
   :: atomic {
-       !ARRIVAL_IS_GONE && X.file[task] == NOBODY ->
+       !ARRIVAL_IS_GONE && (X.file[task] == NOBODY || MUTANT == NO_YIELD) ->
        printf ("arrives in %d\n", in[me]);
        X.file[task] = MINE;
        X.came = X.came | SELF;
@@ -584,7 +562,8 @@ look:
 
 settle: /* fstatat arrival/0 */
   if
-  :: atomic { true -> own = (X.file[0] == MINE) }
+  :: atomic { true -> own = (X.file[0] != NOBODY) }
+  MAY_FAIL (call_off)
   MAY_DIE
   fi;
 
@@ -601,49 +580,53 @@ wait: /* look at the outcome */
 
 wait_key:
   if
-  :: atomic { IS_CURRENT && first && task == 0 -> first = 0; goto decide }
-  :: atomic { IS_CURRENT && first && task != 0 -> first = 0; goto wait }
-  :: atomic { IS_CURRENT && !first -> goto touch }
-  :: atomic { !IS_CURRENT -> goto left_behind }
+  :: IS_CURRENT || MUTANT == NO_LEFT_BEHIND
+  :: atomic { !IS_CURRENT && MUTANT != NO_LEFT_BEHIND -> goto left_behind }
   MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+wait_own: /* fstatat arrival/P */
+  if
+  :: atomic { X.file[task] == NOBODY -> goto gone }
+  :: atomic { X.file[task] != NOBODY && !first -> goto touch }
+  :: atomic { X.file[task] != NOBODY && first && task == 0 -> first = 0; goto decide }
+  :: atomic { X.file[task] != NOBODY && first && task != 0 -> first = 0; goto wait }
   MAY_DIE
   fi;
 
 left_behind: /* symlink void */
   if
-  :: atomic { X.there && X.outcome == NONE -> X.outcome = VOID; again () }
-#if FIX1
-  :: X.outcome != NONE
+  :: atomic { X.there && X.outcome == NONE -> X.outcome = VOID; goto again }
+#if MUTANT == GOES_ON
+  :: atomic { X.outcome != NONE && task == 0 -> first = 0; goto decide }
+  :: atomic { X.outcome != NONE && task != 0 -> first = 0; goto wait }
 #else
-  :: atomic {
-       X.outcome != NONE ->
-       if
-       :: goto touch
-       :: first = 0;
-          if
-          :: task == 0 -> goto decide
-          :: else -> goto wait
-          fi
-       fi
-     }
+  :: X.outcome != NONE
 #endif
-  :: atomic { !X.there -> again () }
+  :: atomic { !X.there -> goto again }
   MAY_DIE
   fi;
 
-#if FIX1
 left_look:
   if
   :: atomic { X.outcome != NONE -> follow () }
-  :: atomic { X.outcome == NONE -> again () }
+  :: atomic { X.outcome == NONE -> goto gone }
+  MAY_FAIL (call_off)
   MAY_DIE
   fi;
+
+gone: /* the instance has been removed, or is being */
+#if MUTANT == GONE_COUNTS
+  atomic { check_met (); goto left };
+#else
+  atomic { goto again };
 #endif
 
 touch:
 progress_touch:
   if
-  :: atomic { X.file[task] == NOBODY -> again () }
+  :: atomic { X.file[task] == NOBODY -> goto gone }
   :: atomic { X.file[task] != NOBODY && task == 0 -> first = 0; fresh = 0; goto decide }
   :: atomic { X.file[task] != NOBODY && task != 0 -> first = 0; goto wait }
   MAY_FAIL (call_off)
@@ -675,37 +658,44 @@ make_void: /* symlink void */
   if
   :: atomic { X.there && X.outcome == NONE -> X.outcome = VOID; goto wait }
   :: atomic { X.outcome != NONE -> goto wait }
-  :: atomic { !X.there -> again () }
+  :: atomic { !X.there -> goto again }
   MAY_FAIL (call_off)
   MAY_DIE
   fi;
 
 release: /* mkdir departure */
   if
-  :: atomic { X.there && X.outcome == NONE ->
+  :: atomic { X.there && (X.outcome == NONE || MUTANT == TWO_NAMES) ->
               printf ("releases %d\n", in[me]); X.outcome = RELEASED; goto own_check }
-  :: atomic { X.outcome != NONE -> goto wait }
-  :: atomic { !X.there -> again () }
+  :: atomic { X.outcome != NONE && MUTANT != TWO_NAMES -> goto wait }
+  :: atomic { !X.there -> goto again }
   MAY_FAIL (call_off)
   MAY_DIE
   fi;
 
 own_check: /* fstatat arrival/0 */
   if
-  :: atomic { own && X.file[0] == MINE -> goto wait }
-  :: atomic { !own || X.file[0] != MINE -> again () }
+  :: atomic { (own && X.file[0] != NOBODY) || MUTANT == NO_OWN_CHECK -> goto wait }
+  :: atomic { (!own || X.file[0] != MINE) && MUTANT != NO_OWN_CHECK -> goto again }
+  MAY_FAIL (wait)
   MAY_DIE
   fi;
 
 call_off: /* symlink called-off */
+#if MUTANT == TAKES_BACK || MUTANT == LEAVES_ALONE
+  if
+  :: atomic { MUTANT == TAKES_BACK -> X.file[task] = NOBODY; goto fails }
+  :: atomic { MUTANT == LEAVES_ALONE -> goto fails }
+  fi;
+#endif
   if
   :: atomic { X.there && X.outcome == NONE ->
               printf ("calls %d off\n", in[me]);
-              assert (member || X.file[task] == NOBODY);
+              must (agreement, member || X.file[task] == NOBODY || !NOTHING_FAILED);
               X.outcome = OFF;
-              failed () }
+              goto fails }
   :: atomic { X.outcome != NONE -> goto told }
-  :: atomic { !X.there -> failed () }
+  :: atomic { !X.there -> goto fails }
 #if CALL_OFF_FAILS
   MAY_FAIL (disown)
 #endif
@@ -714,8 +704,8 @@ call_off: /* symlink called-off */
 
 told: /* look at the outcome */
   if
-  :: atomic { X.outcome == RELEASED -> fd[me] = DEPARTURE; goto depart }
-  :: atomic { X.outcome != RELEASED -> failed () }
+  :: atomic { X.outcome == RELEASED && MUTANT != LATE_LOOK -> fd[me] = DEPARTURE; goto depart }
+  :: atomic { X.outcome != RELEASED || MUTANT == LATE_LOOK -> goto fails }
   MAY_DIE
   fi;
 
@@ -728,23 +718,24 @@ disown: /* utimensat arrival/P */
        :: X.file[task] != NOBODY -> X.file[task] = OLD
        :: else
        fi;
-       failed ()
+       goto fails
      }
   MAY_DIE
   fi;
 #endif
 
 depart:
-#if NO_LINKS && FIX2
+#if NO_LINKS /* fstatat departure/P */
   if
-  :: atomic { fd[me] == REMOVED -> again () }
+  :: atomic { fd[me] == REMOVED -> goto again }
   :: atomic { fd[me] != REMOVED && (LISTED_DEPARTURE & SELF) -> goto withdraw_other }
   :: atomic { fd[me] != REMOVED && !(LISTED_DEPARTURE & SELF) }
   MAY_DIE
   fi;
+
 depart_rename:
   if
-  :: atomic { X.file[task] == NOBODY || fd[me] == REMOVED -> again () }
+  :: atomic { X.file[task] == NOBODY || fd[me] == REMOVED -> goto again }
   :: atomic {
        X.file[task] != NOBODY && fd[me] != REMOVED ->
        check_met ();
@@ -756,34 +747,14 @@ depart_rename:
      }
   MAY_DIE
   fi;
-#elif NO_LINKS
-  if
-  :: atomic { fd[me] == REMOVED -> again () }
-  :: atomic { fd[me] != REMOVED && (LISTED_DEPARTURE & SELF) -> goto withdraw_other }
-  :: atomic {
-       fd[me] != REMOVED && !(LISTED_DEPARTURE & SELF) ->
-       if
-       :: fd[me] == DEPARTURE -> X.in_departure = X.in_departure | SELF
-       :: else -> X.in_departed = X.in_departed | SELF
-       fi
-     }
-  MAY_DIE
-  fi;
-
-depart_stat:
-  if
-  :: atomic { X.file[task] == NOBODY -> again () }
-  :: atomic { X.file[task] != NOBODY -> check_met () }
-  MAY_DIE
-  fi;
 #else
   if
-  :: atomic { X.file[task] == NOBODY || fd[me] == REMOVED -> again () }
-  :: atomic { X.file[task] != NOBODY && fd[me] != REMOVED &&
+  :: atomic { X.file[task] == NOBODY || fd[me] == REMOVED -> goto again }
+  :: atomic { X.file[task] != NOBODY && fd[me] != REMOVED && MUTANT != DEPARTS_TWICE &&
               (LISTED_DEPARTURE & SELF) && !(X.same & SELF) -> goto withdraw_other }
   :: atomic {
        X.file[task] != NOBODY && fd[me] != REMOVED &&
-       (!(LISTED_DEPARTURE & SELF) || (X.same & SELF)) ->
+       (!(LISTED_DEPARTURE & SELF) || (X.same & SELF) || MUTANT == DEPARTS_TWICE) ->
        check_met ();
        X.same = X.same | SELF;
        if
@@ -796,65 +767,67 @@ depart_stat:
   fi;
 #endif
 
+  if
+  :: task == 0 -> goto depart_last
+  :: else
+  fi;
+
 withdraw: /* unlink arrival/P */
   if
-  :: atomic {
-       true ->
-       X.file[task] = NOBODY;
-       X.same = X.same & ~SELF;
-       if
-       :: task == 0 -> goto depart_last
-       :: else -> left_met ()
-       fi
-     }
+  :: atomic { true -> X.file[task] = NOBODY; X.same = X.same & ~SELF; goto left }
+  MAY_FAIL (left)
   MAY_DIE
   fi;
 
 withdraw_other: /* unlink arrival/P */
   if
-  :: atomic { true -> X.file[task] = NOBODY; X.same = X.same & ~SELF; yields () }
+  :: atomic { true -> X.file[task] = NOBODY; X.same = X.same & ~SELF; goto yields }
+  MAY_FAIL (yields)
   MAY_DIE
   fi;
 
 depart_last: /* list departure */
   if
-  :: atomic { LISTED_DEPARTURE == ALL -> removes = 1; leaves = 1; goto clear_away }
-  :: atomic { TIME_IS_UP || SOME_ARE_SLOW || fd[me] != DEPARTURE -> left_met () }
+  :: atomic { (LISTED_DEPARTURE == ALL || MUTANT == REMOVES_EARLY) && MUTANT != REMOVES_NEVER ->
+              removes = 1; leaves = 1; goto clear_away }
+  :: atomic { TIME_IS_UP || SOME_ARE_SLOW || !IS_CURRENT || MUTANT == REMOVES_NEVER ->
+              goto withdraw }
+  MAY_FAIL (withdraw)
   MAY_DIE
   fi;
 
 #if ERRORS > 0
 depart_failed:
-#if FIX3
+#if MUTANT != DEPARTS_BLIND
   if
   :: atomic { fd[me] != REMOVED && (LISTED_DEPARTURE & SELF) -> goto withdraw_other }
   :: atomic { fd[me] == REMOVED || !(LISTED_DEPARTURE & SELF) }
   MAY_DIE
   fi;
-depart_failed2:
-  if
-  :: atomic { X.file[task] == NOBODY -> again () }
-  :: atomic { X.file[task] != NOBODY -> check_met (); left_met () }
-  MAY_DIE
-  fi;
-#else
-  if
-  :: atomic { true -> check_met (); left_met () }
-  MAY_DIE
-  fi;
+
+depart_failed_own:
 #endif
+  if
+#if MUTANT != DEPARTS_BLIND
+  :: atomic { X.file[task] == NOBODY -> goto again }
+#endif
+  :: atomic { X.file[task] != NOBODY -> check_met (); goto left }
+  MAY_DIE
+  fi;
 #endif
 
 yield:
   if
-  :: atomic { !IS_CURRENT -> again () }
-  :: atomic { IS_CURRENT && task == 0 && WORTH_CLEARING -> goto yield_clear }
-  :: atomic { TIME_IS_UP -> failed () }
+  :: atomic { !IS_CURRENT -> goto again }
+  :: atomic { IS_CURRENT && task == 0 && WORTH_CLEARING && MUTANT != NO_CLEARING ->
+              goto yield_clear }
+  :: atomic { TIME_IS_UP -> goto fails }
   MAY_DIE
   fi;
 
-yield_clear: /* look at the outcome */
+yield_clear: /* look at the outcome; a listing may show none that is open */
   if
+  :: atomic { X.outcome == NONE && fd[me] != NO_DIRECTORY -> goto yield_stat }
   :: atomic { X.outcome == NONE && fd[me] == NO_DIRECTORY -> goto yield_stat }
   :: atomic { X.outcome == RELEASED || fd[me] != NO_DIRECTORY ->
               fd[me] = (fd[me] == NO_DIRECTORY -> DEPARTURE : fd[me]); goto yield_released }
@@ -879,11 +852,18 @@ yield_void: /* symlink void */
   if
   :: atomic { X.there && X.outcome == NONE -> X.outcome = VOID; goto yield }
   :: atomic { X.outcome != NONE -> goto yield }
-  :: atomic { !X.there -> again () }
+  :: atomic { !X.there -> goto again }
   MAY_DIE
   fi;
 
-yield_released: /* list departure */
+yield_released: /* fstatat arrival/0 */
+  if
+  :: X.file[0] == NOBODY || RELEASE_IS_OLD
+  :: atomic { X.file[0] != NOBODY -> goto yield }
+  MAY_DIE
+  fi;
+
+yield_departed: /* list departure */
   if
   :: atomic { LISTED_DEPARTURE == ALL -> removes = 1; goto clear_away }
   :: atomic { LISTED_DEPARTURE != ALL && RELEASE_IS_OLD -> goto clear_away }
@@ -898,16 +878,24 @@ yield_called_off: /* list arrival */
   MAY_DIE
   fi;
 
-clear_away: /* rename KEY, and look what was caught */
+clear_away: /* does the key name it? */
   if
-  :: atomic { key == 0 -> cleared () }
+  :: IS_CURRENT
+  :: atomic { !IS_CURRENT -> goto find_gone }
+  MAY_FAIL (find_gone)
+  MAY_DIE
+  fi;
+
+clear_rename: /* rename KEY, and look what was caught */
+  if
+  :: atomic { key == 0 -> goto find_gone }
   :: atomic {
        IS_CURRENT ->
        printf ("clears %d away\n", in[me]);
        key = 0;
        if
        :: removes -> goto remove_outcome
-       :: else -> cleared ()
+       :: else -> goto cleared
        fi
      }
   :: atomic {
@@ -917,6 +905,7 @@ clear_away: /* rename KEY, and look what was caught */
        inst[caught].refs++;
        key = 0
      }
+  MAY_FAIL (find_gone)
   MAY_DIE
   fi;
 
@@ -926,18 +915,31 @@ caught_other: /* symlink void */
        true ->
        d_step {
          if
-         :: inst[caught].there && inst[caught].outcome == NONE -> inst[caught].outcome = VOID
+         :: inst[caught].there && inst[caught].outcome == NONE && MUTANT != CATCH_IS_LEFT ->
+            inst[caught].outcome = VOID
          :: else
          fi;
          put (caught);
          caught = 0
        }
-       cleared ()
      }
   MAY_DIE
   fi;
 
+find_gone: /* list the directory above */
+  if
+  :: atomic { removes && X.there && !IS_CURRENT -> goto remove_outcome }
+  :: atomic { !removes || !X.there || IS_CURRENT -> goto cleared }
+  MAY_DIE
+  fi;
+
 remove_outcome: /* rename departure, if it is a directory */
+#if MUTANT == FILES_FIRST
+  if
+  :: X.file[0] != NOBODY || X.file[1] != NOBODY -> goto remove_list
+  :: else
+  fi;
+#endif
   if
   :: atomic {
        true ->
@@ -950,6 +952,7 @@ remove_outcome: /* rename departure, if it is a directory */
             X.in_departed = X.in_departure;
             X.in_departure = 0;
             FOR_ALL_HERE (fd[n] == DEPARTURE, fd[n] = DEPARTED)
+         :: X.outcome != RELEASED && MUTANT == VOID_FIRST -> X.outcome = NONE
          :: else
          fi
        }
@@ -1036,7 +1039,7 @@ remove_top: /* rmdir */
        !X.arrival && !X.departed && X.ntasks == 0 && X.outcome == NONE ->
        X.there = 0;
        printf ("has removed %d\n", in[me]);
-       cleared ()
+       goto cleared
      }
   :: atomic { X.arrival || X.departed || X.ntasks != 0 || X.outcome != NONE ->
               goto remove_outcome }
@@ -1057,14 +1060,78 @@ killed:
       made = 0;
       list = 0
     };
-    close_all ();
     if
     :: round = ROUNDS
     :: ROUNDS > 1 && round < ROUNDS - 1
     fi;
-    next ()
+    goto left
   };
 #endif
+
+/* ----------------------------------------------------- what follows from a step
+ *
+ * Each of these belongs to the step before it.  A jump into an atomic sequence
+ * goes on with the atomic step, but one to its beginning does not, hence the
+ * `false' where nobody comes along. */
+
+  atomic {
+    false;
+cleared:
+    removes = 0;
+    if
+    :: leaves -> leaves = 0; goto left
+    :: else -> goto again
+    fi
+  };
+
+  atomic {
+    false;
+again: /* STEP_AGAIN */
+    printf ("again, from %d\n", in[me]);
+    check_left ();
+    close_all ();
+    goto enter
+  };
+
+  atomic {
+    false;
+yields: /* STEP_YIELD */
+    printf ("yields in %d\n", in[me]);
+    member = 0;
+    first = 0;
+    own = 0;
+    fresh = 0;
+    if
+    :: X.file[task] == MINE -> X.file[task] = DEAD
+    :: else
+    fi;
+    goto yield
+  };
+
+  atomic {
+    false;
+fails: /* STEP_FAILED */
+    printf ("FAILED in %d\n", in[me]);
+    must (progress, !ALL_WELL);
+    made = 0;
+    check_left ();
+    goto left
+  };
+
+  atomic {
+    false;
+left: /* the task goes on with its next hook */
+    close_all ();
+    round++;
+    if
+    :: round < ROUNDS -> goto enter
+    :: else
+    fi;
+    round = 0;
+    ended++;
+    check_all_ended ();
+    goto end_of_task
+  };
 
 end_of_task:
   false
