@@ -236,47 +236,49 @@ instance_withdraw (const struct instance *in, uint32_t rank)
 }
 
 /* For file systems without links from one directory to another (BeeGFS, AFS).
- * A rename would go over the file of another hook of this member, so the
- * departure is claimed first, exclusively, by a name that does not count.  An
- * instance that is removed loses arrival before the claims: then there is
- * nothing to rename any more. */
+ * A rename would go over the file of another hook of this member, but that can
+ * only have departed before this one arrived. */
 static int
 instance_depart_unlinked (const struct instance *in, const char *name)
 {
-  char claim[INSTANCE_NAME_MAX + 8];
   struct stat st;
 
   if (fstatat (in->departure, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-    {
-      errno = EEXIST;
-      return -1;
-    }
-  (void) snprintf (claim, sizeof claim, "claim-%s", name);
-  if (instance_mark (in->departure, claim) != 0)
+    errno = EEXIST;
+  return errno == ENOENT ? renameat (in->arrival, name, in->departure, name) : -1;
+}
+
+/* What an error, in errno, of a departure means.  EEXIST may be the answer to
+ * the repetition of a request that was done; and what failed for any reason may
+ * not have been this hook's to do.  Departure is looked at first: who removes
+ * an instance begins with arrival. */
+static int
+instance_explain_departure (const struct instance *in, const char *name)
+{
+  struct stat own, there;
+  int error = errno;
+  bool departed = fstatat (in->departure, name, &there, AT_SYMLINK_NOFOLLOW) == 0;
+
+  if (fstatat (in->arrival, name, &own, AT_SYMLINK_NOFOLLOW) != 0)
     return -1;
-  return renameat (in->arrival, name, in->departure, name);
+  if (departed && own.st_ino == there.st_ino && own.st_dev == there.st_dev)
+    return 0;
+  errno = departed ? EEXIST : error;
+  return -1;
 }
 
 int
 instance_depart (const struct instance *in, uint32_t rank)
 {
   char name[INSTANCE_NAME_MAX];
-  struct stat own, there;
 
   instance_name (name, rank);
   if (linkat (in->arrival, name, in->departure, name, 0) == 0)
     return 0;
-  if (errno == EPERM || errno == EXDEV || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK)
-    return instance_depart_unlinked (in, name);
-  if (errno != EEXIST)
-    return -1;
-  /* EEXIST may be the answer to the repetition of a request that was done. */
-  if (fstatat (in->arrival, name, &own, AT_SYMLINK_NOFOLLOW) == 0
-      && fstatat (in->departure, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && own.st_ino == there.st_ino
-      && own.st_dev == there.st_dev)
+  if ((errno == EPERM || errno == EXDEV || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK)
+      && instance_depart_unlinked (in, name) == 0)
     return 0;
-  errno = EEXIST;
-  return -1;
+  return instance_explain_departure (in, name);
 }
 
 int

@@ -863,9 +863,9 @@ START_TEST (departing_marks_the_member)
   refuse_link (_i);
   ck_assert_int_eq (instance_depart (&in, 1), 0);
   ck_assert (S_ISREG (mode_of (KEY "/departure/slurm-procid-1")));
-  /* Where it could not be linked it was renamed, and claimed before. */
+  /* Where it could not be linked it was renamed. */
   ck_assert_int_eq (instance_withdraw (&in, 1), _i == 0 ? 0 : -1);
-  ck_assert_uint_eq (entries_of (KEY "/departure"), _i == 0 ? 1 : 2);
+  ck_assert_uint_eq (entries_of (KEY "/departure"), 1);
   ck_assert_uint_eq (entries_of (KEY "/arrival"), 1);
 }
 END_TEST
@@ -905,6 +905,32 @@ START_TEST (a_departure_told_twice_is_one)
   release ();
   ck_assert_int_eq (instance_depart (&in, 1), 0);
   ck_assert_int_eq (instance_depart (&in, 1), 0);
+}
+END_TEST
+
+/* An error must not hide whose departure it is, or that it was done. */
+START_TEST (a_failed_departure_is_looked_at)
+{
+  release ();
+  if (_i > 0)
+    ck_assert_int_eq (instance_arrive (&in, 1), 0);
+  if (_i == 1)
+    make_file (KEY "/departure/slurm-procid-1");
+  if (_i == 2)
+    ck_assert_int_eq (instance_depart (&in, 1), 0);
+  unit_refuse (SYS_linkat, EIO);
+  switch (_i)
+    {
+    case 0:
+      assert_fails (instance_depart (&in, 1), ENOENT);
+      break;
+    case 1:
+      assert_fails (instance_depart (&in, 1), EEXIST);
+      break;
+    default:
+      ck_assert_int_eq (instance_depart (&in, 1), 0);
+      break;
+    }
 }
 END_TEST
 
@@ -1415,6 +1441,7 @@ add_outcome (Suite *suite)
   tcase_add_loop_test (tcase, who_is_not_there_cannot_depart, 0, COUNT (link_errors));
   tcase_add_loop_test (tcase, nobody_departs_from_what_is_removed, 0, COUNT (link_errors));
   tcase_add_test (tcase, a_departure_told_twice_is_one);
+  tcase_add_loop_test (tcase, a_failed_departure_is_looked_at, 0, 3);
   tcase_add_test (tcase, departing_says_what_went_wrong);
 }
 
