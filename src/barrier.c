@@ -551,9 +551,10 @@ wait_touch (struct stay *s)
 }
 
 /* A member that sees no outcome while the key names another directory has
- * been left behind, and nobody else may know. */
+ * been left behind, and nobody else may know.  STEP_ON: it has not, or *OUTCOME
+ * says what was made in the meantime. */
 static enum step
-wait_check_key (struct stay *s)
+wait_check_key (struct stay *s, enum outcome *outcome, char text[INSTANCE_TEXT_MAX])
 {
   int current = instance_is_current (&s->in, !s->alone);
   struct stat st;
@@ -564,9 +565,14 @@ wait_check_key (struct stay *s)
    * told to nobody in here. */
   if (current == 1 && instance_stat (&s->in, s->b->self, &st) != 0 && stay_is_gone (s))
     return STEP_AGAIN;
-  if (current == 1 || (instance_void (&s->in) != 0 && errno == EEXIST))
+  if (current == 1)
     return STEP_ON;
-  return STEP_AGAIN;
+  if (instance_void (&s->in) == 0 || errno != EEXIST)
+    return STEP_AGAIN;
+  /* What is there may go at any time, if somebody removes the instance.  To
+   * wait on, or to decide, would then be to take part in what is over. */
+  *outcome = instance_outcome (&s->in, !s->alone, text);
+  return *outcome == OUTCOME_NONE ? STEP_AGAIN : STEP_ON;
 }
 
 /* One look around, also at the key if CHECK.  STEP_ON: *RELEASED says whether
@@ -579,11 +585,11 @@ wait_look (struct stay *s, bool check, bool *released)
   enum outcome outcome = instance_outcome (&s->in, !s->alone || tick, text);
   enum step step = STEP_ON;
 
-  if (outcome == OUTCOME_NONE)
+  if (outcome == OUTCOME_NONE && (check || tick))
+    step = wait_check_key (s, &outcome, text);
+  if (step == STEP_ON && outcome == OUTCOME_NONE)
     {
-      if (check || tick)
-        step = wait_check_key (s);
-      if (step == STEP_ON && tick)
+      if (tick)
         step = wait_touch (s);
       if (step == STEP_ON && stay_decides (s))
         step = barrier_decide (s);

@@ -994,6 +994,27 @@ START_TEST (who_is_left_behind_comes_again)
 }
 END_TEST
 
+static void
+finds_an_outcome (struct barrier *b)
+{
+  no_notice (b);
+  unit_refuse (SYS_symlinkat, EEXIST);
+}
+
+/* Somebody removes it: its outcome is there for member 0's void, and gone then. */
+START_TEST (who_is_left_behind_decides_nothing)
+{
+  model.timeout = 2 * SECOND;
+  make_instance ("2");
+  start (0, finds_an_outcome);
+  wait_until (has_text, KEY "/arrival/slurm-procid-0");
+  ck_assert_int_eq (rename (KEY, "away"), 0);
+  make_file ("away/arrival/slurm-procid-1");
+  assert_says (end (0), EX_TEMPFAIL, "/where/" KEY " went away each time");
+  ck_assert (!is_there ("away/departure"));
+}
+END_TEST
+
 START_TEST (who_lost_its_instance_comes_again)
 {
   start (1, NULL);
@@ -1210,6 +1231,7 @@ add_others (Suite *suite)
   tcase_add_test (tcase, member_0_makes_another_number_void);
   tcase_add_test (tcase, member_0_gives_up_some_time);
   tcase_add_loop_test (tcase, who_is_left_behind_comes_again, 0, 2);
+  tcase_add_test (tcase, who_is_left_behind_decides_nothing);
   tcase_add_test (tcase, who_lost_its_instance_comes_again);
   tcase_add_test (tcase, member_0_alone_notices_that_its_instance_is_lost);
   tcase_add_test (tcase, an_old_release_stays_old);
