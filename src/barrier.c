@@ -500,11 +500,10 @@ decide_to_release (struct stay *s)
   if (instance_release (&s->in) != 0)
     return errno == EEXIST ? STEP_ON : stay_failed_or_gone (s, "release");
   /* If somebody has removed the instance in the meantime, its outcome last,
-   * this was no release of anybody. */
-  if (instance_stat (&s->in, 0, &st) == 0)
-    return st.st_ino == s->own ? STEP_ON : STEP_AGAIN;
-  /* Where that cannot be told for another reason, the others go. */
-  return stay_is_gone (s) ? STEP_AGAIN : STEP_ON;
+   * this was no release of anybody.  Otherwise it stands, whatever fails now. */
+  if (instance_stat (&s->in, 0, &st) != 0 && errno != EINVAL)
+    return stay_is_gone (s) ? STEP_AGAIN : STEP_ON;
+  return st.st_ino == s->own ? STEP_ON : STEP_AGAIN;
 }
 
 /* Member 0: have all arrived?  STEP_ON: there is an outcome now, or nothing to
