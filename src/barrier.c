@@ -277,7 +277,8 @@ stay_clear_away (struct stay *s, bool remove)
 }
 
 /* Called off by somebody, with TEXT, "procid P: REASON".  One who came long
- * after that is not meant. */
+ * after that is not meant; who waits here came before, whatever the times of the
+ * files say: it may have been stopped, or the clock set. */
 static enum step
 stay_is_called_off (struct stay *s, const char *text)
 {
@@ -287,7 +288,8 @@ stay_is_called_off (struct stay *s, const char *text)
   int64_t made;
   bool late = false;
 
-  if (instance_outcome_time (&s->in, &made) == 0 && instance_stat (&s->in, s->b->self, &own) == 0
+  if (!s->settled && instance_outcome_time (&s->in, &made) == 0
+      && instance_stat (&s->in, s->b->self, &own) == 0
       && is_history (own.st_mtim.tv_sec * SECOND + own.st_mtim.tv_nsec - made, after))
     return STEP_YIELD;
   if (reason != NULL)

@@ -540,6 +540,19 @@ START_TEST (a_late_member_learns_it_at_once)
 }
 END_TEST
 
+/* It has been stopped, or the clock was set: its file's time says nothing. */
+START_TEST (a_call_off_is_for_all_who_wait)
+{
+  const char *own = KEY "/arrival/slurm-procid-1";
+
+  start (1, NULL);
+  wait_until (has_text, own);
+  set_age (own, _i == 0 ? 1000 : -1000);
+  make_link ("called-off: procid 0: why", KEY "/departure");
+  assert_says (end (1), EX_PROTOCOL, "called off: procid 0: why");
+}
+END_TEST
+
 START_TEST (all_there_and_no_release_is_no_release)
 {
   make_instance ("2");
@@ -1200,6 +1213,7 @@ add_failing (Suite *suite)
 
   tcase_add_test (tcase, a_missing_member_is_named);
   tcase_add_loop_test (tcase, a_late_member_learns_it_at_once, 0, 2);
+  tcase_add_loop_test (tcase, a_call_off_is_for_all_who_wait, 0, 2);
   tcase_add_test (tcase, all_there_and_no_release_is_no_release);
   tcase_add_test (tcase, more_is_said_of_who_is_missing);
   tcase_add_test (tcase, in_a_large_barrier_only_member_0_says_more);
