@@ -96,16 +96,6 @@ it_is_called_off (void)
  * C library's. */
 static void (*before_look) (void), (*after_look) (void);
 
-static void
-once (void (**action) (void))
-{
-  void (*now) (void) = *action;
-
-  *action = NULL;
-  if (now != NULL)
-    now ();
-}
-
 int
 openat (int fd, const char *path, int flags, ...)
 {
@@ -119,11 +109,11 @@ openat (int fd, const char *path, int flags, ...)
   mode = (flags & O_CREAT) != 0 ? va_arg (ap, unsigned) : 0;
   va_end (ap);
   if (look)
-    once (&before_look);
+    unit_once (&before_look);
   int result = (int) syscall (SYS_openat, fd, path, flags, mode);
   int error = errno;
   if (look)
-    once (&after_look);
+    unit_once (&after_look);
   errno = error;
   return result;
 }

@@ -268,20 +268,7 @@ is_removed (const char *path)
 }
 
 /* How many entries the directory has. */
-static unsigned
-entries (const char *path)
-{
-  DIR *dir = opendir (path);
-  unsigned n = 0;
-
-  ck_assert_ptr_nonnull (dir);
-  while (readdir (dir) != NULL)
-    n++;
-  (void) closedir (dir);
-  return n - 2;
-}
-
-#define assert_nothing_left() ck_assert_uint_eq (entries ("."), 0)
+#define assert_nothing_left() ck_assert_uint_eq (unit_entries ("."), 0)
 
 /*
  * All come
@@ -925,7 +912,7 @@ START_TEST (who_has_departed_waits_for_the_next)
   make_file (KEY "/departure/slurm-procid-1");
   model.timeout = SECOND / 5;
   assert_says (meet (1, NULL), EX_TEMPFAIL, "an earlier barrier of this task");
-  ck_assert_uint_eq (entries (KEY "/arrival"), 0);
+  ck_assert_uint_eq (unit_entries (KEY "/arrival"), 0);
 }
 END_TEST
 
@@ -935,7 +922,7 @@ START_TEST (another_number_of_members_is_not_ours)
   model.timeout = SECOND / 5;
   assert_says (meet (1, NULL), EX_TEMPFAIL,
                "this task counts 2 tasks, but the barrier /where/" KEY " is one of 3");
-  ck_assert_uint_eq (entries (KEY "/arrival"), 0);
+  ck_assert_uint_eq (unit_entries (KEY "/arrival"), 0);
   ck_assert (!is_there (KEY "/departure"));
 }
 END_TEST
@@ -1186,13 +1173,7 @@ END_TEST
 static TCase *
 add_case (Suite *suite, const char *name)
 {
-  TCase *tcase = tcase_create (name);
-
-  suite_add_tcase (suite, tcase);
-  tcase_add_unchecked_fixture (tcase, unit_make_tmp, unit_remove_tmp);
-  tcase_add_checked_fixture (tcase, begin, NULL);
-  tcase_set_timeout (tcase, 60);
-  return tcase;
+  return unit_case_with (suite, name, begin, 60);
 }
 
 static void

@@ -42,15 +42,6 @@ read_list (const char *const *options)
   return read_argv (argv);
 }
 
-#define assert_refused(call, expected_status, says)                                                \
-  do                                                                                               \
-    {                                                                                              \
-      ck_assert_int_eq (call, -1);                                                                 \
-      ck_assert_int_eq (f.status, expected_status);                                                \
-      unit_assert_match (f.text, says);                                                            \
-    }                                                                                              \
-  while (0)
-
 static void
 set_environment (void)
 {
@@ -163,7 +154,7 @@ START_TEST (reads_timeouts)
       return;
     }
   /* The others can still be told. */
-  assert_refused (config_settle (&config, NULL, NULL, &f), EX_CONFIG, "HOOK_TIMEOUT");
+  unit_assert_refused (config_settle (&config, NULL, NULL, &f), EX_CONFIG, "HOOK_TIMEOUT");
   unit_assert_match (f.text, timeouts[_i].text);
   ck_assert (config.usable);
   ck_assert_int_eq (config.timeout, 180 * SECOND);
@@ -177,10 +168,10 @@ START_TEST (refuses_a_bad_annotation)
   (void) unsetenv ("HOOK_TIMEOUT");
   (void) unsetenv ("HOOK_LOG_LEVEL");
   ck_assert_int_eq (read_options (), 0);
-  assert_refused (config_settle (&config, "soon", NULL, &f), EX_CONFIG, "\"soon\"");
+  unit_assert_refused (config_settle (&config, "soon", NULL, &f), EX_CONFIG, "\"soon\"");
   ck_assert (config.usable);
   ck_assert_int_eq (read_options (), 0);
-  assert_refused (config_settle (&config, NULL, "loud", &f), EX_CONFIG, "\"loud\"");
+  unit_assert_refused (config_settle (&config, NULL, "loud", &f), EX_CONFIG, "\"loud\"");
   ck_assert (config.usable);
 }
 END_TEST
@@ -190,7 +181,7 @@ START_TEST (refuses_a_bad_log_level)
   set_environment ();
   (void) setenv ("HOOK_LOG_LEVEL", "loud", 1);
   ck_assert_int_eq (read_options (), 0);
-  assert_refused (config_settle (&config, NULL, NULL, &f), EX_CONFIG, "HOOK_LOG_LEVEL");
+  unit_assert_refused (config_settle (&config, NULL, NULL, &f), EX_CONFIG, "HOOK_LOG_LEVEL");
   unit_assert_match (f.text, "loud");
   ck_assert (config.usable);
   ck_assert_int_eq (config.timeout, 7 * SECOND);
@@ -219,7 +210,7 @@ START_TEST (refuses_bad_paths)
   if (paths[_i].passwd != NULL)
     (void) setenv ("PASSWD_FILE", paths[_i].passwd, 1);
   ck_assert_int_eq (read_options (O ("--timeout=3"), O ("--log-level=debug")), 0);
-  assert_refused (config_settle (&config, NULL, NULL, &f), EX_CONFIG, paths[_i].says);
+  unit_assert_refused (config_settle (&config, NULL, NULL, &f), EX_CONFIG, paths[_i].says);
   ck_assert (!config.usable);
   /* What says so is heard, at that level. */
   ck_assert_int_eq (config.log_level, LOG_DEBUG);
@@ -245,7 +236,7 @@ static const struct
 
 START_TEST (refuses_bad_options)
 {
-  assert_refused (read_list (bad_options[_i].options), EX_USAGE, bad_options[_i].says);
+  unit_assert_refused (read_list (bad_options[_i].options), EX_USAGE, bad_options[_i].says);
   unit_assert_match (f.text, "--help");
 }
 END_TEST
@@ -322,13 +313,13 @@ static const struct
 
 START_TEST (refuses_options_of_other_commands)
 {
-  assert_refused (read_list (misplaced[_i].options), EX_USAGE, misplaced[_i].says);
+  unit_assert_refused (read_list (misplaced[_i].options), EX_USAGE, misplaced[_i].says);
 }
 END_TEST
 
 START_TEST (refuses_json_again_and_again)
 {
-  assert_refused (read_options (O ("--status"), O ("--json"), O ("--watch")), EX_USAGE, "--json");
+  unit_assert_refused (read_options (O ("--status"), O ("--json"), O ("--watch")), EX_USAGE, "--json");
 }
 END_TEST
 

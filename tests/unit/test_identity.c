@@ -36,15 +36,6 @@ container_with (const char *config)
 /* For those who need none. */
 static const struct container no_container;
 
-#define assert_refused(call, expected_status, says)                                                \
-  do                                                                                               \
-    {                                                                                              \
-      ck_assert_int_eq (call, -1);                                                                 \
-      ck_assert_int_eq (f.status, expected_status);                                                \
-      unit_assert_match (f.text, says);                                                            \
-    }                                                                                              \
-  while (0)
-
 #define assert_works(call) ck_assert_msg ((call) == 0, "%s", f.text)
 
 /* The value of NAME in /proc/self/status. */
@@ -92,7 +83,7 @@ END_TEST
 START_TEST (says_when_it_cannot_guard_itself)
 {
   unit_refuse (SYS_prctl, EPERM);
-  assert_refused (identity_guard (&f), EX_NOPERM, "Operation not permitted");
+  unit_assert_refused (identity_guard (&f), EX_NOPERM, "Operation not permitted");
 }
 END_TEST
 
@@ -163,8 +154,8 @@ END_TEST
 
 START_TEST (root_refuses_a_bad_user)
 {
-  assert_refused (identity_find (&id, container_with ("{}"), NULL, &f), EX_DATAERR, "process.user");
-  assert_refused (identity_find (&id, container_with (USER ("-1", "0", "[]") "}"), NULL, &f),
+  unit_assert_refused (identity_find (&id, container_with ("{}"), NULL, &f), EX_DATAERR, "process.user");
+  unit_assert_refused (identity_find (&id, container_with (USER ("-1", "0", "[]") "}"), NULL, &f),
                   EX_DATAERR, "process.user.uid");
   identity_free (&id);
 }
@@ -173,7 +164,7 @@ END_TEST
 START_TEST (says_when_it_cannot_see_the_namespace)
 {
   unit_refuse_stat (EACCES);
-  assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "user namespace");
+  unit_assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "user namespace");
 }
 END_TEST
 
@@ -266,7 +257,7 @@ START_TEST (stops_where_it_cannot_become_the_user)
   const struct identity user = a_user (obstacles[_i].uid, obstacles[_i].uid);
 
   unit_refuse (obstacles[_i].number, obstacles[_i].error);
-  assert_refused (identity_become (&user, &f), EX_NOPERM, obstacles[_i].says);
+  unit_assert_refused (identity_become (&user, &f), EX_NOPERM, obstacles[_i].says);
 }
 END_TEST
 
@@ -402,7 +393,7 @@ START_TEST (refuses_an_owner_without_a_number)
   const struct unit_maps maps = { "0 100000 65536\n", "0 100000 65536\n", true, owner };
 
   unit_enter_namespace (&maps);
-  assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "no number");
+  unit_assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "no number");
   unit_assert_match (f.text, "prestart or createRuntime");
 }
 END_TEST
@@ -415,7 +406,7 @@ START_TEST (refuses_root_as_the_owner)
   const struct unit_maps of_root = { maps[_i], maps[_i], true, 0 };
 
   unit_enter_namespace (&of_root);
-  assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "is root's");
+  unit_assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "is root's");
   unit_assert_match (f.text, "prestart or createRuntime");
 }
 END_TEST
@@ -424,7 +415,7 @@ END_TEST
 START_TEST (refuses_a_namespace_without_mappings)
 {
   ck_assert_int_eq (unshare (CLONE_NEWUSER), 0);
-  assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "no number");
+  unit_assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "no number");
 }
 END_TEST
 
@@ -461,7 +452,7 @@ START_TEST (says_when_it_cannot_open_the_namespace)
 {
   unit_enter_own_namespace ();
   unit_refuse (SYS_openat, EACCES);
-  assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "user namespace");
+  unit_assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM, "user namespace");
 }
 END_TEST
 
@@ -469,7 +460,7 @@ START_TEST (says_when_the_owner_cannot_be_told)
 {
   unit_enter_own_namespace ();
   unit_refuse (SYS_ioctl, ENOTTY);
-  assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM,
+  unit_assert_refused (identity_find (&id, &no_container, NULL, &f), EX_NOPERM,
                   "owns this user namespace");
 }
 END_TEST
@@ -568,7 +559,7 @@ START_TEST (reads_passwd_files)
       ck_assert_uint_eq (id.gid, 9);
     }
   else
-    assert_refused (find_name (SOMEBODY, passwds[_i].text, strlen (passwds[_i].text)),
+    unit_assert_refused (find_name (SOMEBODY, passwds[_i].text, strlen (passwds[_i].text)),
                     passwds[_i].status, name);
 }
 END_TEST
@@ -581,10 +572,10 @@ START_TEST (does_not_wait_for_a_fifo)
 
   id = (struct identity){ .uid = SOMEBODY, .host_uid = SOMEBODY };
   ck_assert_int_eq (mkfifo (fifo, 0600), 0);
-  assert_refused (identity_name (&id, fifo, &f), EX_NOUSER, "uid 54321");
+  unit_assert_refused (identity_name (&id, fifo, &f), EX_NOUSER, "uid 54321");
   int fd = open (fifo, O_RDWR | O_CLOEXEC);
   ck_assert_int_ge (fd, 0);
-  assert_refused (identity_name (&id, fifo, &f), EX_CONFIG, "temporarily unavailable");
+  unit_assert_refused (identity_name (&id, fifo, &f), EX_CONFIG, "temporarily unavailable");
 }
 END_TEST
 
@@ -620,7 +611,7 @@ START_TEST (reads_long_lines)
   ck_assert_str_eq (id.name, "who");
   assert_works (find_after_long_line (500000));
   ck_assert_str_eq (id.name, "who");
-  assert_refused (find_after_long_line (2000000), EX_CONFIG, "a line of more than 1048576 bytes");
+  unit_assert_refused (find_after_long_line (2000000), EX_CONFIG, "a line of more than 1048576 bytes");
 }
 END_TEST
 
@@ -637,16 +628,16 @@ START_TEST (limits_the_name)
       ck_assert_uint_eq (strlen (id.name), length);
     }
   else
-    assert_refused (find_name (SOMEBODY, text, strlen (text)), EX_NOPERM, "nnnnn");
+    unit_assert_refused (find_name (SOMEBODY, text, strlen (text)), EX_NOPERM, "nnnnn");
 }
 END_TEST
 
 START_TEST (refuses_a_file_that_cannot_be_read)
 {
   id = (struct identity){ .host_uid = SOMEBODY };
-  assert_refused (identity_name (&id, unit_path ("nowhere"), &f), EX_CONFIG, "nowhere");
+  unit_assert_refused (identity_name (&id, unit_path ("nowhere"), &f), EX_CONFIG, "nowhere");
   unit_assert_match (f.text, "No such file");
-  assert_refused (identity_name (&id, unit_tmp, &f), EX_CONFIG, unit_tmp);
+  unit_assert_refused (identity_name (&id, unit_tmp, &f), EX_CONFIG, unit_tmp);
 }
 END_TEST
 

@@ -69,19 +69,6 @@ link_of (const char *path)
 }
 
 /* How many entries there are in the directory PATH. */
-static unsigned
-entries_of (const char *path)
-{
-  DIR *dir = opendir (path);
-  unsigned n = 0;
-
-  ck_assert_ptr_nonnull (dir);
-  while (readdir (dir) != NULL)
-    n++;
-  (void) closedir (dir);
-  return n - 2;
-}
-
 static void
 make_file (const char *path)
 {
@@ -186,8 +173,8 @@ START_TEST (open_makes_what_is_not_there)
   ck_assert_int_eq (instance_open (&in, parent, KEY, 4711), 0);
   assert_whole ();
   ck_assert_str_eq (link_of (KEY "/ntasks"), "4711");
-  ck_assert_uint_eq (entries_of (KEY), 2);
-  ck_assert_uint_eq (entries_of ("."), 1);
+  ck_assert_uint_eq (unit_entries (KEY), 2);
+  ck_assert_uint_eq (unit_entries ("."), 1);
   ck_assert_int_ge (in.arrival, 0);
   ck_assert_int_eq (in.departure, -1);
   ck_assert_int_eq (in.top, -1);
@@ -241,7 +228,7 @@ open_follows_no_links (void)
   assert_refuses_to_open ();
   ck_assert_int_eq (mkdir ("elsewhere/arrival", 0700), 0);
   assert_refuses_to_open ();
-  ck_assert_uint_eq (entries_of ("elsewhere"), 1);
+  ck_assert_uint_eq (unit_entries ("elsewhere"), 1);
   ck_assert_int_eq (unlink (KEY), 0);
 
   ck_assert_int_eq (symlink ("nowhere", KEY), 0);
@@ -251,7 +238,7 @@ open_follows_no_links (void)
   ck_assert_int_eq (mkdir (KEY, 0700), 0);
   ck_assert_int_eq (symlink ("../elsewhere", KEY "/arrival"), 0);
   assert_refuses_to_open ();
-  ck_assert_uint_eq (entries_of (KEY), 1);
+  ck_assert_uint_eq (unit_entries (KEY), 1);
 }
 
 START_TEST (open_goes_where_the_name_says)
@@ -828,7 +815,7 @@ START_TEST (a_poke_changes_the_outcome_s_time_only)
   instance_poke (&in);
   ck_assert_int_eq (instance_outcome_time (&in, &time), 0);
   ck_assert_int_gt (time, INT64_C (1234567000000000));
-  ck_assert_uint_eq (entries_of (KEY), 3);
+  ck_assert_uint_eq (unit_entries (KEY), 3);
 }
 END_TEST
 
@@ -865,8 +852,8 @@ START_TEST (departing_marks_the_member)
   ck_assert (S_ISREG (mode_of (KEY "/departure/slurm-procid-1")));
   /* Where it could not be linked it was renamed. */
   ck_assert_int_eq (instance_withdraw (&in, 1), _i == 0 ? 0 : -1);
-  ck_assert_uint_eq (entries_of (KEY "/departure"), 1);
-  ck_assert_uint_eq (entries_of (KEY "/arrival"), 1);
+  ck_assert_uint_eq (unit_entries (KEY "/departure"), 1);
+  ck_assert_uint_eq (unit_entries (KEY "/arrival"), 1);
 }
 END_TEST
 
@@ -1213,7 +1200,7 @@ START_TEST (removing_leaves_nothing)
     ck_assert_int_eq (make_outcome (_i), 0);
   ck_assert_int_eq (instance_go_away (&in, name), 0);
   ck_assert_int_eq (instance_remove (parent, name), 0);
-  ck_assert_uint_eq (entries_of ("."), 0);
+  ck_assert_uint_eq (unit_entries ("."), 0);
   ck_assert_int_eq (access ("/", F_OK), 0);
 }
 END_TEST
@@ -1229,7 +1216,7 @@ START_TEST (a_host_s_name_leads_nowhere)
   ck_assert_int_eq (mkdir (INSTANCE_GONE, 0700), 0);
   ck_assert_int_eq (instance_go_away (&in, name), 0);
   ck_assert_ptr_null (strchr (name, '/'));
-  ck_assert_uint_eq (entries_of ("elsewhere"), 0);
+  ck_assert_uint_eq (unit_entries ("elsewhere"), 0);
 }
 END_TEST
 
@@ -1310,10 +1297,10 @@ START_TEST (removing_outlives_late_comers)
         (void) instance_outcome (&in, false, text);
       _exit (instance_is_gone (errno) ? 0 : 1);
     }
-  while (entries_of ("." ) == 0)
+  while (unit_entries ("." ) == 0)
     ;
   ck_assert_int_eq (instance_remove (parent, name), 0);
-  ck_assert_uint_eq (entries_of ("."), 0);
+  ck_assert_uint_eq (unit_entries ("."), 0);
   ck_assert_int_eq (waitpid (late, &(int){ 0 }, 0), late);
 }
 END_TEST
@@ -1362,13 +1349,7 @@ END_TEST
 static TCase *
 add_case (Suite *suite, const char *name, SFun setup)
 {
-  TCase *tcase = tcase_create (name);
-
-  suite_add_tcase (suite, tcase);
-  tcase_add_unchecked_fixture (tcase, unit_make_tmp, unit_remove_tmp);
-  tcase_add_checked_fixture (tcase, setup, NULL);
-  tcase_set_timeout (tcase, 60);
-  return tcase;
+  return unit_case_with (suite, name, setup, 60);
 }
 
 static void

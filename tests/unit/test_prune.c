@@ -10,14 +10,14 @@
 #define SECONDS INT64_C (1000000000)
 #define DAY 86400
 
-static int dirfd;
+static int barriers;
 
 static void
 make_directory (void)
 {
   unit_make_tmp ();
-  dirfd = open (unit_tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  ck_assert_int_ge (dirfd, 0);
+  barriers = open (unit_tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ck_assert_int_ge (barriers, 0);
 }
 
 /* ------------------------------------------------------------ what is there */
@@ -110,27 +110,17 @@ static bool refuse_removal; /* as if somebody held it fast */
  * library's. */
 static void (*before_rename) (void), (*before_unlink) (void);
 
-static void
-once (void (**action) (void))
-{
-  void (*now) (void) = *action;
-
-  *action = NULL;
-  if (now != NULL)
-    now ();
-}
-
 int
 renameat (int from_fd, const char *from, int to_fd, const char *to)
 {
-  once (&before_rename);
+  unit_once (&before_rename);
   return (int) syscall (SYS_renameat2, from_fd, from, to_fd, to, 0);
 }
 
 int
 unlinkat (int fd, const char *name, int flags)
 {
-  once (&before_unlink);
+  unit_once (&before_unlink);
   if (refuse_removal)
     {
       errno = EACCES;
@@ -150,7 +140,7 @@ report (void *context, const char *name, int64_t age, int error)
 {
   char *names = error == 0 ? reported : reported_failed;
 
-  ck_assert_ptr_eq (context, &dirfd);
+  ck_assert_ptr_eq (context, &barriers);
   (void) strcat (strcat (names, names[0] != '\0' ? " " : ""), name);
   reported_age = age;
 }
@@ -161,9 +151,9 @@ prune_with (const struct prune *how)
   struct prune p = *how;
   struct failure f = { 0 };
 
-  p.dirfd = dirfd;
+  p.dirfd = barriers;
   p.report = report;
-  p.context = &dirfd;
+  p.context = &barriers;
   reported[0] = reported_failed[0] = '\0';
   int result = prune_run (&p, &f);
   ck_assert_msg (result >= 0, "%s", f.text);
@@ -363,7 +353,7 @@ END_TEST
 
 START_TEST (needs_no_report)
 {
-  struct prune p = { .dirfd = dirfd, .age = PRUNE_AGE_DEFAULT };
+  struct prune p = { .dirfd = barriers, .age = PRUNE_AGE_DEFAULT };
   struct failure f;
 
   make_old_barrier ("jobid-1");
@@ -495,7 +485,7 @@ END_TEST
 static void
 a_new_barrier_begins (void)
 {
-  ck_assert_int_eq (syscall (SYS_renameat2, dirfd, "jobid-17", dirfd, "gone-n1-1-0-jobid-17", 0), 0);
+  ck_assert_int_eq (syscall (SYS_renameat2, barriers, "jobid-17", barriers, "gone-n1-1-0-jobid-17", 0), 0);
   make_barrier ("jobid-17");
 }
 
@@ -522,14 +512,14 @@ START_TEST (tells_the_last_change)
   let_age ("jobid-17", 5000);
   set_age (unit_path ("jobid-17/arrival/slurm-procid-2"), 100);
   ck_assert_int_eq (stat (unit_path ("jobid-17/arrival/slurm-procid-2"), &st), 0);
-  change = prune_last_change (dirfd, "jobid-17");
+  change = prune_last_change (barriers, "jobid-17");
   ck_assert_int_eq (change, st.st_mtim.tv_sec * SECONDS + st.st_mtim.tv_nsec);
 }
 END_TEST
 
 START_TEST (tells_that_there_is_none)
 {
-  ck_assert_int_eq (prune_last_change (dirfd, "jobid-17"), -1);
+  ck_assert_int_eq (prune_last_change (barriers, "jobid-17"), -1);
   ck_assert_int_eq (errno, ENOENT);
 }
 END_TEST

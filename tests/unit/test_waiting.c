@@ -870,13 +870,7 @@ END_TEST
 static TCase *
 add_case (Suite *suite, const char *name)
 {
-  TCase *tcase = tcase_create (name);
-
-  suite_add_tcase (suite, tcase);
-  tcase_add_unchecked_fixture (tcase, unit_make_tmp, unit_remove_tmp);
-  tcase_add_checked_fixture (tcase, begin, NULL);
-  tcase_set_timeout (tcase, 60);
-  return tcase;
+  return unit_case_with (suite, name, begin, 60);
 }
 
 static void

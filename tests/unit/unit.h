@@ -12,6 +12,7 @@
 /* Ours is that of failure.h; libcheck has one of old. */
 #undef fail
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -85,6 +86,20 @@ unit_case (Suite *suite, const char *name)
   return tcase;
 }
 
+/* A case whose tests SETUP prepares in its unit_tmp, and which may take so many
+ * SECONDS each. */
+static UNIT_UNUSED TCase *
+unit_case_with (Suite *suite, const char *name, SFun setup, double seconds)
+{
+  TCase *tcase = tcase_create (name);
+
+  suite_add_tcase (suite, tcase);
+  tcase_add_unchecked_fixture (tcase, unit_make_tmp, unit_remove_tmp);
+  tcase_add_checked_fixture (tcase, setup, NULL);
+  tcase_set_timeout (tcase, seconds);
+  return tcase;
+}
+
 /* unit_tmp/NAME; a few of the last results stay valid. */
 static UNIT_UNUSED const char *
 unit_path (const char *name)
@@ -129,8 +144,53 @@ unit_read_text (const char *path)
   return text;
 }
 
+/* How many entries a directory has. */
+static UNIT_UNUSED unsigned
+unit_entries (const char *path)
+{
+  DIR *dir = opendir (path);
+  unsigned n = 0;
+
+  ck_assert_ptr_nonnull (dir);
+  while (readdir (dir) != NULL)
+    n++;
+  (void) closedir (dir);
+  return n - 2;
+}
+
+/* Does *ACTION, if there is one, the first time: what another process does at a
+ * certain moment. */
+static UNIT_UNUSED void
+unit_once (void (**action) (void))
+{
+  void (*now) (void) = *action;
+
+  *action = NULL;
+  if (now != NULL)
+    now ();
+}
+
 #define unit_assert_match(text, part)                                                              \
   ck_assert_msg (strstr (text, part) != NULL, "\"%s\" does not say \"%s\"", text, part)
+
+/* CALL fails, and has filled the failure f. */
+#define unit_assert_refused(call, expected_status, says)                                           \
+  do                                                                                               \
+    {                                                                                              \
+      ck_assert_int_eq (call, -1);                                                                 \
+      ck_assert_int_eq (f.status, expected_status);                                                \
+      unit_assert_match (f.text, says);                                                            \
+    }                                                                                              \
+  while (0)
+
+static UNIT_UNUSED void
+unit_filter (struct sock_filter *code, unsigned short length)
+{
+  struct sock_fprog program = { .len = length, .filter = code };
+
+  ck_assert_int_eq (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ck_assert_int_eq (prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
 
 /* From now on the system call NUMBER fails with ERROR in this process: an old
  * kernel, or a strict container.  Cannot be undone. */
@@ -143,10 +203,8 @@ unit_refuse (long number, int error)
     BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t) error),
     BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  struct sock_fprog program = { .len = sizeof code / sizeof *code, .filter = code };
 
-  ck_assert_int_eq (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-  ck_assert_int_eq (prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+  unit_filter (code, sizeof code / sizeof *code);
 }
 
 /* The same, but only where its argument ARGUMENT, of 32 bits, is VALUE. */
@@ -163,10 +221,8 @@ unit_refuse_when (long number, unsigned argument, uint32_t value, int error)
     BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t) error),
     BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  struct sock_fprog program = { .len = sizeof code / sizeof *code, .filter = code };
 
-  ck_assert_int_eq (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-  ck_assert_int_eq (prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+  unit_filter (code, sizeof code / sizeof *code);
 }
 
 /* The same for all that stat(2) and its kind call, by the C library's version
