@@ -461,34 +461,42 @@ line_length (const char *text, unsigned columns, size_t *fits)
   return length;
 }
 
+/* Prints a line of text, and of that what fits into WIDTH. */
+static const char *
+status_redraw_line (const char *text, unsigned width)
+{
+  size_t fits, length = line_length (text, width, &fits);
+
+  (void) printf ("%.*s\n", (int) fits, text);
+  return text + length + (text[length] == '\n' ? 1 : 0);
+}
+
 /* Shows PAGE on the terminal, from its top, and as much of it as there is room
  * for: were it to scroll, the next one would not come to the same place. */
 static void
 status_redraw (const char *page)
 {
   struct winsize size = { .ws_row = 0 };
-  unsigned rows = 0, hidden = 0;
+  char text[64] = "";
   time_t now = time (NULL);
   struct tm parts;
-  char text[32] = "";
+  unsigned hidden = 0;
 
   if (ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 4 || size.ws_col < 10)
     size = (struct winsize){ .ws_row = 24, .ws_col = 80 };
+  const unsigned width = size.ws_col - 1U;
   if (localtime_r (&now, &parts) != NULL)
-    (void) strftime (text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
+    (void) strftime (text, sizeof text, "%Y-%m-%d %H:%M:%S, every second until ^C", &parts);
   /* Home, and clear what is below, as every terminal since the VT100 does. */
-  (void) printf ("\033[H\033[J%s, every second until ^C\n", text);
-  while (*page != '\0')
-    {
-      size_t fits, length = line_length (page, size.ws_col - 1U, &fits);
-      if (rows++ < size.ws_row - 3U)
-        (void) printf ("%.*s\n", (int) fits, page);
-      else
-        hidden++;
-      page += length + (page[length] == '\n' ? 1 : 0);
-    }
+  (void) printf ("\033[H\033[J");
+  (void) status_redraw_line (text, width);
+  for (int row = 0; *page != '\0' && row < size.ws_row - 3; row++)
+    page = status_redraw_line (page, width);
+  for (; *page != '\0'; page++)
+    hidden += *page == '\n';
+  (void) snprintf (text, sizeof text, "and %u more lines, see --status without --watch", hidden);
   if (hidden > 0)
-    (void) printf ("and %u more lines, see --status without --watch\n", hidden);
+    (void) status_redraw_line (text, width);
 }
 
 /* Adds the problems to the page: on standard error they would be cleared. */
