@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # variables are for the tests
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # For the tests of the packages, on top of ../integration/lib.sh. They find the
@@ -8,7 +8,6 @@
 . "${BASH_SOURCE[0]%/*}/../integration/lib.sh"
 
 self=$(readlink -f "$0")
-# shellcheck disable=SC2034 # for the tests
 source=$(readlink -f "${BASH_SOURCE[0]%/*}/../..")
 name=slurm-global-sync-hook
 json=/etc/containers/oci/hooks.d/slurm-global-sync.json
@@ -118,7 +117,7 @@ edit_off() {
 # step_of_four: four containers of one user in a job step, that ask for the hook
 # by nothing but the annotation
 step_of_four() {
-    STAGGER=1 step alice srun -N4 -n4 "$work/task" "$@"
+    STAGGER=1 step alice srun -N4 -n4 "$work/task"
     is "$description: exit status" "$status" 0 || diag "$out"
 }
 
