@@ -3,6 +3,7 @@
 
 #include "failure.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -645,8 +646,9 @@ instance_go_away (const struct instance *in, char name[256])
 
   /* In createContainer it is the container's, which may have anything in it. */
   (void) gethostname (host, sizeof host - 1);
-  for (char *slash = host; (slash = strchr (slash, '/')) != NULL;)
-    *slash = '_';
+  for (char *c = host; *c != '\0'; c++)
+    if (!isalnum ((unsigned char) *c) && strchr ("-._", *c) == NULL)
+      *c = '_';
   for (int tries = 0; tries < 100; tries++)
     {
       (void) snprintf (name, 256, INSTANCE_GONE "%s-%ld-%u-%s", host, (long) getpid (), counter++,

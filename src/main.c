@@ -21,6 +21,7 @@
 #include "syncdir.h"
 #include "waiting.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,10 @@ hook_name_host (struct hook *h)
   char subject[200];
 
   (void) gethostname (h->host, sizeof h->host - 1);
+  /* That of a container may have anything in it, and becomes a word of a note. */
+  for (char *c = h->host; *c != '\0'; c++)
+    if (!isgraph ((unsigned char) *c))
+      *c = '?';
   (void) snprintf (subject, sizeof subject, "host=%s", h->host);
   log_set_subject (subject);
 }
