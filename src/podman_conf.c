@@ -76,7 +76,11 @@ static const char *
 after_key (const char *text, const char *key)
 {
   text += strspn (text, " \t");
-  char quote = *text == '"' || *text == '\'' ? *text++ : '\0';
+  char quote = *text;
+  if (quote == '"' || quote == '\'')
+    text++;
+  else
+    quote = '\0';
   if (strncasecmp (text, key, strlen (key)) != 0)
     return NULL;
   text += strlen (key);
