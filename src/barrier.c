@@ -90,7 +90,7 @@ struct stay {
   struct failure *f;
   struct instance in;
   uint32_t members;   /* of the instance; another number than b's is a mistake */
-  bool arrived;       /* the own file is in arrival */
+  bool arrived;       /* the own file is this hook's */
   bool settled;       /* stay_settle() has been called: */
   bool alone;         /* nobody but this kernel can change the directory */
   bool noticed;       /* the kernel tells of changes */
@@ -320,7 +320,9 @@ stay_follow (struct stay *s, enum outcome outcome, const char *text)
 }
 
 /* Calls the barrier off because of what the failure says.  But an outcome that
- * stands already counts: STEP_ON if that is a release. */
+ * stands already counts: STEP_ON if that is a release, STEP_AGAIN if it is one of
+ * an earlier barrier of this task.  After EIO and its like the arrival may have
+ * been done. */
 static enum step
 stay_call_off (struct stay *s)
 {
@@ -338,7 +340,7 @@ stay_call_off (struct stay *s)
     }
   enum outcome outcome = instance_outcome (&s->in, s->in.top >= 0, told);
   if (outcome == OUTCOME_RELEASED)
-    return STEP_ON;
+    return s->arrived || own.status == EX_IOERR ? STEP_ON : STEP_AGAIN;
   if (outcome == OUTCOME_CALLED_OFF && stay_is_called_off (s, told) == STEP_FAILED)
     return STEP_FAILED;
   *s->f = own;

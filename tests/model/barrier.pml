@@ -32,6 +32,7 @@
  *   find_gone                              instance_find_gone
  *   remove_...                             instance_remove, instance_dismantle
  *   again            barrier_meet: STEP_AGAIN
+ *   refuse           barrier_call_off      instance_refuse
  *
  * Each call to the file system is one step, between two of which anybody else
  * may make his.  Path names of two parts are walked in two steps.  What is
@@ -57,6 +58,8 @@
  *
  * SIGKILL may come before each step, -DKILLS=n times.  The task may go on with
  * its next hook, or not.
+ *
+ * -DREFUSALS=n: so many hooks fail before they arrive: barrier_call_off().
  *
  * -DERRORS=n: so many calls fail, for no reason (EIO, EDQUOT and the like).
  *
@@ -85,6 +88,7 @@
 #define NO_OWN_CHECK 17  /* a release counts whose instance was being removed */
 #define NO_CLEARING 18   /* nobody clears away what another hook left */
 #define CATCH_IS_LEFT 19 /* an instance that was caught wrongly is not made void */
+#define REFUSAL_COUNTS 20 /* what instance_refuse() makes counts as an arrival */
 
 #ifndef MEMBERS /* 2 or 3 */
 #define MEMBERS 2
@@ -106,6 +110,9 @@
 #endif
 #ifndef ERRORS
 #define ERRORS 0
+#endif
+#ifndef REFUSALS
+#define REFUSALS 0
 #endif
 #ifndef LEFT_OVERS /* what the key may name at the start: see init */
 #define LEFT_OVERS 0
@@ -129,12 +136,15 @@
 #define SELF (1 << task)
 
 /* Whose file: NOBODY's (there is none), that of the hook in slot F - 1, which
- * is in this instance; of one that has ended or left; of an earlier run. */
+ * is in this instance; what instance_refuse() makes, and the same when its hook
+ * has ended; of a hook that has ended or left; of an earlier run. */
 #define NOBODY 0
 #define MINE (me + 1)
+#define REFUSED 12
+#define GIVEN_UP 13
 #define DEAD 14
 #define OLD 15
-#define IS_LIVE(f) ((f) != NOBODY && (f) < DEAD)
+#define IS_LIVE(f) ((f) != NOBODY && (f) < REFUSED)
 
 /* outcome */
 #define NONE 0
@@ -180,6 +190,9 @@ byte kills = KILLS;
 #if STOPS > 0
 byte stops = STOPS;
 #endif
+#if REFUSALS > 0
+byte refusals = REFUSALS;
+#endif
 #if ERRORS > 0
 byte errors = ERRORS;
 #endif
@@ -223,18 +236,21 @@ byte errors = ERRORS;
 /* If all is well, all must get MET.  And nothing must be left, unless there
  * was something before, or somebody was taken for dead, or two hooks of task 0
  * have got into each other's way. */
-#define ALL_WELL (NOBODY_DIED && !TIMEOUTS && !ERRORS)
+#define ALL_WELL (NOBODY_DIED && !TIMEOUTS && !ERRORS && !REFUSALS)
 #define CLEAN (!LEFT_OVERS && !STOPS && AT_ONCE == 1)
 
 #define X inst[in[me]]
 #define IS_CURRENT (key == in[me])
 #define ARRIVAL_IS_GONE (arrival_gone & (1 << me))
-#define MAY_BE_STALE(f) ((f) == OLD || (f) == DEAD || (IS_LIVE (f) && MAY_BE_STOPPED))
+#define MAY_BE_STALE(f) ((f) > REFUSED || (IS_LIVE (f) && MAY_BE_STOPPED))
 
 #define IS_THERE(p) (X.file[p] != NOBODY)
+#define COUNT(p) \
+  (X.file[p] != NOBODY && ((X.file[p] != REFUSED && X.file[p] != GIVEN_UP) || MUTANT == REFUSAL_COUNTS))
 #define IS_UNSEEN(p) (!(fresh & (1 << p)))
 #if MEMBERS > 2
 #define THERE (IS_THERE (0) | (IS_THERE (1) << 1) | (IS_THERE (2) << 2))
+#define COUNTS (COUNT (0) | (COUNT (1) << 1) | (COUNT (2) << 2))
 #define UNSEEN(f) (MUTANT != STALE_COUNTS && ((X.file[1] == f && IS_UNSEEN (1)) || \
                                               (X.file[2] == f && IS_UNSEEN (2))))
 #define UNSEEN_LIVE ((IS_LIVE (X.file[1]) && IS_UNSEEN (1)) || \
@@ -245,6 +261,7 @@ byte errors = ERRORS;
                     MAY_BE_STALE (X.file[2]))
 #else
 #define THERE (IS_THERE (0) | (IS_THERE (1) << 1))
+#define COUNTS (COUNT (0) | (COUNT (1) << 1))
 #define UNSEEN(f) (MUTANT != STALE_COUNTS && X.file[1] == f && IS_UNSEEN (1))
 #define UNSEEN_LIVE (IS_LIVE (X.file[1]) && IS_UNSEEN (1))
 #define SEEN_STALE (MAY_BE_STALE (X.file[1]) && !IS_UNSEEN (1))
@@ -252,7 +269,7 @@ byte errors = ERRORS;
 #endif
 
 /* Member 0: is there something to see? */
-#define WORTH_LISTING (RESTLESS || (THERE & ~fresh) != 0 || fresh == ALL || WRONG_NTASKS)
+#define WORTH_LISTING (RESTLESS || (COUNTS & ~fresh) != 0 || UNSEEN (GIVEN_UP) || fresh == ALL || WRONG_NTASKS)
 #define WORTH_TOUCHING (RESTLESS || X.file[task] == NOBODY || (task == 0 && SEEN_STALE))
 #define WORTH_CLEARING \
   (RESTLESS || (X.outcome == NONE && MAY_BE_STALE (X.file[0])) || X.outcome == VOID || \
@@ -319,6 +336,7 @@ inline close_all ()
     :: in[me] != 0 ->
        if
        :: X.file[task] == MINE -> X.file[task] = DEAD
+       :: refuses -> X.file[task] = (X.file[task] == REFUSED -> GIVEN_UP : X.file[task])
        :: else
        fi;
        put (in[me]);
@@ -328,6 +346,7 @@ inline close_all ()
     fd[me] = NO_DIRECTORY;
     arrival_gone = arrival_gone & ~(1 << me);
     member = 0;
+    refuses = 0;
     late = 0;
     first = 0;
     own = 0;
@@ -437,6 +456,7 @@ proctype hook (byte me; byte task)
   unsigned fresh : MEMBERS; /* s->fresh */
   unsigned list : MEMBERS;  /* what instance_empty() has listed */
   bit member;               /* has arrived, and not yielded */
+  bit refuses;              /* REFUSED is its */
   bit late;                 /* arrived long after the call-off */
   bit first;                /* look at the key at the next look */
   bit own;                  /* s->own is a file */
@@ -530,6 +550,12 @@ members_again:
 #endif
 
 arrive:
+#if REFUSALS > 0
+  if
+  :: true
+  :: atomic { refusals > 0 -> refusals--; goto refuse }
+  fi;
+#endif
   if
   :: atomic { ARRIVAL_IS_GONE -> goto again }
   :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY && MUTANT != NO_YIELD -> goto yields }
@@ -638,13 +664,13 @@ decide: /* list arrival, and stat each file that was not seen fresh */
   :: atomic { WRONG_NTASKS -> goto make_void }
   :: atomic {
        !WRONG_NTASKS && !UNSEEN (OLD) ->
-       fresh = fresh | THERE;
+       fresh = fresh | COUNTS;
        if
        :: fresh == ALL -> goto release
        :: else -> goto wait
        fi
      }
-  :: atomic { !WRONG_NTASKS && (UNSEEN (OLD) || UNSEEN (DEAD)) ->
+  :: atomic { !WRONG_NTASKS && (UNSEEN (OLD) || UNSEEN (DEAD) || UNSEEN (GIVEN_UP)) ->
               printf ("finds remains in %d\n", in[me]); goto make_void }
 #if STOPS > 0
   :: atomic { !WRONG_NTASKS && UNSEEN_LIVE && stops > 0 ->
@@ -702,9 +728,36 @@ call_off: /* symlink called-off */
   MAY_DIE
   fi;
 
+#if REFUSALS > 0
+refuse: /* symlink arrival/P */
+  if
+  :: atomic { ARRIVAL_IS_GONE -> refusals++; goto again }
+  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY -> goto fails }
+  :: atomic { !ARRIVAL_IS_GONE && X.file[task] == NOBODY ->
+              X.file[task] = REFUSED; refuses = 1 }
+  MAY_FAIL (refuse_call_off)
+  MAY_DIE
+  fi;
+
+refuse_call_off: /* symlink called-off */
+  if
+  :: atomic {
+       true ->
+       if
+       :: X.there && X.outcome == NONE -> printf ("calls %d off\n", in[me]); X.outcome = OFF
+       :: else
+       fi;
+       goto fails
+     }
+  MAY_DIE
+  fi;
+#endif
+
 told: /* look at the outcome */
   if
-  :: atomic { X.outcome == RELEASED && MUTANT != LATE_LOOK -> fd[me] = DEPARTURE; goto depart }
+  :: atomic { X.outcome == RELEASED && member && MUTANT != LATE_LOOK ->
+              fd[me] = DEPARTURE; goto depart }
+  :: atomic { X.outcome == RELEASED && !member && MUTANT != LATE_LOOK -> goto again }
   :: atomic { X.outcome != RELEASED || MUTANT == LATE_LOOK -> goto fails }
   MAY_DIE
   fi;
@@ -839,7 +892,7 @@ yield_clear: /* look at the outcome; a listing may show none that is open */
 
 yield_stat: /* fstatat arrival/0 */
   if
-  :: atomic { X.file[0] == OLD || X.file[0] == DEAD -> goto yield_void }
+  :: atomic { X.file[0] > REFUSED -> goto yield_void }
   :: atomic { X.file[0] != OLD -> goto yield }
 #if STOPS > 0
   :: atomic { IS_LIVE (X.file[0]) && stops > 0 ->

@@ -754,6 +754,24 @@ START_TEST (what_is_stale_only_once_is_not_gone)
 END_TEST
 
 static void
+can_do_neither (struct barrier *b)
+{
+  cannot_depart (b);
+  unit_refuse (SYS_mknodat, EDQUOT);
+}
+
+/* It was an earlier hook of the task that arrived there, and could not depart. */
+START_TEST (who_did_not_arrive_is_not_released)
+{
+  model.timeout = SECOND;
+  make_instance ("2");
+  make_file (KEY "/arrival/slurm-procid-1");
+  make_directory (KEY "/departure");
+  ck_assert_int_eq (meet (1, can_do_neither)->status, EX_TEMPFAIL);
+}
+END_TEST
+
+static void
 always_gone (struct barrier *b)
 {
   (void) b;
@@ -1212,6 +1230,7 @@ add_failing (Suite *suite)
   tcase_add_test (tcase, who_cannot_tell_disowns_its_file);
   tcase_add_test (tcase, released_is_released);
   tcase_add_test (tcase, what_is_stale_only_once_is_not_gone);
+  tcase_add_test (tcase, who_did_not_arrive_is_not_released);
   tcase_add_test (tcase, what_goes_each_time_is_not_waited_for_at_full_speed);
   tcase_add_test (tcase, who_will_not_come_tells_it);
   tcase_add_test (tcase, who_will_not_come_may_be_the_first);
