@@ -83,11 +83,8 @@
 #define REMOVES_EARLY 12 /* procid 0 does not wait for the others' departure */
 #define REMOVES_NEVER 13 /* procid 0 leaves all to the next */
 #define FILES_FIRST 14   /* a release is removed after the files of arrival */
-#define VOID_FIRST 15    /* any outcome is removed before the files of arrival */
 #define VOID_FAILS 16    /* void is taken for called off */
-#define NO_OWN_CHECK 17  /* a release counts whose instance was being removed */
 #define NO_CLEARING 18   /* nobody clears away what another hook left */
-#define CATCH_IS_LEFT 19 /* an instance that was caught wrongly is not made void */
 #define REFUSAL_COUNTS 20 /* what instance_refuse() makes counts as an arrival */
 
 #ifndef MEMBERS /* 2 or 3 */
@@ -701,8 +698,8 @@ release: /* mkdir departure */
 
 own_check: /* fstatat arrival/0 */
   if
-  :: atomic { (own && X.file[0] != NOBODY) || MUTANT == NO_OWN_CHECK -> goto wait }
-  :: atomic { (!own || X.file[0] != MINE) && MUTANT != NO_OWN_CHECK -> goto again }
+  :: atomic { own && X.file[0] != NOBODY -> goto wait }
+  :: atomic { !own || X.file[0] != MINE -> goto again }
   MAY_FAIL (wait)
   MAY_DIE
   fi;
@@ -893,7 +890,7 @@ yield_clear: /* look at the outcome; a listing may show none that is open */
 yield_stat: /* fstatat arrival/0 */
   if
   :: atomic { X.file[0] > REFUSED -> goto yield_void }
-  :: atomic { X.file[0] != OLD -> goto yield }
+  :: atomic { X.file[0] <= REFUSED -> goto yield }
 #if STOPS > 0
   :: atomic { IS_LIVE (X.file[0]) && stops > 0 ->
               printf ("finds procid 0 stopped in %d\n", in[me]); stops--; goto yield_void }
@@ -912,7 +909,7 @@ yield_void: /* symlink void */
 yield_released: /* fstatat arrival/0 */
   if
   :: X.file[0] == NOBODY || RELEASE_IS_OLD
-  :: atomic { X.file[0] != NOBODY -> goto yield }
+  :: atomic { X.file[0] != NOBODY && !RELEASE_IS_OLD -> goto yield }
   MAY_DIE
   fi;
 
@@ -920,7 +917,7 @@ yield_departed: /* list departure */
   if
   :: atomic { LISTED_DEPARTURE == ALL -> removes = 1; goto clear_away }
   :: atomic { LISTED_DEPARTURE != ALL && RELEASE_IS_OLD -> goto clear_away }
-  :: atomic { LISTED_DEPARTURE != ALL -> goto yield }
+  :: atomic { LISTED_DEPARTURE != ALL && !RELEASE_IS_OLD -> goto yield }
   MAY_DIE
   fi;
 
@@ -968,7 +965,7 @@ caught_other: /* symlink void */
        true ->
        d_step {
          if
-         :: inst[caught].there && inst[caught].outcome == NONE && MUTANT != CATCH_IS_LEFT ->
+         :: inst[caught].there && inst[caught].outcome == NONE ->
             inst[caught].outcome = VOID
          :: else
          fi;
@@ -1005,7 +1002,6 @@ remove_outcome: /* rename departure, if it is a directory */
             X.in_departed = X.in_departure;
             X.in_departure = 0;
             FOR_ALL_HERE (fd[n] == DEPARTURE, fd[n] = DEPARTED)
-         :: X.outcome != RELEASED && MUTANT == VOID_FIRST -> X.outcome = NONE
          :: else
          fi
        }
