@@ -63,7 +63,9 @@
 #define REPORT_LATER (30 * SECOND)
 #define REPORT_LAST (60 * SECOND)
 
-/* After a directory was listed, it rests this many times as long. */
+/* After a directory was listed, it rests this many times as long; but no longer
+ * than LOOK_RARELY: a server that was not there for a while, or a SIGSTOP, says
+ * nothing of the next time. */
 #define LIST_REST 4
 
 /* Above this, the number of members of somebody else's instance is no number. */
@@ -252,7 +254,7 @@ stay_list (struct stay *s, stay_lister *list, struct ranks *set)
   int error = errno;
   int64_t after = waiting_now ();
 
-  s->rest = after + LIST_REST * (after - before);
+  s->rest = after + earlier (LIST_REST * (after - before), LOOK_RARELY);
   errno = error;
   return result;
 }

@@ -12,6 +12,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -77,6 +78,27 @@ int
 linkat (int from, const char *name, int to, const char *other, int flags)
 {
   return fails_once (&link_error) ? -1 : (int) syscall (SYS_linkat, from, name, to, other, flags);
+}
+
+/* How long the next listing of a directory takes, in seconds. */
+static int listing_takes;
+
+int
+openat (int dirfd, const char *path, int flags, ...)
+{
+  mode_t mode = 0;
+  va_list ap;
+
+  va_start (ap, flags);
+  if ((flags & O_CREAT) != 0)
+    mode = va_arg (ap, mode_t);
+  va_end (ap);
+  if (listing_takes > 0 && strcmp (path, ".") == 0)
+    {
+      shared->jump += listing_takes;
+      listing_takes = 0;
+    }
+  return (int) syscall (SYS_openat, dirfd, path, flags, mode);
 }
 
 static void
@@ -1110,6 +1132,26 @@ START_TEST (who_waits_touches_its_file)
 }
 END_TEST
 
+static void
+lists_slowly (struct barrier *b)
+{
+  (void) b;
+  listing_takes = 30;
+}
+
+/* The file server was not there for half a minute, or the hook was stopped. */
+START_TEST (a_listing_that_was_held_up_is_not_rested_from)
+{
+  model.timeout = 300 * SECOND;
+  start (0, lists_slowly);
+  wait_until (has_text, KEY "/arrival/slurm-procid-0");
+  ck_assert_int_eq (shared->jump, 30);
+  start (1, NULL);
+  assert_all_meet ();
+  ck_assert_int_lt (shared->results[1].took, 5 * SECOND);
+}
+END_TEST
+
 /* Who was fresh once may be dead now. */
 START_TEST (freshness_does_not_last)
 {
@@ -1257,6 +1299,7 @@ add_others (Suite *suite)
   tcase_add_test (tcase, an_old_release_stays_old);
   tcase_add_loop_test (tcase, void_means_come_again, 0, 2);
   tcase_add_loop_test (tcase, who_waits_touches_its_file, 0, 2);
+  tcase_add_test (tcase, a_listing_that_was_held_up_is_not_rested_from);
   tcase_add_test (tcase, freshness_does_not_last);
   tcase_add_test (tcase, member_0_says_who_is_missing_meanwhile);
 }
