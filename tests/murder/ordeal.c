@@ -127,6 +127,10 @@ check_victim (struct ordeal *o, int error)
   if (strncmp (said, "slurm_global_sync_hook: error: ", 31) != 0
       || strchr (said, '\n') != said + strlen (said) - 1)
     verdict_fail (o->v, "the victim does not say one line about an error");
+  /* All have come, and can write: what went wrong once is either borne or said,
+   * and not waited for. */
+  if (status == EX_TEMPFAIL && o->plot != ORDEAL_ABSENT && !o->lasting)
+    verdict_again (o->v, "what went wrong once became a time-out");
   if (status == EX_TEMPFAIL || status == EX_PROTOCOL)
     return;
   if (!status_is_right (o->phase, error, status))
@@ -153,7 +157,9 @@ check_told (struct ordeal *o)
 
       if (a == o->victim)
         continue;
-      if (actor_status (a) != EX_PROTOCOL || strstr (actor_errors (a), text) == NULL)
+      if (actor_status (a) == EX_TEMPFAIL)
+        verdict_again (o->v, "procid %u timed out before it was told", a->role.procid);
+      else if (actor_status (a) != EX_PROTOCOL || strstr (actor_errors (a), text) == NULL)
         verdict_fail (o->v, "procid %u was not told", a->role.procid);
       else if (a->ended - (a->started > o->victim->ended ? a->started : o->victim->ended) > SECOND)
         verdict_again (o->v, "procid %u did not end at once", a->role.procid);
