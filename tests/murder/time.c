@@ -99,6 +99,16 @@ finish (struct play *p)
     }
 }
 
+/* Whether A was released before another task of its step had come. */
+static bool
+is_early (const struct play *p, const struct actor *a)
+{
+  for (size_t i = 0; i < p->cast.count; i++)
+    if (p->cast.actor[i].role.step == a->role.step && p->cast.actor[i].started > a->ended)
+      return true;
+  return false;
+}
+
 /* All, or from number FROM on, have synchronised, and nothing is left. */
 static void
 check_met (struct play *p, size_t from)
@@ -109,6 +119,8 @@ check_met (struct play *p, size_t from)
     if (actor_status (&p->cast.actor[i]) != 0)
       verdict_fail (p->v, "procid %u exited %d", p->cast.actor[i].role.procid,
                     actor_status (&p->cast.actor[i]));
+    else if (is_early (p, &p->cast.actor[i]))
+      verdict_fail (p->v, "procid %u exited 0 before all had come", p->cast.actor[i].role.procid);
   if (!scene_is_clean (&p->scene, false, why, sizeof why))
     verdict_fail (p->v, "%s", why);
 }
