@@ -621,8 +621,18 @@ instance_is_current (const struct instance *in, bool fresh)
   return 1;
 }
 
+static bool
+instance_is_void_at (int dirfd)
+{
+  char target[8];
+
+  return readlinkat (dirfd, "departure", target, sizeof target) == 4
+         && memcmp (target, "void", 4) == 0;
+}
+
 /* Looks at what was renamed to NAME.  0: this instance.  1: another one, which
- * members may live in: they are told to arrive anew. */
+ * members may live in: they are told to arrive anew.  It is removed like any
+ * that is void, since no member 0 may have come to it who would do so. */
 static int
 instance_check_catch (const struct instance *in, const char *name)
 {
@@ -634,7 +644,10 @@ instance_check_catch (const struct instance *in, const char *name)
   int result = fstat (fd, &st) == 0 && instance_is (in, &st) ? 0 : 1;
   if (result == 1)
     (void) instance_void_at (fd, "departure");
+  bool remove = result == 1 && instance_is_void_at (fd);
   (void) close (fd);
+  if (remove)
+    (void) instance_remove (in->parent, name);
   return result;
 }
 

@@ -361,6 +361,14 @@ step_check_statuses (struct step *s)
     step_complain (s, &total.unmet, "nobody was murdered, and not all synchronised");
 }
 
+/* Who was stopped while the clock went a day ahead was stopped for a day: its
+ * barrier may have been removed meanwhile, by a hook that cleans up. */
+static bool
+player_slept_for_a_day (const struct step *s, const struct player *p)
+{
+  return s->shifts && p->struck && p->murder == MURDER_STOP;
+}
+
 static void
 step_check_records (struct step *s)
 {
@@ -376,7 +384,7 @@ step_check_records (struct step *s)
       list[i] = (struct recorded){ .procid = p->actor.role.procid,
                                    .tasks = s->tasks,
                                    .status = status,
-                                   .murdered = status >= 128,
+                                   .murdered = status >= 128 || player_slept_for_a_day (s, p),
                                    .ended = p->actor.ended,
                                    .record = p->record };
     }

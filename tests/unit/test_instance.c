@@ -1081,17 +1081,19 @@ START_TEST (going_away_takes_the_key)
 END_TEST
 
 /* Two hooks of one task may both find an instance that should go; the slower
- * one catches another.  Who lives in that one has to hear of it. */
-START_TEST (a_wrong_catch_is_void)
+ * one catches another.  Who lives in that one has to notice. */
+START_TEST (a_wrong_catch_is_removed)
 {
   struct instance second;
   char name[256], text[INSTANCE_TEXT_MAX];
 
   ck_assert_int_eq (rename (KEY, "away"), 0);
   ck_assert_int_eq (instance_open (&second, parent, KEY, 3), 0);
+  ck_assert_int_eq (instance_arrive (&second, 1), 0);
   ck_assert_int_eq (instance_go_away (&in, name), 1);
-  ck_assert_int_eq (instance_outcome (&second, false, text), OUTCOME_VOID);
+  assert_fails (instance_touch (&second, 1), ENOENT);
   ck_assert (!is_there (KEY));
+  ck_assert (!is_there (name));
   ck_assert_int_eq (instance_outcome (&in, true, text), OUTCOME_NONE);
   instance_close (&second);
 }
@@ -1438,7 +1440,7 @@ add_the_rest (Suite *suite)
   tcase_add_loop_test (tcase, current_says_what_went_wrong, 0, 2);
   tcase_add_loop_test (tcase, a_stale_descriptor_is_not_current, 0, 2);
   tcase_add_test (tcase, going_away_takes_the_key);
-  tcase_add_test (tcase, a_wrong_catch_is_void);
+  tcase_add_test (tcase, a_wrong_catch_is_removed);
   tcase_add_test (tcase, a_wrong_catch_keeps_its_outcome);
   tcase_add_test (tcase, none_to_catch_is_no_catch);
   tcase_add_test (tcase, a_name_that_is_taken_is_passed_over);
