@@ -129,7 +129,8 @@ int instance_list_departure (const struct instance *in, struct ranks *set);
 int instance_is_current (const struct instance *in, bool fresh);
 
 /* Takes the name KEY away from this instance: 0; or, when it named another or
- * none by then, 1.  NAME gets the name that the instance has now.  After
+ * none by then, 1: that other one is made void, and removed, so that its members
+ * arrive anew.  NAME gets the name that the instance has now.  After
  * instance_hold(). */
 int instance_go_away (const struct instance *in, char name[256]);
 

@@ -490,14 +490,16 @@ a_new_barrier_begins (void)
 }
 
 /* The name went to another barrier just before the rename: who is in that one
- * is told to arrive anew, and nothing of it is removed. */
-START_TEST (leaves_a_barrier_that_has_just_begun)
+ * finds it void, or removed, and arrives anew.  What was meant stays. */
+START_TEST (removes_a_barrier_caught_by_mistake)
 {
   make_old_barrier ("jobid-17");
   before_rename = a_new_barrier_begins;
   (void) prune ();
   ck_assert (before_rename == NULL);
-  ck_assert_uint_eq (count_void_with ("slurm-procid-2"), 1);
+  ck_assert (!is_there ("jobid-17"));
+  ck_assert_uint_eq (count_void_with ("slurm-procid-2"), 0);
+  ck_assert (is_there ("gone-n1-1-0-jobid-17/arrival"));
 }
 END_TEST
 
@@ -553,7 +555,7 @@ main (void)
   tcase_add_test (tcase, leaves_a_barrier_that_somebody_comes_to);
   tcase_add_loop_test (tcase, bears_that_another_prune_is_faster, 0, 2);
   tcase_add_test (tcase, removes_what_somebody_comes_to_too_late);
-  tcase_add_test (tcase, leaves_a_barrier_that_has_just_begun);
+  tcase_add_test (tcase, removes_a_barrier_caught_by_mistake);
   tcase_add_test (tcase, tells_the_last_change);
   tcase_add_test (tcase, tells_that_there_is_none);
   return unit_run (suite);
