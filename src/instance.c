@@ -699,7 +699,7 @@ instance_find_gone (const struct instance *in, char name[256])
   return found;
 }
 
-static void instance_remove_entry (int dirfd, const char *name, int depth);
+static bool instance_remove_entry (int dirfd, const char *name, int depth);
 
 /* Removes what is in DIRFD, but for KEEP. */
 static void
@@ -713,15 +713,18 @@ instance_empty (int dirfd, const char *keep, int depth)
   while ((entry = readdir (dir)) != NULL)
     if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0
         && strcmp (entry->d_name, keep) != 0)
-      instance_remove_entry (dirfd, entry->d_name, depth);
+      (void) instance_remove_entry (dirfd, entry->d_name, depth);
   (void) closedir (dir);
 }
 
-static void
+/* Whether NAME is not there any more. */
+static bool
 instance_remove_entry (int dirfd, const char *name, int depth)
 {
-  if (unlinkat (dirfd, name, 0) == 0 || errno != EISDIR || depth >= REMOVE_DEPTH)
-    return;
+  if (unlinkat (dirfd, name, 0) == 0 || errno == ENOENT)
+    return true;
+  if (errno != EISDIR || depth >= REMOVE_DEPTH)
+    return false;
   /* What is mounted there is not a part of it. */
   int fd = instance_open_below (dirfd, name, RESOLVE_OWN_NO_XDEV);
   if (fd < 0 && errno == ENOSYS)
@@ -731,13 +734,14 @@ instance_remove_entry (int dirfd, const char *name, int depth)
       instance_empty (fd, "", depth + 1);
       (void) close (fd);
     }
-  (void) unlinkat (dirfd, name, AT_REMOVEDIR);
+  return unlinkat (dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
 }
 
 /* The order matters.  A release vanishes at once, by a rename, before any of
  * its files: else a late-comer could find it without his own and take it for
- * his.  Any other outcome stays until nobody can arrive any more: else a
- * procid 0 that was stopped before its release could still make it. */
+ * his.  Any other outcome stays until nobody can arrive any more, and no file
+ * is left of those who have: else a procid 0 that was stopped before its release
+ * could still make it, and they would go. */
 static void
 instance_dismantle (int top, int round)
 {
@@ -750,9 +754,10 @@ instance_dismantle (int top, int round)
       (void) close (fd);
       (void) renameat (top, "departure", top, name);
     }
-  instance_remove_entry (top, "arrival", 0);
+  if (!instance_remove_entry (top, "arrival", 0))
+    return; /* somebody has just arrived: once more */
   instance_empty (top, "departure", 0);
-  instance_remove_entry (top, "departure", 0);
+  (void) instance_remove_entry (top, "departure", 0);
 }
 
 int

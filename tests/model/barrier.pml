@@ -28,11 +28,12 @@
  *   yield            yield_look            instance_is_current
  *   yield_clear      yield_clear           instance_outcome, ...
  *   clear_...        stay_clear_away       instance_is_current, instance_go_away
- *   caught_other                           instance_check_catch
+ *   caught_...                             instance_check_catch
  *   find_gone                              instance_find_gone
  *   remove_...                             instance_remove, instance_dismantle
  *   again            barrier_meet: STEP_AGAIN
  *   refuse           barrier_call_off      instance_refuse
+ *   cannot_enter     barrier_stay: barrier_call_off
  *
  * Each call to the file system is one step, between two of which anybody else
  * may make his.  Path names of two parts are walked in two steps.  What is
@@ -83,9 +84,10 @@
 #define REMOVES_EARLY 12 /* procid 0 does not wait for the others' departure */
 #define REMOVES_NEVER 13 /* procid 0 leaves all to the next */
 #define FILES_FIRST 14   /* a release is removed after the files of arrival */
+#define REFUSAL_COUNTS 15 /* what instance_refuse() makes counts as an arrival */
 #define VOID_FAILS 16    /* void is taken for called off */
-#define NO_CLEARING 18   /* nobody clears away what another hook left */
-#define REFUSAL_COUNTS 20 /* what instance_refuse() makes counts as an arrival */
+#define NO_CLEARING 17   /* nobody clears away what another hook left */
+#define REMOVES_OVER 18  /* an outcome is removed while there are arrivals */
 
 #ifndef MEMBERS /* 2 or 3 */
 #define MEMBERS 2
@@ -190,6 +192,7 @@ byte stops = STOPS;
 #if REFUSALS > 0
 byte refusals = REFUSALS;
 #endif
+#define MAY_REFUSE (REFUSALS > 0 || ERRORS > 0)
 #if ERRORS > 0
 byte errors = ERRORS;
 #endif
@@ -237,16 +240,23 @@ byte errors = ERRORS;
 #define CLEAN (!LEFT_OVERS && !STOPS && AT_ONCE == 1)
 
 #define X inst[in[me]]
+
+/* What is being removed: what was caught by mistake, or else the own one. */
+#define GOING (caught != 0 -> caught : in[me])
+#define R inst[GOING]
+
 #define IS_CURRENT (key == in[me])
 #define ARRIVAL_IS_GONE (arrival_gone & (1 << me))
 #define MAY_BE_STALE(f) ((f) > REFUSED || (IS_LIVE (f) && MAY_BE_STOPPED))
 
 #define IS_THERE(p) (X.file[p] != NOBODY)
+#define IS_LEFT(p) (R.file[p] != NOBODY)
 #define COUNT(p) \
   (X.file[p] != NOBODY && ((X.file[p] != REFUSED && X.file[p] != GIVEN_UP) || MUTANT == REFUSAL_COUNTS))
 #define IS_UNSEEN(p) (!(fresh & (1 << p)))
 #if MEMBERS > 2
 #define THERE (IS_THERE (0) | (IS_THERE (1) << 1) | (IS_THERE (2) << 2))
+#define REST (IS_LEFT (0) | (IS_LEFT (1) << 1) | (IS_LEFT (2) << 2))
 #define COUNTS (COUNT (0) | (COUNT (1) << 1) | (COUNT (2) << 2))
 #define UNSEEN(f) (MUTANT != STALE_COUNTS && ((X.file[1] == f && IS_UNSEEN (1)) || \
                                               (X.file[2] == f && IS_UNSEEN (2))))
@@ -258,6 +268,7 @@ byte errors = ERRORS;
                     MAY_BE_STALE (X.file[2]))
 #else
 #define THERE (IS_THERE (0) | (IS_THERE (1) << 1))
+#define REST (IS_LEFT (0) | (IS_LEFT (1) << 1))
 #define COUNTS (COUNT (0) | (COUNT (1) << 1))
 #define UNSEEN(f) (MUTANT != STALE_COUNTS && X.file[1] == f && IS_UNSEEN (1))
 #define UNSEEN_LIVE (IS_LIVE (X.file[1]) && IS_UNSEEN (1))
@@ -277,6 +288,8 @@ byte errors = ERRORS;
 
 #define LISTED_DEPARTURE \
   ((fd[me] == DEPARTURE -> X.in_departure : (fd[me] == DEPARTED -> X.in_departed : 0)))
+
+#define HAS_DEPARTED (LISTED_DEPARTURE & SELF)
 
 #if NTASKS
 #define WRONG_NTASKS (X.ntasks == 2)
@@ -347,6 +360,7 @@ inline close_all ()
     late = 0;
     first = 0;
     own = 0;
+    settled = 0;
     fresh = 0
   }
 }
@@ -367,13 +381,14 @@ inline make_directory ()
   }
 }
 
-/* For all hooks that hold this instance and for which CONDITION (n) holds. */
-#define FOR_ALL_HERE(condition, action) \
+/* For all hooks that hold the instance that is being removed, and for which
+ * CONDITION (n) holds. */
+#define FOR_ALL_THERE(condition, action) \
   n = 0; \
   do \
   :: n < SLOTS -> \
      if \
-     :: in[n] == in[me] && condition -> action \
+     :: in[n] == GOING && condition -> action \
      :: else \
      fi; \
      n++ \
@@ -457,6 +472,8 @@ proctype hook (byte me; byte task)
   bit late;                 /* arrived long after the call-off */
   bit first;                /* look at the key at the next look */
   bit own;                  /* s->own is a file */
+  bit settled;              /* s->settled: has seen no outcome after arriving */
+  bit gives_up;             /* could not enter, and comes again to tell the others */
   bit made;                 /* instance_make() has been called */
   bit removes, leaves;      /* after clear_away: remove; then MET, else again */
 
@@ -465,7 +482,7 @@ enter: /* openat KEY/arrival: the first part */
   :: atomic { key != 0 -> hold (key); goto enter_arrival }
   :: atomic { key == 0 -> goto make_key }
   :: atomic { TIME_IS_UP -> goto fails }
-  MAY_FAIL (fails)
+  MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
 
@@ -474,7 +491,7 @@ enter_arrival: /* the second part */
   :: atomic { X.arrival -> made = 0; goto members }
   :: atomic { !X.arrival && !made -> close_all (); goto make_key }
   :: atomic { !X.arrival && made -> made = 0; goto again }
-  MAY_FAIL (fails)
+  MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
 
@@ -482,7 +499,7 @@ make_key: /* mkdir KEY */
   if
   :: atomic { key == 0 -> make_directory () }
   :: key != 0
-  MAY_FAIL (fails)
+  MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
 
@@ -490,7 +507,7 @@ make_open: /* open KEY */
   if
   :: atomic { key != 0 -> hold (key) }
   :: atomic { key == 0 -> goto again }
-  MAY_FAIL (fails)
+  MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
 
@@ -498,7 +515,7 @@ make_arrival: /* mkdir arrival */
   if
   :: atomic { X.there -> X.arrival = 1 }
   :: atomic { !X.there -> goto again }
-  MAY_FAIL (fails)
+  MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
 
@@ -507,14 +524,14 @@ make_ntasks: /* symlink ntasks; close KEY; openat KEY/arrival: the first part */
   if
   :: atomic { X.there -> X.ntasks = (X.ntasks == 0 -> 1 : X.ntasks) }
   :: atomic { !X.there -> goto again }
-  MAY_FAIL (fails)
+  MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
 #endif
   if
   :: atomic { key != 0 -> close_all (); made = 1; hold (key); goto enter_arrival }
   :: atomic { key == 0 -> goto again }
-  MAY_FAIL (fails)
+  MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
 
@@ -524,7 +541,7 @@ members:
   :: atomic { X.ntasks == 2 && task != 0 -> goto yields }
   :: atomic { X.ntasks == 1 || (X.ntasks == 2 && task == 0) -> goto arrive }
   :: X.ntasks == 0
-  MAY_FAIL (fails)
+  MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
 
@@ -532,7 +549,7 @@ members_announce:
   if
   :: atomic { X.there -> X.ntasks = (X.ntasks == 0 -> 1 : X.ntasks) }
   :: atomic { !X.there -> goto again }
-  MAY_FAIL (fails)
+  MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
 
@@ -541,7 +558,7 @@ members_again:
   :: atomic { X.ntasks == 2 && task != 0 -> goto yields }
   :: atomic { X.ntasks == 1 || (X.ntasks == 2 && task == 0) -> goto arrive }
   :: atomic { X.ntasks == 0 -> goto again }
-  MAY_FAIL (fails)
+  MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
 #endif
@@ -550,7 +567,13 @@ arrive:
 #if REFUSALS > 0
   if
   :: true
-  :: atomic { refusals > 0 -> refusals--; goto refuse }
+  :: atomic { refusals > 0 && !gives_up -> refusals--; goto refuse }
+  fi;
+#endif
+#if MAY_REFUSE
+  if
+  :: gives_up -> goto refuse
+  :: else
   fi;
 #endif
   if
@@ -574,6 +597,7 @@ look:
   :: atomic {
        X.outcome == NONE ->
        first = 1;
+       settled = 1;
        if
        :: task == 0 -> goto settle
        :: else -> goto wait
@@ -725,10 +749,13 @@ call_off: /* symlink called-off */
   MAY_DIE
   fi;
 
-#if REFUSALS > 0
+#if MAY_REFUSE
 refuse: /* symlink arrival/P */
   if
-  :: atomic { ARRIVAL_IS_GONE -> refusals++; goto again }
+#if REFUSALS > 0
+  :: atomic { ARRIVAL_IS_GONE && !gives_up -> refusals++; goto again }
+#endif
+  :: atomic { ARRIVAL_IS_GONE && gives_up -> goto again }
   :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY -> goto fails }
   :: atomic { !ARRIVAL_IS_GONE && X.file[task] == NOBODY ->
               X.file[task] = REFUSED; refuses = 1 }
@@ -778,8 +805,16 @@ depart:
 #if NO_LINKS /* fstatat departure/P */
   if
   :: atomic { fd[me] == REMOVED -> goto again }
-  :: atomic { fd[me] != REMOVED && (LISTED_DEPARTURE & SELF) -> goto withdraw_other }
-  :: atomic { fd[me] != REMOVED && !(LISTED_DEPARTURE & SELF) }
+  :: atomic { fd[me] != REMOVED && HAS_DEPARTED -> goto depart_own }
+  :: atomic { fd[me] != REMOVED && !HAS_DEPARTED -> goto depart_rename }
+  MAY_DIE
+  fi;
+
+depart_own: /* fstatat arrival/P */
+  if
+  :: atomic { X.file[task] == NOBODY -> goto again }
+  :: atomic { X.file[task] != NOBODY && !settled -> goto withdraw_other }
+  :: atomic { X.file[task] != NOBODY && settled -> check_met (); goto departed }
   MAY_DIE
   fi;
 
@@ -801,10 +836,10 @@ depart_rename:
   if
   :: atomic { X.file[task] == NOBODY || fd[me] == REMOVED -> goto again }
   :: atomic { X.file[task] != NOBODY && fd[me] != REMOVED && MUTANT != DEPARTS_TWICE &&
-              (LISTED_DEPARTURE & SELF) && !(X.same & SELF) -> goto withdraw_other }
+              HAS_DEPARTED && !(X.same & SELF) && !settled -> goto withdraw_other }
   :: atomic {
        X.file[task] != NOBODY && fd[me] != REMOVED &&
-       (!(LISTED_DEPARTURE & SELF) || (X.same & SELF) || MUTANT == DEPARTS_TWICE) ->
+       (!HAS_DEPARTED || (X.same & SELF) || settled || MUTANT == DEPARTS_TWICE) ->
        check_met ();
        X.same = X.same | SELF;
        if
@@ -817,6 +852,7 @@ depart_rename:
   fi;
 #endif
 
+departed:
   if
   :: task == 0 -> goto depart_last
   :: else
@@ -850,8 +886,10 @@ depart_last: /* list departure */
 depart_failed:
 #if MUTANT != DEPARTS_BLIND
   if
-  :: atomic { fd[me] != REMOVED && (LISTED_DEPARTURE & SELF) -> goto withdraw_other }
-  :: atomic { fd[me] == REMOVED || !(LISTED_DEPARTURE & SELF) }
+  :: atomic { fd[me] != REMOVED && HAS_DEPARTED && !settled -> goto withdraw_other }
+  :: atomic { fd[me] != REMOVED && HAS_DEPARTED && settled && X.file[task] != NOBODY ->
+              check_met (); goto departed }
+  :: atomic { fd[me] == REMOVED || !HAS_DEPARTED || (settled && X.file[task] == NOBODY) }
   MAY_DIE
   fi;
 
@@ -961,18 +999,15 @@ clear_rename: /* rename KEY, and look what was caught */
 
 caught_other: /* symlink void */
   if
-  :: atomic {
-       true ->
-       d_step {
-         if
-         :: inst[caught].there && inst[caught].outcome == NONE ->
-            inst[caught].outcome = VOID
-         :: else
-         fi;
-         put (caught);
-         caught = 0
-       }
-     }
+  :: atomic { R.there && R.outcome == NONE -> R.outcome = VOID }
+  :: !R.there || R.outcome != NONE
+  MAY_DIE
+  fi;
+
+caught_void: /* readlink */
+  if
+  :: atomic { R.outcome == VOID -> goto remove_outcome }
+  :: atomic { R.outcome != VOID -> d_step { put (caught); caught = 0 }; goto find_gone }
   MAY_DIE
   fi;
 
@@ -986,7 +1021,7 @@ find_gone: /* list the directory above */
 remove_outcome: /* rename departure, if it is a directory */
 #if MUTANT == FILES_FIRST
   if
-  :: X.file[0] != NOBODY || X.file[1] != NOBODY -> goto remove_list
+  :: R.file[0] != NOBODY || R.file[1] != NOBODY -> goto remove_list
   :: else
   fi;
 #endif
@@ -995,13 +1030,13 @@ remove_outcome: /* rename departure, if it is a directory */
        true ->
        d_step {
          if
-         :: X.outcome == RELEASED ->
-            assert (!X.departed);
-            X.outcome = NONE;
-            X.departed = 1;
-            X.in_departed = X.in_departure;
-            X.in_departure = 0;
-            FOR_ALL_HERE (fd[n] == DEPARTURE, fd[n] = DEPARTED)
+         :: R.outcome == RELEASED ->
+            assert (!R.departed);
+            R.outcome = NONE;
+            R.departed = 1;
+            R.in_departed = R.in_departure;
+            R.in_departure = 0;
+            FOR_ALL_THERE (fd[n] == DEPARTURE, fd[n] = DEPARTED)
          :: else
          fi
        }
@@ -1011,37 +1046,38 @@ remove_outcome: /* rename departure, if it is a directory */
 
 remove_list: /* list arrival */
   if
-  :: atomic { true -> list = THERE }
+  :: atomic { true -> list = REST }
   MAY_DIE
   fi;
 
 remove_file: /* unlink arrival/P */
   if
-  :: atomic { list & 1 -> X.file[0] = NOBODY; X.same = X.same & ~1; list = list & ~1;
+  :: atomic { list & 1 -> R.file[0] = NOBODY; R.same = R.same & ~1; list = list & ~1;
               goto remove_file }
-  :: atomic { list & 2 -> X.file[1] = NOBODY; X.same = X.same & ~2; list = list & ~2;
+  :: atomic { list & 2 -> R.file[1] = NOBODY; R.same = R.same & ~2; list = list & ~2;
               goto remove_file }
 #if MEMBERS > 2
-  :: atomic { list & 4 -> X.file[2] = NOBODY; X.same = X.same & ~4; list = list & ~4;
+  :: atomic { list & 4 -> R.file[2] = NOBODY; R.same = R.same & ~4; list = list & ~4;
               goto remove_file }
 #endif
   :: list == 0
   MAY_DIE
   fi;
 
-remove_arrival: /* rmdir arrival */
+remove_arrival: /* rmdir arrival; if somebody has just arrived, once more */
   if
   :: atomic {
-       true ->
+       !R.arrival || REST == 0 || MUTANT == REMOVES_OVER ->
        d_step {
          if
-         :: X.arrival && THERE == 0 ->
-            X.arrival = 0;
-            FOR_ALL_HERE (true, arrival_gone = arrival_gone | (1 << n))
+         :: R.arrival && REST == 0 ->
+            R.arrival = 0;
+            FOR_ALL_THERE (true, arrival_gone = arrival_gone | (1 << n))
          :: else
          fi
        }
      }
+  :: atomic { R.arrival && REST != 0 && MUTANT != REMOVES_OVER -> goto remove_outcome }
   MAY_DIE
   fi;
 
@@ -1050,10 +1086,10 @@ remove_departed: /* the rest: departed-N with its files, ntasks */
   :: atomic {
        true ->
        d_step {
-         X.in_departed = 0;
-         X.departed = 0;
-         X.ntasks = 0;
-         FOR_ALL_HERE (fd[n] == DEPARTED, fd[n] = REMOVED)
+         R.in_departed = 0;
+         R.departed = 0;
+         R.ntasks = 0;
+         FOR_ALL_THERE (fd[n] == DEPARTED, fd[n] = REMOVED)
        }
      }
   MAY_DIE
@@ -1061,8 +1097,8 @@ remove_departed: /* the rest: departed-N with its files, ntasks */
 
 remove_link: /* unlink departure; if it is a directory again, what is in it */
   if
-  :: atomic { X.outcome == RELEASED -> X.in_departure = 0 }
-  :: atomic { X.outcome != RELEASED -> X.outcome = NONE; goto remove_top }
+  :: atomic { R.outcome == RELEASED -> R.in_departure = 0 }
+  :: atomic { R.outcome != RELEASED -> R.outcome = NONE; goto remove_top }
   MAY_DIE
   fi;
 
@@ -1072,9 +1108,9 @@ remove_again: /* rmdir departure */
        true ->
        d_step {
          if
-         :: X.in_departure == 0 ->
-            X.outcome = NONE;
-            FOR_ALL_HERE (fd[n] == DEPARTURE, fd[n] = REMOVED)
+         :: R.in_departure == 0 ->
+            R.outcome = NONE;
+            FOR_ALL_THERE (fd[n] == DEPARTURE, fd[n] = REMOVED)
          :: else
          fi
        }
@@ -1085,15 +1121,27 @@ remove_again: /* rmdir departure */
 remove_top: /* rmdir */
   if
   :: atomic {
-       !X.arrival && !X.departed && X.ntasks == 0 && X.outcome == NONE ->
-       X.there = 0;
-       printf ("has removed %d\n", in[me]);
-       goto cleared
+       !R.arrival && !R.departed && R.ntasks == 0 && R.outcome == NONE ->
+       R.there = 0;
+       printf ("has removed %d\n", GOING);
+       if
+       :: caught != 0 -> put (caught); caught = 0; goto find_gone
+       :: else -> goto cleared
+       fi
      }
-  :: atomic { X.arrival || X.departed || X.ntasks != 0 || X.outcome != NONE ->
+  :: atomic { R.arrival || R.departed || R.ntasks != 0 || R.outcome != NONE ->
               goto remove_outcome }
   MAY_DIE
   fi;
+
+#if ERRORS > 0
+cannot_enter: /* barrier_stay: barrier_call_off, once, and some tries of that */
+  if
+  :: atomic { !gives_up -> made = 0; gives_up = 1; close_all (); goto enter }
+  :: atomic { true -> goto fails }
+  MAY_DIE
+  fi;
+#endif
 
 #if KILLS > 0
 killed:
@@ -1139,16 +1187,24 @@ again: /* STEP_AGAIN */
     printf ("again, from %d\n", in[me]);
     check_left ();
     close_all ();
-    goto enter
+    if
+    :: goto enter
+    :: gives_up -> goto left
+    fi
   };
 
   atomic {
     false;
 yields: /* STEP_YIELD */
     printf ("yields in %d\n", in[me]);
+    if
+    :: gives_up -> goto left
+    :: else
+    fi;
     member = 0;
     first = 0;
     own = 0;
+    settled = 0;
     fresh = 0;
     if
     :: X.file[task] == MINE -> X.file[task] = DEAD
@@ -1171,6 +1227,7 @@ fails: /* STEP_FAILED */
     false;
 left: /* the task goes on with its next hook */
     close_all ();
+    gives_up = 0;
     round++;
     if
     :: round < ROUNDS -> goto enter

@@ -1284,6 +1284,16 @@ START_TEST (removing_keeps_to_its_order)
 }
 END_TEST
 
+/* As if each time somebody had just arrived: he must not find it without. */
+START_TEST (an_outcome_outlives_all_arrivals)
+{
+  ck_assert_int_eq (make_outcome (_i), 0);
+  unit_refuse_when (SYS_unlinkat, 2, AT_REMOVEDIR, ENOTEMPTY);
+  assert_cannot_remove ();
+  ck_assert (is_there (KEY "/departure"));
+}
+END_TEST
+
 /* Members that come late go on making files while it is removed. */
 START_TEST (removing_outlives_late_comers)
 {
@@ -1452,6 +1462,7 @@ add_the_rest (Suite *suite)
                "the host's name cannot be changed here");
   tcase_add_loop_test (tcase, removing_says_what_it_could_not, 0, 3);
   tcase_add_loop_test (tcase, removing_keeps_to_its_order, 0, 3);
+  tcase_add_loop_test (tcase, an_outcome_outlives_all_arrivals, 1, 3);
   tcase_add_test (tcase, removing_outlives_late_comers);
   tcase_add_test (tcase, knows_local_file_systems);
   tcase_add_test (tcase, asks_the_server_for_the_time);
