@@ -37,12 +37,12 @@ typedef int admin_work (const struct config *config, int dirfd, const char *wher
                         struct failure *f);
 
 /* Does WORK for the user of --user, or for all users as root, or for the
- * caller; as root each in a process of its own that becomes the user first, since root
- * has no rights on a file server that squashes it.  Users without such a
- * directory have nothing to say.  Where it fails for one of several users, or
- * for another one as root, that is a problem of the answer.  A user's process
- * that is silent for 30 s is killed: it is the user's, so he can stop it.  The
- * caller ends with admin_free(), also after a failure. */
+ * caller; as root each in a process of its own that becomes the user first,
+ * since root has no rights on a file server that squashes it.  Users without
+ * such a directory have nothing to say.  Where it fails for one of several
+ * users, or for another one as root, that is a problem of the answer.  A user's
+ * process that is silent for 30 s is killed: it is the user's, so he can stop
+ * it.  The caller ends with admin_free(), also after a failure. */
 int admin_each_user (const struct config *config, admin_work *work, struct admin_answer *answer,
                      struct failure *f);
 void admin_free (struct admin_answer *answer);

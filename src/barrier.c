@@ -180,8 +180,8 @@ stay_age (const struct stay *s, const struct timespec *t)
   return waiting_now () + s->to_server - (t->tv_sec * SECOND + t->tv_nsec);
 }
 
-/* Whether something of that AGE is older than LIMIT.  What is from the future was
- * made before the clock was set back, or by a clock that is wrong. */
+/* Whether something of that AGE is older than LIMIT.  What is from the future
+ * was made before the clock was set back, or by a clock that is wrong. */
 static bool
 is_history (int64_t age, int64_t limit)
 {
@@ -322,9 +322,9 @@ stay_follow (struct stay *s, enum outcome outcome, const char *text)
 }
 
 /* Calls the barrier off because of what the failure says.  But an outcome that
- * stands already counts: STEP_ON if that is a release, STEP_AGAIN if it is one of
- * an earlier barrier of this task.  After EIO and its like the arrival may have
- * been done. */
+ * stands already counts: STEP_ON if that is a release, STEP_AGAIN if it is one
+ * of an earlier barrier of this task.  After EIO and its like the arrival may
+ * have been done. */
 static enum step
 stay_call_off (struct stay *s)
 {
@@ -652,7 +652,8 @@ barrier_wait (struct stay *s)
   return step;
 }
 
-/* Member 0, after the release: waits for the others, and removes what is left. */
+/* Member 0, after the release: waits for the others, and removes what is
+ * left. */
 static void
 depart_last (struct stay *s)
 {
@@ -697,7 +698,8 @@ barrier_depart (struct stay *s)
   if (instance_depart (&s->in, s->b->self) == 0 || (errno == EEXIST && s->settled))
     {
       /* Not before it was found to be the own barrier: an old release that is
-       * given a new time is not old any more, and would never be cleared away. */
+       * given a new time is not old any more, and would never be cleared
+       * away. */
       if (s->b->first_on_node && (s->settled ? !s->alone : s->b->nodes != 1))
         instance_poke (&s->in);
       /* Member 0's file stays as long as it is at work here, so that another

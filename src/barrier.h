@@ -74,8 +74,8 @@ struct barrier {
 int barrier_meet (struct barrier *b, struct failure *f);
 
 /* Calls the barrier off because of REASON, for a member that knows that it
- * cannot come, in its place.  Does not wait.  What cannot be done is not done: an
- * earlier barrier of this member is left alone. */
+ * cannot come, in its place.  Does not wait.  What cannot be done is not done:
+ * an earlier barrier of this member is left alone. */
 void barrier_call_off (struct barrier *b, const char *reason);
 
 #define BARRIER_LEAVE (10 * SECOND)

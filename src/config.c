@@ -135,7 +135,8 @@ config_check_mode (const struct config *config, struct failure *f)
     return fail (f, EX_USAGE, "--older-than and --dry-run go with --prune; try --help");
   if (config->user != NULL && mode == CONFIG_HOOK)
     return fail (f, EX_USAGE, "--user goes with --status, --prune and --check; try --help");
-  if (config->job != NULL && (config->job[0] == '\0' || strspn (config->job, "0123456789") != strlen (config->job)))
+  if (config->job != NULL
+      && (config->job[0] == '\0' || strspn (config->job, "0123456789") != strlen (config->job)))
     return fail (f, EX_USAGE, "--job=%s is not a job id; try --help", config->job);
   if ((config->timeout_text != NULL || config->log_level_text != NULL) && mode != CONFIG_HOOK)
     return fail (f, EX_USAGE, "--timeout and --log-level are the hook's; try --help");

@@ -79,9 +79,9 @@ int instance_members (const struct instance *in, uint32_t mine, uint32_t *member
 
 /* Makes the file of member RANK in arrival; exclusively: EEXIST if there is
  * one.  instance_refuse() takes its place by something that is listed, but does
- * not count: the member will not come.  instance_touch() shows that the member is alive, instance_disown()
- * that it is not, instance_withdraw() removes the file, instance_describe()
- * writes TEXT into it (best effort). */
+ * not count: the member will not come.  instance_touch() shows that the member
+ * is alive, instance_disown() that it is not, instance_withdraw() removes the
+ * file, instance_describe() writes TEXT into it (best effort). */
 int instance_arrive (const struct instance *in, uint32_t rank);
 int instance_refuse (const struct instance *in, uint32_t rank);
 int instance_touch (const struct instance *in, uint32_t rank);
@@ -89,8 +89,8 @@ void instance_disown (const struct instance *in, uint32_t rank);
 int instance_withdraw (const struct instance *in, uint32_t rank);
 void instance_describe (const struct instance *in, uint32_t rank, const char *text);
 
-/* The file of member RANK in arrival; EINVAL if it is not a regular file, but *ST
- * is filled then, too. */
+/* The file of member RANK in arrival; EINVAL if it is not a regular file, but
+ * *ST is filled then, too. */
 int instance_stat (const struct instance *in, uint32_t rank, struct stat *st);
 
 /* Looks at the outcome.  For CALLED_OFF, TEXT gets what follows

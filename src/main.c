@@ -59,7 +59,8 @@ hook_name_host (struct hook *h)
   char subject[200];
 
   (void) gethostname (h->host, sizeof h->host - 1);
-  /* That of a container may have anything in it, and becomes a word of a note. */
+  /* That of a container may have anything in it, and becomes a word of a
+   * note. */
   for (char *c = h->host; *c != '\0'; c++)
     if (!isgraph ((unsigned char) *c))
       *c = '?';

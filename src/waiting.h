@@ -43,9 +43,9 @@ enum wake {
 int64_t waiting_now (void);
 
 /* Installs the handlers, makes SIGTERM, SIGINT, SIGHUP and SIGIO the blocked
- * signals (waiting_sleep() alone lets them in) and remembers the parent.  Called once, as
- * early as can be: a parent that is gone before is not missed.  Cannot
- * fail: without pidfd_open(2), Linux 5.3, the parent is asked after. */
+ * signals (waiting_sleep() alone lets them in) and remembers the parent.
+ * Called once, as early as can be: a parent that is gone before is not missed.
+ * Cannot fail: without pidfd_open(2), Linux 5.3, the parent is asked after. */
 void waiting_start (struct waiting *w);
 void waiting_stop (struct waiting *w);
 
@@ -58,9 +58,10 @@ void waiting_stop (struct waiting *w);
 void waiting_watch_podman (struct waiting *w);
 
 /* Watches the process PID of the Slurm task, too, unless podman is watched: a
- * cancelled step ends the task, but not with every Slurm set-up the hook.  PID is what SLURM_TASK_PID says, which the user can forge: it
- * is watched only if it is slurmstepd's child; and only in sleeps of a second
- * and more, since to find that out costs as much as all else.  Cannot fail. */
+ * cancelled step ends the task, but not with every Slurm set-up the hook.  PID
+ * is what SLURM_TASK_PID says, which the user can forge: it is watched only if
+ * it is slurmstepd's child; and only in sleeps of a second and more, since to
+ * find that out costs as much as all else.  Cannot fail. */
 void waiting_watch_task (struct waiting *w, pid_t pid);
 
 /* Asks the kernel to tell of changes in the directory DIRFD as long as that is
