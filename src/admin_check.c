@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "admin_check.h"
 
-#include "admin.h"
+#include "admin_users.h"
 #include "failure.h"
 #include "hook_json.h"
 #include "identity.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "admin_status.h"
 
-#include "admin.h"
+#include "admin_users.h"
 #include "instance.h"
 #include "nodes.h"
 #include "prune.h"
