@@ -99,8 +99,8 @@ json_text_tokens (json_tokener *tokener, const char *text, size_t length)
   json_tokener_reset (tokener);
   json_tokener_set_flags (tokener, 0);
   object = json_tokener_parse_ex (tokener, text, (int) length + 1);
-  const char *rest = text + tokener->char_offset;
-  if (rest[strspn (rest, " \t\r\n")] == '\0')
+  size_t end = (size_t) tokener->char_offset;
+  if (end >= length || text[end + strspn (text + end, " \t\r\n")] == '\0')
     return object;
   json_object_put (object);
   return NULL;

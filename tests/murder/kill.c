@@ -550,13 +550,22 @@ next_amidst (struct play *p)
 
 /* ------------------------------------------------------------------ a play */
 
+/* Whether the others can do nothing without the victim. */
+static bool
+play_is_waited_for (const struct play *p)
+{
+  return !p->arrived || (p->procid == 0 && !p->released);
+}
+
 static void
 play_aftermath (struct play *p)
 {
   switch (p->way)
     {
     case WAY_STOP:
-      play_wait_others (p, p->struck + p->timeout + 700 * MILLISECOND);
+      /* Those who have to give up because of it do so first, however slow. */
+      play_wait_others (p, p->struck + p->timeout
+                             + (play_is_waited_for (p) ? LEAVE + SLACK : 700 * MILLISECOND));
       if (stage_now () < p->victim->started + p->timeout + 300 * MILLISECOND)
         stage_nap (p->victim->started + p->timeout + 300 * MILLISECOND - stage_now ());
       play_resume (p);
