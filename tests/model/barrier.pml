@@ -77,17 +77,20 @@
 #define GONE_COUNTS 5    /* a directory that is gone has been a release */
 #define LATE_LOOK 6      /* who times out does not look what stands already */
 #define NO_LEFT_BEHIND 7 /* nobody asks whom the key names */
-#define GOES_ON 8        /* who was left behind goes on where there is an outcome */
+#define GOES_ON 8        /* who was left behind goes on where there is an outcome,
+                          * and REMOVES_OVER */
 #define NO_YIELD 9       /* another hook's arrival counts as the own */
 #define DEPARTS_TWICE 10 /* another hook's departure counts as the own */
 #define DEPARTS_BLIND 11 /* who cannot depart does not ask whether he may */
 #define REMOVES_EARLY 12 /* procid 0 does not wait for the others' departure */
 #define REMOVES_NEVER 13 /* procid 0 leaves all to the next */
-#define FILES_FIRST 14   /* a release is removed after the files of arrival */
+#define FILES_FIRST 14   /* a release is removed after the files of arrival, and
+                          * REMOVES_OVER */
 #define REFUSAL_COUNTS 15 /* what instance_refuse() makes counts as an arrival */
 #define VOID_FAILS 16    /* void is taken for called off */
 #define NO_CLEARING 17   /* nobody clears away what another hook left */
 #define REMOVES_OVER 18  /* an outcome is removed while there are arrivals */
+#define OVER_ARRIVALS (MUTANT == REMOVES_OVER || MUTANT == GOES_ON || MUTANT == FILES_FIRST)
 
 #ifndef MEMBERS /* 2 or 3 */
 #define MEMBERS 2
@@ -1067,7 +1070,7 @@ remove_file: /* unlink arrival/P */
 remove_arrival: /* rmdir arrival; if somebody has just arrived, once more */
   if
   :: atomic {
-       !R.arrival || REST == 0 || MUTANT == REMOVES_OVER ->
+       !R.arrival || REST == 0 || OVER_ARRIVALS ->
        d_step {
          if
          :: R.arrival && REST == 0 ->
@@ -1077,7 +1080,7 @@ remove_arrival: /* rmdir arrival; if somebody has just arrived, once more */
          fi
        }
      }
-  :: atomic { R.arrival && REST != 0 && MUTANT != REMOVES_OVER -> goto remove_outcome }
+  :: atomic { R.arrival && REST != 0 && !OVER_ARRIVALS -> goto remove_outcome }
   MAY_DIE
   fi;
 
