@@ -146,6 +146,7 @@ admin_child (const struct config *config, admin_work *work, const struct identit
       admin_tell (&answer, failure);
     }
   admin_tell (&answer, json_object_new_object ()); /* this was all */
+  (void) fclose (answer.stream);
 }
 
 /* One object of a user's process; returns whether it is the last. */

@@ -208,9 +208,11 @@ stay_settle (struct stay *s)
     return stay_failed (s, "keep track of");
   s->noticed = waiting_notice (s->in.arrival, false) && s->noticed;
   /* Before arriving, to yield, there may be none; then it is not asked for. */
-  if (s->arrived && instance_stat (&s->in, 0, &st) != 0)
+  if (!s->arrived)
+    return STEP_ON;
+  if (instance_stat (&s->in, 0, &st) != 0)
     return stay_failed_or_gone (s, "find the own file in");
-  s->own = s->arrived ? st.st_ino : 0;
+  s->own = st.st_ino;
   return STEP_ON;
 }
 
