@@ -695,6 +695,8 @@ depart_last (struct stay *s)
 static enum step
 barrier_depart (struct stay *s)
 {
+  struct stat st;
+
   /* Who has waited here is the only hook of this member that can have departed:
    * then EEXIST is the answer to the repetition of a request that was done. */
   if (instance_depart (&s->in, s->b->self) == 0 || (errno == EEXIST && s->settled))
@@ -720,7 +722,10 @@ barrier_depart (struct stay *s)
     }
   if (stay_is_gone (s))
     return STEP_AGAIN;
-  /* Released is released: the others go, and so does this one. */
+  /* Released is released: the others go, and so does this one; but not who may
+   * have come to an earlier barrier of his task. */
+  if (!s->settled && instance_stat (&s->in, s->b->self, &st) != 0)
+    return STEP_AGAIN;
   log_message (LOG_WARNING, "cannot depart from %s/%s: %m; it stays for a while", s->b->where,
                s->b->key);
   return STEP_LEFT;

@@ -250,9 +250,9 @@ instance_depart_unlinked (const struct instance *in, const char *name)
 }
 
 /* What an error, in errno, of a departure means.  EEXIST may be the answer to
- * the repetition of a request that was done; and what failed for any reason may
- * not have been this hook's to do.  Departure is looked at first: who removes
- * an instance begins with arrival. */
+ * the repetition of a request that was done, and so may any other error be; or
+ * it was not this hook's to do.  Departure is looked at first: who removes an
+ * instance begins with arrival. */
 static int
 instance_explain_departure (const struct instance *in, const char *name)
 {
@@ -260,9 +260,8 @@ instance_explain_departure (const struct instance *in, const char *name)
   int error = errno;
   bool departed = fstatat (in->departure, name, &there, AT_SYMLINK_NOFOLLOW) == 0;
 
-  if (fstatat (in->arrival, name, &own, AT_SYMLINK_NOFOLLOW) != 0)
-    return -1;
-  if (departed && own.st_ino == there.st_ino && own.st_dev == there.st_dev)
+  if (departed && fstatat (in->arrival, name, &own, AT_SYMLINK_NOFOLLOW) == 0
+      && own.st_ino == there.st_ino && own.st_dev == there.st_dev)
     return 0;
   errno = departed ? EEXIST : error;
   return -1;

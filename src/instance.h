@@ -114,9 +114,10 @@ int instance_began (const struct instance *in, int64_t *time);
 void instance_poke (const struct instance *in);
 
 /* Moves on: links the own file of member RANK, which must be in arrival, into
- * departure as well.  After RELEASED was seen.  EEXIST: another hook of this
- * member has departed from here; ENOENT or ESTALE: the own file is gone, so
- * the instance is being removed.  instance_withdraw() comes next. */
+ * departure as well.  After RELEASED was seen.  EEXIST: this or another hook of
+ * this member has departed from here; ENOENT or ESTALE: the own file is gone, so
+ * the instance is being removed; others: it may be done, or not, or not have
+ * been this hook's to do.  instance_withdraw() comes next. */
 int instance_depart (const struct instance *in, uint32_t rank);
 
 /* Adds to SET the members whose files are in arrival, or departure.  Foreign

@@ -808,16 +808,9 @@ depart:
 #if NO_LINKS /* fstatat departure/P */
   if
   :: atomic { fd[me] == REMOVED -> goto again }
-  :: atomic { fd[me] != REMOVED && HAS_DEPARTED -> goto depart_own }
-  :: atomic { fd[me] != REMOVED && !HAS_DEPARTED -> goto depart_rename }
-  MAY_DIE
-  fi;
-
-depart_own: /* fstatat arrival/P */
-  if
-  :: atomic { X.file[task] == NOBODY -> goto again }
-  :: atomic { X.file[task] != NOBODY && !settled -> goto withdraw_other }
-  :: atomic { X.file[task] != NOBODY && settled -> check_met (); goto departed }
+  :: atomic { fd[me] != REMOVED && HAS_DEPARTED && !settled -> goto withdraw_other }
+  :: atomic { fd[me] != REMOVED && HAS_DEPARTED && settled -> check_met (); goto departed }
+  :: atomic { fd[me] != REMOVED && !HAS_DEPARTED }
   MAY_DIE
   fi;
 
@@ -890,13 +883,13 @@ depart_failed:
 #if MUTANT != DEPARTS_BLIND
   if
   :: atomic { fd[me] != REMOVED && HAS_DEPARTED && !settled -> goto withdraw_other }
-  :: atomic { fd[me] != REMOVED && HAS_DEPARTED && settled && X.file[task] != NOBODY ->
-              check_met (); goto departed }
-  :: atomic { fd[me] == REMOVED || !HAS_DEPARTED || (settled && X.file[task] == NOBODY) }
+  :: atomic { fd[me] != REMOVED && HAS_DEPARTED && settled -> check_met (); goto departed }
+  :: atomic { (fd[me] == REMOVED || !HAS_DEPARTED) && settled -> check_met (); goto left }
+  :: atomic { (fd[me] == REMOVED || !HAS_DEPARTED) && !settled }
   MAY_DIE
   fi;
 
-depart_failed_own:
+depart_failed_own: /* fstatat arrival/P */
 #endif
   if
 #if MUTANT != DEPARTS_BLIND

@@ -59,6 +59,7 @@ clock_gettime (clockid_t id, struct timespec *t)
 
 /* What one call of a kind says, once, in the member that set it. */
 static int readlink_error, link_error;
+static bool link_loses; /* and the file is gone then */
 
 static int
 fails_once (int *error)
@@ -77,6 +78,8 @@ readlinkat (int dirfd, const char *path, char *text, size_t size)
 int
 linkat (int from, const char *name, int to, const char *other, int flags)
 {
+  if (link_error != 0 && link_loses)
+    (void) syscall (SYS_unlinkat, from, name, 0);
   return fails_once (&link_error) ? -1 : (int) syscall (SYS_linkat, from, name, to, other, flags);
 }
 
@@ -759,6 +762,36 @@ START_TEST (released_is_released)
 END_TEST
 
 static void
+link_fails_and_loses (struct barrier *b)
+{
+  (void) b;
+  link_error = EIO;
+  link_loses = true;
+  log_set_level (LOG_ERR);
+}
+
+/* The link was done, and procid 0 has removed all of it before the look. */
+START_TEST (who_has_waited_goes_whatever_is_left)
+{
+  start (1, link_fails_and_loses);
+  wait_until (has_text, KEY "/arrival/slurm-procid-1");
+  make_directory (KEY "/departure");
+  ck_assert_int_eq (end (1)->status, 0);
+  ck_assert (!is_there (KEY "/departure/slurm-procid-1"));
+}
+END_TEST
+
+/* It may have been an earlier barrier: so it comes again. */
+START_TEST (who_has_not_waited_comes_again)
+{
+  make_instance ("2");
+  make_directory (KEY "/departure");
+  ck_assert_int_eq (meet (1, link_fails_and_loses)->status, 0);
+  ck_assert (is_there (KEY "/departure/slurm-procid-1"));
+}
+END_TEST
+
+static void
 stale_once (struct barrier *b)
 {
   (void) b;
@@ -1271,6 +1304,8 @@ add_failing (Suite *suite)
   tcase_add_test (tcase, the_others_are_told_before_arriving);
   tcase_add_test (tcase, who_cannot_tell_disowns_its_file);
   tcase_add_test (tcase, released_is_released);
+  tcase_add_test (tcase, who_has_waited_goes_whatever_is_left);
+  tcase_add_test (tcase, who_has_not_waited_comes_again);
   tcase_add_test (tcase, what_is_stale_only_once_is_not_gone);
   tcase_add_test (tcase, who_did_not_arrive_is_not_released);
   tcase_add_test (tcase, what_goes_each_time_is_not_waited_for_at_full_speed);
