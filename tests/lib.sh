@@ -101,9 +101,11 @@ set_up() {
     # shellcheck disable=SC2034 # for the tests
     sync=$home/.oci-hooks/slurm-global-sync
     hook_as=()
+    # No test waits for this time-out. A busy machine can take half a minute to
+    # do what a test does while its hooks wait.
     # A hook of --enable-sanitizer cannot look for leaks: it lets nobody trace
     # it, and in the end opens no file.
-    hook_env=("HOOK_BASE_DIR=$base" "PASSWD_FILE=$passwd" 'HOOK_TIMEOUT=30'
+    hook_env=("HOOK_BASE_DIR=$base" "PASSWD_FILE=$passwd" 'HOOK_TIMEOUT=120'
         'ASAN_OPTIONS=detect_leaks=0')
     # The build tree may be closed to others.
     mkdir "$tmp/bin" "$base" "$home" "$tmp/bundles" || bail_out 'disk full?'

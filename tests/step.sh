@@ -66,7 +66,8 @@ statuses() {
 all_said() {
     printf '%s\n' "$results" | awk -v status="$1" -v count="$2" '
         /^[0-9]/ { all++; n += $4 == status }
-        END { if (n != count || all != count) { print "# " n " of " all; exit 1 } }'
+        END { if (n != count || all != count) { print "# " n " of " all; exit 1 } }' ||
+        { diag "$results"; diag "$messages"; return 1; }
 }
 
 # slowest: the longest time in ms from a hook's start to its end

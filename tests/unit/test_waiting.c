@@ -154,6 +154,8 @@ END_TEST
  * Changes
  */
 
+#define RENAME_WITHIN 2
+
 static void
 change (int which)
 {
@@ -165,7 +167,7 @@ change (int which)
     case 1:
       ck_assert_int_eq (unlink ("dir/old"), 0);
       break;
-    case 2:
+    case RENAME_WITHIN:
       ck_assert_int_eq (rename ("dir/old", "dir/new"), 0);
       break;
     case 3:
@@ -203,8 +205,12 @@ START_TEST (wakes_when_something_changes)
   if (pid == 0)
     _exit (change_in_a_moment (&_i));
   ck_assert_int_eq (sleep_for (LONG, true), WAKE_CHANGE);
-  assert_nothing_happens ();
   ck_assert_int_eq (waitpid (pid, NULL, 0), pid);
+  /* A rename within the directory is told of twice, and the sleep may have ended
+   * in between. */
+  if (_i == RENAME_WITHIN)
+    (void) sleep_for (0, true);
+  assert_nothing_happens ();
 }
 END_TEST
 
