@@ -654,6 +654,17 @@ barrier_wait (struct stay *s)
   return step;
 }
 
+/* Whether nobody can depart any more, because somebody has removed the instance.
+ * Under another name it is there, and to be removed here: another hook of member
+ * 0 has caught it by mistake. */
+static bool
+depart_is_over (struct stay *s)
+{
+  char name[256];
+
+  return instance_is_current (&s->in, !s->alone) == 0 && !instance_find_gone (&s->in, name);
+}
+
 /* Member 0, after the release: waits for the others, and removes what is
  * left. */
 static void
@@ -674,7 +685,7 @@ depart_last (struct stay *s)
   s->b->deadline = until;
   while (waiting_end_reason (s->b->waiting) == NULL
          && stay_list (s, instance_list_departure, &left) == 0 && !ranks_full (&left)
-         && waiting_now () < until && instance_is_current (&s->in, !s->alone) != 0)
+         && waiting_now () < until && !depart_is_over (s))
     (void) stay_sleep (s, until);
   if (s->b->released != NULL && log_enabled (LOG_INFO)
       && instance_began (&s->in, &began) == 0)

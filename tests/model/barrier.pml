@@ -237,10 +237,9 @@ byte errors = ERRORS;
 #endif
 
 /* If all is well, all must get MET.  And nothing must be left, unless there
- * was something before, or somebody was taken for dead, or two hooks of task 0
- * have got into each other's way. */
+ * was something before, or somebody was taken for dead. */
 #define ALL_WELL (NOBODY_DIED && !TIMEOUTS && !ERRORS && !REFUSALS)
-#define CLEAN (!LEFT_OVERS && !STOPS && AT_ONCE == 1)
+#define CLEAN (!LEFT_OVERS && !STOPS)
 
 #define X inst[in[me]]
 
@@ -872,7 +871,7 @@ depart_last: /* list departure */
   if
   :: atomic { (LISTED_DEPARTURE == ALL || MUTANT == REMOVES_EARLY) && MUTANT != REMOVES_NEVER ->
               removes = 1; leaves = 1; goto clear_away }
-  :: atomic { TIME_IS_UP || SOME_ARE_SLOW || !IS_CURRENT || MUTANT == REMOVES_NEVER ->
+  :: atomic { TIME_IS_UP || SOME_ARE_SLOW || !X.there || MUTANT == REMOVES_NEVER ->
               goto withdraw }
   MAY_FAIL (withdraw)
   MAY_DIE

@@ -1261,6 +1261,43 @@ START_TEST (member_0_does_not_wait_for_ever)
 }
 END_TEST
 
+/* By another hook of member 0, whose rename was for the instance before. */
+START_TEST (member_0_removes_what_was_caught_by_mistake)
+{
+  const struct timespec moment = { .tv_nsec = 100 * MILLISECOND };
+
+  make_instance ("2");
+  make_file (KEY "/arrival/slurm-procid-1");
+  start (0, NULL);
+  wait_until (is_there, KEY "/departure/slurm-procid-0");
+  ck_assert_int_eq (rename (KEY, INSTANCE_GONE "host-1-0-" KEY), 0);
+  poke (INSTANCE_GONE "host-1-0-" KEY "/departure/poke");
+  (void) nanosleep (&moment, NULL);
+  ck_assert (!shared->results[0].ended);
+  make_file (INSTANCE_GONE "host-1-0-" KEY "/departure/slurm-procid-1");
+  ck_assert_int_eq (end (0)->status, 0);
+  assert_nothing_left ();
+}
+END_TEST
+
+/* What somebody has removed, nobody departs from. */
+START_TEST (member_0_does_not_wait_for_what_is_removed)
+{
+  int64_t began;
+
+  make_instance ("2");
+  make_file (KEY "/arrival/slurm-procid-1");
+  start (0, NULL);
+  wait_until (is_there, KEY "/departure/slurm-procid-0");
+  began = waiting_now ();
+  ck_assert_int_eq (rename (KEY, "away"), 0);
+  ck_assert_int_eq (instance_remove (model.dirfd, "away"), 0);
+  ck_assert_int_eq (end (0)->status, 0);
+  ck_assert_int_lt (waiting_now () - began, BARRIER_LEAVE / 2);
+  assert_nothing_left ();
+}
+END_TEST
+
 #define COUNT(array) ((int) (sizeof (array) / sizeof *(array)))
 
 static TCase *
@@ -1284,6 +1321,8 @@ add_meeting (Suite *suite)
   tcase_add_test (tcase, meets_again);
   tcase_add_loop_test (tcase, member_0_waits_for_all_to_depart, 0, 2);
   tcase_add_test (tcase, member_0_does_not_wait_for_ever);
+  tcase_add_test (tcase, member_0_removes_what_was_caught_by_mistake);
+  tcase_add_test (tcase, member_0_does_not_wait_for_what_is_removed);
 }
 
 static void
