@@ -30,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ANNOTATION_ENABLED "com.hooks.slurm-global-sync.enabled"
 #define ANNOTATION_TIMEOUT "com.hooks.slurm-global-sync.timeout"
 #define ANNOTATION_LOG_LEVEL "com.hooks.logging.level"
 #define ANNOTATION_STDOUT "com.hooks.logging.stdoutfd"
@@ -209,10 +210,10 @@ hook_prune (int dirfd)
 static int
 hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
 {
-  char where[4096], note[NODES_NOTE_MAX], key[SLURM_KEY_MAX];
+  char where[SYNCDIR_USER_MAX], note[NODES_NOTE_MAX], key[SLURM_KEY_MAX];
 
   slurm_env_key (&h->task, key);
-  (void) snprintf (where, sizeof where, "%s/%s/" SYNCDIR_PATH, h->config.base_dir, h->user.name);
+  syncdir_path (h->config.base_dir, &h->user, where);
   hook_write_note (h, note);
   container_free (&h->container); /* not to be kept in memory while waiting */
 
@@ -278,7 +279,9 @@ hook_run (struct hook *h, struct failure *f)
   log_set_level (h->config.log_level);
   if (!h->config.usable)
     return -1;
-  enum slurm_env_result result = slurm_env_read (&h->task, hook_container_env, &h->container,
+  const char *enabled = container_annotation (&h->container, ANNOTATION_ENABLED);
+  bool asked = enabled != NULL && strcmp (enabled, "true") == 0;
+  enum slurm_env_result result = slurm_env_read (&h->task, hook_container_env, &h->container, asked,
                                                  settled == 0 ? f : &absent);
   (void) clearenv (); /* nothing below, like NSS, should depend on it */
   if (result == SLURM_ENV_FAILED)
