@@ -36,7 +36,8 @@ syncdir_owner_is_safe (const struct stat *st, const char *path, const struct ide
 
 /* The user's directory did not open as one: says why. */
 static int
-syncdir_explain_user (const char *base, const char *path, int error, struct failure *f)
+syncdir_explain_user (const char *base, const char *path, int error, const struct identity *id,
+                      struct failure *f)
 {
   struct stat st;
 
@@ -45,8 +46,12 @@ syncdir_explain_user (const char *base, const char *path, int error, struct fail
   if (base != NULL && !S_ISDIR (st.st_mode))
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s is not a directory", base);
   errno = error;
-  return fail (f, EX_CANTCREAT, "cannot open the user's %s %s: %m; it must be there on all nodes",
-               base != NULL ? "directory" : "home directory", path);
+  return fail (f, EX_CANTCREAT, "cannot open the user's %s %s: %m; %s",
+               base != NULL ? "directory" : "home directory", path,
+               error == EACCES && id->in_namespace
+                 ? "if one of the user's groups opens it, run the hook in stage prestart, or podman with "
+                   "--group-add keep-groups"
+                 : "it must be there on all nodes");
 }
 
 static int
@@ -64,7 +69,7 @@ syncdir_open_user (const char *base, const char *path, const struct identity *id
       fd = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     }
   if (fd < 0)
-    return syncdir_explain_user (base, path, errno, f);
+    return syncdir_explain_user (base, path, errno, id, f);
   if (fstat (fd, &st) != 0)
     (void) fail (f, EX_CANTCREAT, "cannot look at %s: %m", path);
   else if (!syncdir_owner_is_safe (&st, path, id))
