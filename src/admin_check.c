@@ -316,7 +316,7 @@ check_trial (const struct podman_trial *trial)
                   "for Sarus that belongs into the directory hooksDir of sarus.json");
   else if (trial->hook[0] != '\0')
     say (ERROR, "the hook fails in a trial container: %s", trial->hook);
-  else if (strstr (trial->error, "setting up OCI Hooks") != NULL)
+  else if (trial->count == 0 && strstr (trial->error, "setting up OCI Hooks") != NULL)
     say (ERROR, "podman: %s: this " BREAKS, trial->error);
   else if (!trial->done)
     say (WARNING, "what podman does could not be found out: its trial container ended with: %s",
@@ -354,6 +354,8 @@ check_stages (const char *file, const char *stages)
     say (ERROR, "%s: \"stages\" is empty: the hook never runs; write prestart into it", file);
   else if (strchr (stages, ' ') != NULL)
     say (ERROR, "%s: the hook runs in each of these stages: %s; leave one, prestart", file, stages);
+  else if (strstr ("prestart createRuntime createContainer", stages) == NULL)
+    say (ERROR, "%s: stage %s is not one for this hook; use prestart", file, stages);
   else if (strcmp (stages, "createContainer") == 0)
     say (WARNING, "%s: stage createContainer does not work with --userns=auto and nomap; prestart does",
          file);
@@ -472,7 +474,7 @@ static void
 check_installed (const struct podman_trial *trial, const struct identity *user, bool nobody)
 {
   const char *first = NULL;
-  bool seen = false;
+  bool ours = false, installed = false;
 
   for (size_t i = 0; i < trial->count; i++)
     if (is_ours (&trial->jsons[i]))
@@ -482,11 +484,12 @@ check_installed (const struct podman_trial *trial, const struct identity *user, 
           say (ERROR, "%s and %s: podman runs the hook for both; remove one", first, path);
         if (trial->jsons[i].matched)
           first = path;
-        seen = seen || is_same_file (path, HOOK_JSON_INSTALLED);
+        ours = true;
+        installed = installed || is_same_file (path, HOOK_JSON_INSTALLED);
         check_file (path, trial, false, user, nobody);
       }
   bool there = access (HOOK_JSON_INSTALLED, F_OK) == 0;
-  if (!seen && (there || (first == NULL && trial->error[0] == '\0')))
+  if (!installed && (there || (!ours && trial->error[0] == '\0')))
     check_file (HOOK_JSON_INSTALLED, trial, first != NULL, user, nobody);
 }
 

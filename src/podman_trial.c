@@ -257,8 +257,9 @@ take_line (struct podman_trial *trial, char *line)
     }
   else if ((found = after (text, "hook ")) != NULL)
     take_match (trial, text + strlen ("hook "));
-  else if ((found = after (text, "Error: ")) != NULL)
-    (void) snprintf (trial->error, sizeof trial->error, "%s", found);
+  else if (text == line && after (trial->error, "Error: ") == NULL)
+    /* Should there be no "Error: ...": its last words. */
+    (void) snprintf (trial->error, sizeof trial->error, "%s", line);
 }
 
 static void
