@@ -208,6 +208,56 @@ read_node_by_id (struct slurm_task *task, const struct variables *v)
     (void) nodes_each (task->node_list, task->tasks_per_node, find_node, &search);
 }
 
+/* Adds the numbers of the list TEXT, "0,2,3", to SET.  False if that makes no
+ * sense. */
+static bool
+add_list (struct ranks *set, const char *text)
+{
+  while (isdigit ((unsigned char) *text))
+    {
+      char *end;
+      unsigned long rank = strtoul (text, &end, 10);
+      if (rank >= set->count || (*end != ',' && *end != '\0'))
+        return false;
+      ranks_add (set, (uint32_t) rank);
+      if (*end == '\0')
+        return true;
+      text = end + 1;
+    }
+  return false;
+}
+
+/* The tasks of this node.  Where the step has one node they are all; else
+ * SLURM_GTIDS lists them. */
+static int
+read_local (struct slurm_task *task, const struct variables *v, struct failure *f)
+{
+  const char *list = look_up_optional (v, "SLURM_GTIDS");
+  bool told = task->nodes == 1;
+
+  if (ranks_init (&task->local, task->tasks) != 0)
+    return fail (f, EX_OSERR, "cannot keep track of %u tasks: %m", task->tasks);
+  if (!told && list != NULL)
+    told = add_list (&task->local, list) && ranks_has (&task->local, task->procid);
+  for (uint32_t rank = 0; task->nodes == 1 && rank < task->tasks; rank++)
+    ranks_add (&task->local, rank);
+  if (!told)
+    ranks_clear (&task->local);
+  return 0;
+}
+
+static void
+read_node_id (struct slurm_task *task, const struct variables *v)
+{
+  const char *text = look_up_optional (v, "SLURM_NODEID");
+  struct failure unused;
+
+  task->has_node_id
+    = text != NULL && parse_number ("SLURM_NODEID", text, 0, UINT32_MAX, &task->node_id, &unused) == 0;
+  /* There is no other than the first. */
+  task->has_node_id = task->has_node_id || task->nodes == 1;
+}
+
 static int
 read_optional (struct slurm_task *task, const struct variables *v, struct failure *f)
 {
@@ -245,6 +295,7 @@ read_optional (struct slurm_task *task, const struct variables *v, struct failur
   read_list (v, "SLURM_STEP_TASKS_PER_NODE", ",()", task->tasks_per_node,
              sizeof task->tasks_per_node);
   read_node_by_id (task, v);
+  read_node_id (task, v);
   task->has_step = step != NULL;
   task->first_on_node = localid == 0;
   task->has_uid = uid != NULL;
@@ -280,7 +331,13 @@ slurm_env_read (struct slurm_task *task, slurm_env_get *container, const void *s
       (void) fail (f, 0, "nothing to synchronise: the job step has one task");
       return SLURM_ENV_NO_TASK;
     }
-  return SLURM_ENV_TASK;
+  return read_local (task, v, f) == 0 ? SLURM_ENV_TASK : SLURM_ENV_FAILED;
+}
+
+void
+slurm_env_free (struct slurm_task *task)
+{
+  ranks_free (&task->local);
 }
 
 void
