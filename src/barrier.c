@@ -377,7 +377,7 @@ explain_missing (struct attempt *a, const struct ranks *there)
   (void) fail (a->f, EX_TEMPFAIL, "%u of %u tasks did not arrive within %g s: procid %s%s",
                there->count - there->present, there->count, timeout_in_seconds (a->b),
                ranks_missing (there, missing, sizeof missing), more);
-  if (a->b->nodes == 1 || !same_ranks (there, a->own))
+  if (a->b->nodes < 2 || a->own != a->b->own || !same_ranks (there, a->own))
     return;
   file_system = instance_file_system (a->b->dirfd, &local);
   size_t n = strlen (a->f->text);
@@ -487,12 +487,12 @@ visit_version (void *context, const struct instance_mark *mark)
 
 /* -------------------------------------------------------------------- decide */
 
-/* Makes the instance void, because of the remains of RANKS found in it. */
+/* Makes the instance void, because of the remains of WHOM found in it. */
 static enum step
-make_void (struct attempt *a, const char *ranks)
+make_void (struct attempt *a, const char *whom)
 {
-  log_message (LOG_INFO, "arriving anew: found the remains of procid %s in %s/%s", ranks,
-               a->b->where, a->b->key);
+  log_message (LOG_INFO, "arriving anew: found the remains of %s in %s/%s", whom, a->b->where,
+               a->b->key);
   if (instance_void (&a->in) == 0 || errno == EEXIST)
     return STEP_ON;
   return failed_or_gone (a, "make void");
@@ -530,7 +530,7 @@ visit_arrival (void *context, const struct instance_mark *mark)
     return STEP_ON; /* nobody arrives by it */
   if (is_history (age_of (a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE))
     {
-      enum step step = make_void (a, mark->ranks);
+      enum step step = make_void (a, mark->name);
       return step == STEP_ON ? STEP_AGAIN : (int) step;
     }
   note_who_is_last (a, mark, &st);
@@ -666,11 +666,9 @@ check_tasks (struct attempt *a)
 static enum step
 leader_is_dead (struct attempt *a)
 {
-  log_message (LOG_INFO, "arriving anew: found the socket of a dead leader in %s/%s", a->b->where,
-               a->b->key);
-  if (instance_void (&a->in) == 0 || errno == EEXIST)
-    return STEP_NOT_OURS;
-  return failed_or_gone (a, "make void");
+  enum step step = make_void (a, "a dead leader");
+
+  return step == STEP_ON ? STEP_NOT_OURS : step;
 }
 
 /* There is a reason to leave before anybody has answered. */
@@ -1084,6 +1082,39 @@ is_complete (struct attempt *a, int (*list) (const struct instance *in, struct r
   return complete;
 }
 
+struct left_over {
+  const struct attempt *a;
+  bool marks, stale;
+};
+
+static int
+visit_left_over (void *context, const struct instance_mark *mark)
+{
+  struct left_over *l = context;
+  struct stat st;
+
+  if (!instance_is_mark (mark) || fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return 0;
+  l->marks = true;
+  l->stale = is_history (age_of (l->a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE);
+  return l->stale ? 1 : 0;
+}
+
+/* Whether a mark is stale, of whatever task; or nobody has ever come who is still
+ * to be seen. */
+static bool
+is_left_over (const struct attempt *a)
+{
+  struct left_over l = { a, false, false };
+  int64_t began;
+
+  if (instance_each_arrival (&a->in, NULL, visit_left_over, &l) < 0)
+    return false;
+  return l.stale
+         || (!l.marks && !a->b->gathers && instance_began (&a->in, &began) == 0
+             && is_history (age_of (a, began), STALE));
+}
+
 /* Procid 0 makes an instance go that another hook of its task has, or had.  A
  * release that all have departed from is left to the hook that made it, as
  * long as that can be at work.  STEP_ON: not yet. */
@@ -1097,18 +1128,14 @@ make_it_go (struct attempt *a)
 
   if (outcome == OUTCOME_ERROR || instance_open_arrival (&a->in, a->b->tasks) != 0)
     return failed_or_gone (a, "look at");
-  bool there = instance_stat (&a->in, a->own, &own) == 0;
   if (outcome == OUTCOME_NONE)
-    {
-      /* Its hook is dead, or stopped: then it will arrive anew. */
-      if (there && is_history (age_of (a, time_of (&own.stx_mtime)), STALE))
-        return make_void (a, "0");
-      return STEP_ON;
-    }
+    /* Whoever is stopped, and lives, will arrive anew. */
+    return is_left_over (a) ? make_void (a, "a dead run") : STEP_ON;
   if (instance_outcome_time (&a->in, &made) != 0)
     return STEP_ON;
   int64_t age = age_of (a, made);
-  bool at_work = there && own.stx_mtime.tv_sec != 0 && !is_history (age, BARRIER_LEAVE + SECOND);
+  bool at_work = instance_stat (&a->in, a->own, &own) == 0 && own.stx_mtime.tv_sec != 0
+                 && !is_history (age, BARRIER_LEAVE + SECOND);
   if (outcome == OUTCOME_RELEASED && !at_work && is_complete (a, instance_list_departure))
     clear_away (a, true);
   else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && is_history (age, LEFT_OVER))

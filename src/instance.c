@@ -159,8 +159,12 @@ instance_open_arrival (struct instance *in, uint32_t tasks)
     {
       /* Whoever made the instance was killed before he made this; or it is being
        * removed, and nobody shall arrive there. */
-      errno = ENOENT;
-      if (instance_is_current (in) != 1 || instance_make_arrival (in->top, tasks) != 0)
+      if (instance_is_current (in) != 1)
+        {
+          errno = ENOENT;
+          return -1;
+        }
+      if (instance_make_arrival (in->top, tasks) != 0)
         return -1;
       in->arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
     }
