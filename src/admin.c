@@ -10,26 +10,27 @@
 #include <json-c/json.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
-/* Takes what CONFIG leaves open from the installed hook JSON. */
+/* Takes what CONFIG leaves open from the installed hook JSON, if it is there. */
 static int
 admin_settle (struct config *config, json_object **json, struct failure *f)
 {
   *json = NULL;
-  if (config->base_dir != NULL && config->passwd_file != NULL)
+  if ((config->base_dir != NULL && config->passwd_file != NULL)
+      || access (HOOK_JSON_INSTALLED, F_OK) != 0)
     return 0;
   *json = hook_json_read (HOOK_JSON_INSTALLED, f);
+  if (*json == NULL && config->base_dir == NULL)
+    {
+      fail_prefix (f, "HOOK_BASE_DIR is not known, give --base-dir=DIR");
+      return -1;
+    }
   if (*json != NULL && config->base_dir == NULL)
     config->base_dir = hook_json_setting (*json, "base-dir", "HOOK_BASE_DIR");
   if (*json != NULL && config->passwd_file == NULL)
     config->passwd_file = hook_json_setting (*json, "passwd-file", "PASSWD_FILE");
-  if (config->base_dir != NULL)
-    return 0;
-  if (*json != NULL)
-    return fail (f, EX_CONFIG, "%s does not have HOOK_BASE_DIR; give --base-dir=DIR",
-                 HOOK_JSON_INSTALLED);
-  const struct failure why = *f;
-  return fail (f, why.status, "HOOK_BASE_DIR is not known: %.500s; give --base-dir=DIR", why.text);
+  return 0;
 }
 
 int

@@ -453,7 +453,8 @@ status_write (FILE *out, const struct config *config, const struct admin_answer 
                     json_object_to_json_string_ext (answer->found, JSON_C_TO_STRING_PRETTY
                                                                      | JSON_C_TO_STRING_NOSLASHESCAPE));
   else if (count == 0 && answer->worst == EX_OK)
-    (void) fprintf (out, "no barriers in %s\n", config->base_dir);
+    (void) fprintf (out, "no barriers in %s\n",
+                    config->base_dir == NULL ? "the users' homes" : config->base_dir);
   for (size_t i = 0; !config->json && i < count; i++)
     print_barrier (out, json_object_array_get_idx (answer->found, i));
 }

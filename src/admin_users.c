@@ -46,6 +46,15 @@ admin_print_age (FILE *out, int64_t seconds)
     (void) fprintf (out, "%lld d", (long long) seconds / 86400);
 }
 
+static void
+admin_set_user (struct identity *id, const struct passwd *entry)
+{
+  *id = (struct identity){ .uid = entry->pw_uid, .host_uid = entry->pw_uid, .gid = entry->pw_gid };
+  (void) snprintf (id->name, sizeof id->name, "%s", entry->pw_name);
+  if (entry->pw_dir[0] == '/' && strlen (entry->pw_dir) < sizeof id->home)
+    (void) snprintf (id->home, sizeof id->home, "%s", entry->pw_dir);
+}
+
 bool
 admin_find_user (const struct config *config, const char *name, struct identity *id)
 {
@@ -63,11 +72,7 @@ admin_find_user (const struct config *config, const char *name, struct identity 
   if (buffer != NULL && found == NULL)
     (void) getpwnam_r (name, &entry, buffer, PASSWD_LINE_MAX, &found);
   if (found != NULL)
-    {
-      id->uid = id->host_uid = found->pw_uid;
-      id->gid = found->pw_gid;
-      (void) snprintf (id->name, sizeof id->name, "%s", name);
-    }
+    admin_set_user (id, found);
   free (buffer);
   return found != NULL;
 }
@@ -117,12 +122,12 @@ static int
 admin_work_here (const struct config *config, admin_work *work, const struct identity *user,
                  struct admin_answer *answer, struct failure *f)
 {
-  char where[4096];
+  char where[SYNCDIR_USER_MAX];
   int dirfd = syncdir_find (config->base_dir, user, f);
 
   if (dirfd < 0)
     return f->status == 0 ? 0 : -1;
-  (void) snprintf (where, sizeof where, "%s/%s/" SYNCDIR_PATH, config->base_dir, user->name);
+  syncdir_path (config->base_dir, user, where);
   int result = work (config, dirfd, where, user, answer, f);
   (void) close (dirfd);
   return result;
@@ -254,6 +259,31 @@ admin_as_user (const struct config *config, admin_work *work, const struct ident
     admin_add_problem (answer, EX_IOERR, user->name, problem);
 }
 
+/* As root, where the barriers are at home: everybody whom passwd has with a home
+ * that is there. */
+static int
+admin_all_homes (const struct config *config, admin_work *work, struct admin_answer *answer,
+                 struct failure *f)
+{
+  FILE *stream = config->passwd_file == NULL ? NULL : fopen (config->passwd_file, "re");
+  const struct passwd *entry;
+  struct identity user;
+
+  if (config->passwd_file != NULL && stream == NULL)
+    return fail (f, EX_CONFIG, "cannot open PASSWD_FILE %s: %m", config->passwd_file);
+  setpwent ();
+  while ((entry = stream != NULL ? fgetpwent (stream) : getpwent ()) != NULL)
+    {
+      admin_set_user (&user, entry);
+      if (user.home[0] != '\0' && (access (user.home, F_OK) == 0 || errno != ENOENT))
+        admin_as_user (config, work, &user, answer);
+    }
+  endpwent ();
+  if (stream != NULL)
+    (void) fclose (stream);
+  return 0;
+}
+
 /* As root: everybody who has a directory in BASE_DIR. */
 static int
 admin_all_users (const struct config *config, admin_work *work, struct admin_answer *answer,
@@ -285,7 +315,7 @@ admin_myself (const struct config *config, admin_work *work, struct admin_answer
   if (user.uid != geteuid ())
     return fail (f, EX_NOPERM, "only root can do this for another user");
   if (user.name[0] == '\0'
-      && identity_name (&user, config->passwd_file != NULL ? config->passwd_file : "/etc/passwd", f) != 0)
+      && identity_name (&user, config->passwd_file, f) != 0)
     return -1;
   return admin_work_here (config, work, &user, answer, f);
 }
@@ -303,7 +333,7 @@ admin_each_user (const struct config *config, admin_work *work, struct admin_ans
   if (geteuid () != 0)
     return admin_myself (config, work, answer, f);
   if (config->user == NULL)
-    return admin_all_users (config, work, answer, f);
+    return (config->base_dir == NULL ? admin_all_homes : admin_all_users) (config, work, answer, f);
   if (!admin_find_user (config, config->user, &user))
     return fail (f, EX_NOUSER, "user %s is not known", config->user);
   admin_as_user (config, work, &user, answer);

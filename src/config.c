@@ -17,9 +17,10 @@ const char config_help[]
     "of the Slurm job step are there, too.  The OCI runtime runs it, with the\n"
     "container's state on standard input.\n"
     "\n"
-    "      --base-dir=DIR      meet in DIR/<user name>/.oci-hooks; all nodes must\n"
-    "                            share it                      [HOOK_BASE_DIR]\n"
-    "      --passwd-file=FILE  passwd(5) file with the user's name  [PASSWD_FILE]\n"
+    "      --base-dir=DIR      meet in DIR/<user name>/.oci-hooks; default is the\n"
+    "                            user's home; all nodes share it [HOOK_BASE_DIR]\n"
+    "      --passwd-file=FILE  passwd(5) file with the users; default is the\n"
+    "                            node's name service             [PASSWD_FILE]\n"
     "      --timeout=SECONDS   give up after SECONDS, 0: never; default " CONFIG_TIMEOUT_DEFAULT "\n"
     "                                                          [HOOK_TIMEOUT]\n"
     "      --log-level=LEVEL   error, warning, info or debug; default warning\n"
@@ -169,6 +170,16 @@ config_read_options (struct config *config, int argc, char **argv, struct failur
   return config_check_mode (config, f);
 }
 
+/* Takes for what no option has set the environment's VARIABLE. */
+static void
+config_default (const char **setting, const char *variable)
+{
+  if (*setting == NULL)
+    *setting = getenv (variable);
+  if (*setting != NULL && (*setting)[0] == '\0')
+    *setting = NULL;
+}
+
 int
 config_read (struct config *config, int argc, char **argv, struct failure *f)
 {
@@ -177,14 +188,10 @@ config_read (struct config *config, int argc, char **argv, struct failure *f)
     return -1;
   if (config->mode == CONFIG_CHECK)
     return 0;
-  if (config->base_dir == NULL)
-    config->base_dir = getenv ("HOOK_BASE_DIR");
-  if (config->passwd_file == NULL)
-    config->passwd_file = getenv ("PASSWD_FILE");
-  if (config->timeout_text == NULL)
-    config->timeout_text = getenv ("HOOK_TIMEOUT");
-  if (config->log_level_text == NULL)
-    config->log_level_text = getenv ("HOOK_LOG_LEVEL");
+  config_default (&config->base_dir, "HOOK_BASE_DIR");
+  config_default (&config->passwd_file, "PASSWD_FILE");
+  config_default (&config->timeout_text, "HOOK_TIMEOUT");
+  config_default (&config->log_level_text, "HOOK_LOG_LEVEL");
   return 0;
 }
 
@@ -213,9 +220,7 @@ config_parse_timeout (struct config *config, struct failure *f)
 static int
 config_check_path (const char *name, const char *path, struct failure *f)
 {
-  if (path == NULL || path[0] == '\0')
-    return fail (f, EX_CONFIG, "%s is not set; set it in the hook's JSON file", name);
-  if (path[0] != '/')
+  if (path != NULL && path[0] != '/')
     return fail (f, EX_CONFIG, "%s \"%s\" is not an absolute path", name, path);
   return 0;
 }

@@ -28,8 +28,8 @@ struct config {
   enum config_mode mode;
 
   /* Borrowed from argv or the environment; NULL: not given. */
-  const char *base_dir;
-  const char *passwd_file;
+  const char *base_dir;    /* NULL: the user's home */
+  const char *passwd_file; /* NULL: the node's name service */
   const char *timeout_text;
   const char *log_level_text;
 
@@ -41,20 +41,20 @@ struct config {
   char **files; /* of --check, ends with NULL; borrowed from argv */
 
   /* What they mean, after config_settle(). */
-  bool usable;     /* the two paths are there and absolute */
+  bool usable;     /* the two paths are absolute */
   int64_t timeout; /* nanoseconds; 0: for ever */
   int log_level;   /* of syslog(3) */
 };
 
 /* Reads the options and then, for what they leave open, HOOK_BASE_DIR,
- * PASSWD_FILE, HOOK_TIMEOUT and HOOK_LOG_LEVEL.  EX_USAGE for a bad option, or
- * one that does not go with the command.  Values are looked at by
+ * PASSWD_FILE, HOOK_TIMEOUT and HOOK_LOG_LEVEL; an empty value is as if it were
+ * not set.  EX_USAGE for a bad option, or one that does not go with the command.  Values are looked at by
  * config_settle() only. */
 int config_read (struct config *config, int argc, char **argv, struct failure *f);
 
 /* Takes for what is still open the annotations' TIMEOUT and LOG_LEVEL (NULL:
  * none) and then the defaults, and checks all four: EX_CONFIG for what is
- * missing or wrong.  It still sets what it can then: log_level and timeout are
+ * wrong.  It still sets what it can then: log_level and timeout are
  * valid in any case, and if only they were wrong, usable is true: the hook can
  * tell the others that it does not come. */
 int config_settle (struct config *config, const char *timeout, const char *log_level,

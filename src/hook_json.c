@@ -106,5 +106,5 @@ hook_json_setting (struct json_object *json, const char *option, const char *var
     }
   for (size_t i = 0; found == NULL && (text = hook_json_string (json, "env", i)) != NULL; i++)
     found = value_of (text, variable);
-  return found;
+  return found != NULL && found[0] != '\0' ? found : NULL;
 }

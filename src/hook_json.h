@@ -21,7 +21,7 @@ struct json_object *hook_json_read (const char *path, struct failure *f);
 
 /* A setting that the hook will get: the value of OPTION ("base-dir") in
  * hook.args, else of VARIABLE ("HOOK_BASE_DIR") in hook.env; NULL if neither
- * has it.  Owned by JSON. */
+ * has it, or it is empty.  Owned by JSON. */
 const char *hook_json_setting (struct json_object *json, const char *option, const char *variable);
 
 #endif

@@ -204,6 +204,8 @@ identity_set_name (struct identity *id, const struct passwd *entry, struct failu
     return fail (f, EX_NOPERM, "the user name \"%.80s\" of uid %u cannot be a directory's", name,
                  id->host_uid);
   (void) snprintf (id->name, sizeof id->name, "%s", name);
+  if (entry->pw_dir[0] == '/' && strlen (entry->pw_dir) < sizeof id->home)
+    (void) snprintf (id->home, sizeof id->home, "%s", entry->pw_dir);
   /* What the host calls his gid is found only where it is not hidden; in a
    * namespace within one of his own, it is that one's 0. */
   if (id->in_namespace && identity_map ("/proc/self/gid_map", false, gid, &gid))
@@ -216,37 +218,23 @@ identity_name (struct identity *id, const char *passwd_file, struct failure *f)
 {
   static char buffer[PASSWD_LINE_MAX]; /* only what is used of it takes memory */
   struct passwd entry, *found = NULL;
-  int result = -1;
 
-  int in_file = identity_search_file (id->host_uid, passwd_file, &entry, buffer, f);
-  if (in_file == 1)
-    result = identity_set_name (id, &entry, f);
-  else if (in_file == 0)
+  if (passwd_file != NULL)
     {
-      int error = getpwuid_r (id->host_uid, &entry, buffer, PASSWD_LINE_MAX, &found);
-      id->by_nss = found != NULL;
-      if (found != NULL)
-        result = identity_set_name (id, found, f);
-      else
-        (void) fail (f, EX_NOUSER,
-                     "uid %u is neither in PASSWD_FILE %s nor known to this node%s%s; add the user, "
-                     "or repair the node's name service (LDAP, SSSD)",
-                     id->host_uid, passwd_file, error == 0 ? "" : ": ",
-                     error == 0 ? "" : strerror (error));
+      int in_file = identity_search_file (id->host_uid, passwd_file, &entry, buffer, f);
+      if (in_file != 0)
+        return in_file < 0 ? -1 : identity_set_name (id, &entry, f);
     }
-  return result;
-}
-
-/* A user namespace may forbid setgroups(2), see user_namespaces(7): then there
- * are none but the user's own groups. */
-static int
-identity_set_groups (const struct identity *id, struct failure *f)
-{
-  if (setgroups (id->group_count, id->groups) == 0)
-    return 0;
-  if (id->in_namespace && errno == EPERM)
-    return 0;
-  return fail (f, EX_NOPERM, "cannot set the user's groups: %m");
+  int error = getpwuid_r (id->host_uid, &entry, buffer, PASSWD_LINE_MAX, &found);
+  id->by_nss = found != NULL;
+  if (found != NULL)
+    return identity_set_name (id, found, f);
+  return fail (f, EX_NOUSER,
+               "uid %u is %s%s%sknown to this node%s%s; add the user, or repair the node's name "
+               "service (LDAP, SSSD)",
+               id->host_uid, passwd_file != NULL ? "neither in PASSWD_FILE " : "not ",
+               passwd_file != NULL ? passwd_file : "", passwd_file != NULL ? " nor " : "",
+               error == 0 ? "" : ": ", error == 0 ? "" : strerror (error));
 }
 
 static int
@@ -299,8 +287,10 @@ identity_become (const struct identity *id, struct failure *f)
    * new privileges it is of no use to him anyway. */
   for (unsigned long cap = 0; root && prctl (PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
     ;
-  if ((root || id->in_namespace) && identity_set_groups (id, f) != 0)
-    return -1;
+  /* In a user namespace the groups are the user's own, and perhaps the only way
+   * to his home; those without a number here could not be taken back. */
+  if (root && !id->in_namespace && setgroups (id->group_count, id->groups) != 0)
+    return fail (f, EX_NOPERM, "cannot set the user's groups: %m");
   if (setresgid (id->gid, id->gid, id->gid) != 0)
     return fail (f, EX_NOPERM, "cannot become gid %u: %m", id->gid);
   if (setresuid (id->uid, id->uid, id->uid) != 0)

@@ -25,6 +25,7 @@ struct identity {
   bool host_hidden;  /* in one that does not tell the uid of the host */
   uid_t host_uid;  /* as the host, and the passwd file, number it */
   char name[256];  /* the user's, after identity_name() */
+  char home[1024]; /* the user's directory by the same entry; "" if it is no absolute path */
   bool by_nss;     /* it was not in PASSWD_FILE, but getpwuid_r(3) knows it */
 };
 
@@ -38,15 +39,16 @@ int identity_find (struct identity *id, const struct container *c, const uid_t *
                    struct failure *f);
 void identity_free (struct identity *id);
 
-/* Finds the user's name by his host uid: in PASSWD_FILE, and if it is not
- * there by getpwuid_r(3).  EX_NOUSER if neither knows him, EX_CONFIG if the
+/* Finds the user's name and home by his host uid: in PASSWD_FILE, if it is not
+ * NULL, and if he is not there by getpwuid_r(3).  EX_NOUSER if neither knows him, EX_CONFIG if the
  * file cannot be read, EX_NOPERM for a name that cannot be a directory's.
  * In a user namespace it also sets the gid to the entry's, if that is mapped:
  * so there it comes before identity_become(), elsewhere after. */
 int identity_name (struct identity *id, const char *passwd_file, struct failure *f);
 
 /* Becomes the user: groups, gid and uid (real, effective, saved), no
- * capabilities in any set, and still not to be traced; reads all of it back and
+ * capabilities in any set, and still not to be traced.  In a user namespace the
+ * groups stay, since they are the user's own.  Reads all of it back and
  * tries to return.  EX_NOPERM if any of it fails: then the process must end. */
 int identity_become (const struct identity *id, struct failure *f);
 

@@ -30,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ANNOTATION_ENABLED "com.hooks.slurm-global-sync.enabled"
 #define ANNOTATION_TIMEOUT "com.hooks.slurm-global-sync.timeout"
 #define ANNOTATION_CONTAINERS "com.hooks.slurm-global-sync.containers"
 #define ANNOTATION_LOG_LEVEL "com.hooks.logging.level"
@@ -210,14 +211,14 @@ hook_comes_for (const struct hook *h, struct ranks *own, struct failure *f)
 static int
 hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
 {
-  char where[4096], note[BARRIER_NOTE_MAX], key[SLURM_KEY_MAX];
+  char where[SYNCDIR_USER_MAX], note[BARRIER_NOTE_MAX], key[SLURM_KEY_MAX];
   struct ranks single = { 0 };
   const struct ranks *own = hook_comes_for (h, &single, f);
 
   if (own == NULL)
     return -1;
   slurm_env_key (&h->task, key);
-  (void) snprintf (where, sizeof where, "%s/%s/" SYNCDIR_PATH, h->config.base_dir, h->user.name);
+  syncdir_path (h->config.base_dir, &h->user, where);
   hook_write_note (h, note);
   container_free (&h->container); /* not to be kept in memory while waiting */
 
@@ -301,7 +302,9 @@ hook_run (struct hook *h, struct failure *f)
   log_set_level (h->config.log_level);
   if (!h->config.usable)
     return -1;
-  enum slurm_env_result result = slurm_env_read (&h->task, hook_container_env, &h->container,
+  const char *enabled = container_annotation (&h->container, ANNOTATION_ENABLED);
+  bool asked = enabled != NULL && strcmp (enabled, "true") == 0;
+  enum slurm_env_result result = slurm_env_read (&h->task, hook_container_env, &h->container, asked,
                                                  settled == 0 ? f : &absent);
   (void) clearenv (); /* nothing below, like NSS, should depend on it */
   if (result == SLURM_ENV_FAILED)

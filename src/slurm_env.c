@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "slurm_env.h"
 
+#include "log.h"
 #include "nodes.h"
+#include "runtime_env.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -17,22 +19,34 @@
 struct variables {
   slurm_env_get *get;
   const void *source;
+  bool picked; /* not all of a process's, but what the user has passed on */
 };
 
+struct variable {
+  const char *name;
+  const char *value; /* NULL: not there */
+};
+
+/* An empty value is as if it were not set. */
 static const char *
 look_up (const struct variables *v, const char *name)
 {
-  return v->get (v->source, name);
-}
-
-/* The same, but an empty value counts as none. */
-static const char *
-look_up_optional (const struct variables *v, const char *name)
-{
-  const char *value = look_up (v, name);
+  const char *value = v->get (v->source, name);
 
   return value == NULL || value[0] == '\0' ? NULL : value;
 }
+
+/* The first of NAMES that is there: newer ones before older ones. */
+static struct variable
+find_first (const struct variables *v, const char *const *names)
+{
+  struct variable found = { *names, look_up (v, *names) };
+
+  while (found.value == NULL && *++names != NULL)
+    found = (struct variable){ *names, look_up (v, *names) };
+  return found;
+}
+#define find(v, ...) find_first (v, (const char *const[]){ __VA_ARGS__, NULL })
 
 const char *
 slurm_env_own (const void *source, const char *name)
@@ -42,103 +56,173 @@ slurm_env_own (const void *source, const char *name)
 }
 
 static int
-parse_failed (const char *name, const char *value, const char *want, struct failure *f)
+parse_failed (const struct variable *v, const char *want, struct failure *f)
 {
-  return fail (f, EX_DATAERR, "%s=\"%.80s\": not %s", name, value, want);
+  return fail (f, EX_DATAERR, "%s=\"%.80s\": not %s", v->name, v->value, want);
 }
 
 /* Decimal digits only, from MIN to MAX. */
 static int
-parse_number (const char *name, const char *value, uint32_t min, uint32_t max, uint32_t *number,
+parse_number (const struct variable *v, uint32_t min, uint32_t max, uint32_t *number,
               struct failure *f)
 {
   char want[64];
   uint64_t n = 0;
-  size_t digits = strspn (value, "0123456789");
+  size_t digits = strspn (v->value, "0123456789");
 
   for (size_t i = 0; i < digits && n <= UINT32_MAX; i++)
-    n = n * 10 + (uint64_t) (value[i] - '0');
-  if (digits > 0 && value[digits] == '\0' && n >= min && n <= max)
+    n = n * 10 + (uint64_t) (v->value[i] - '0');
+  if (digits > 0 && v->value[digits] == '\0' && n >= min && n <= max)
     {
       *number = (uint32_t) n;
       return 0;
     }
   (void) snprintf (want, sizeof want, "a number from %u to %u", min, max);
-  return parse_failed (name, value, want, f);
+  return parse_failed (v, want, f);
 }
 
 /* A job or step id: some versions print those above 2^31 as negative. */
 static int
-parse_id (const char *name, const char *value, uint32_t min, uint32_t *id, struct failure *f)
+parse_id (const struct variable *v, uint32_t min, uint32_t *id, struct failure *f)
 {
+  const struct variable positive = { v->name, v->value + 1 };
   uint32_t n;
 
-  if (value[0] != '-')
-    return parse_number (name, value, min, UINT32_MAX, id, f);
-  if (parse_number (name, value + 1, 1, UINT32_C (1) << 31, &n, f) != 0)
-    return parse_failed (name, value, "an id", f);
+  if (v->value[0] != '-')
+    return parse_number (v, min, UINT32_MAX, id, f);
+  if (parse_number (&positive, 1, UINT32_C (1) << 31, &n, f) != 0)
+    return parse_failed (v, "an id", f);
   *id = 0 - n;
   return 0;
 }
 
 /* Letters, digits, '-', '_' and single dots: no path can be made of it. */
 static int
-parse_word (const char *name, const char *value, char *word, size_t size, struct failure *f)
+parse_word (const struct variable *v, char *word, size_t size, struct failure *f)
 {
-  size_t length = strlen (value);
+  size_t length = strlen (v->value);
 
   for (size_t i = 0; i < length; i++)
-    if (!isalnum ((unsigned char) value[i]) && strchr ("-_.", value[i]) == NULL)
-      return parse_failed (name, value, "a name of letters, digits, '-', '_' and '.'", f);
-  if (value[0] == '.' || strstr (value, "..") != NULL || length >= size)
-    return parse_failed (name, value, "a name, or too long for one", f);
-  memcpy (word, value, length + 1);
+    if (!isalnum ((unsigned char) v->value[i]) && strchr ("-_.", v->value[i]) == NULL)
+      return parse_failed (v, "a name of letters, digits, '-', '_' and '.'", f);
+  if (v->value[0] == '.' || strstr (v->value, "..") != NULL || length >= size)
+    return parse_failed (v, "a name, or too long for one", f);
+  memcpy (word, v->value, length + 1);
   return 0;
+}
+
+/* A hint that makes no sense is passed over, with a word: nothing depends on
+ * it.  Returns whether the RESULT of a parser, which filled F, is good. */
+static bool
+hint_is_good (int result, const struct failure *f)
+{
+  if (result != 0)
+    log_message (LOG_INFO, "passed over: %s", f->text);
+  return result == 0;
+}
+
+/* A hint that is a number; OTHERWISE where it is not there or no good. */
+static uint32_t
+read_hint (struct variable v, uint32_t min, uint32_t max, uint32_t otherwise)
+{
+  struct failure f;
+  uint32_t number = otherwise;
+
+  return v.value != NULL && hint_is_good (parse_number (&v, min, max, &number, &f), &f) ? number
+                                                                                        : otherwise;
 }
 
 /* SLURM_STEP_NUM_TASKS is always the step's; `srun --preserve-env` leaves
  * SLURM_NTASKS at what it was outside of the step. */
-static const char *
-name_of_tasks (const struct variables *v)
+static struct variable
+find_tasks (const struct variables *v)
 {
-  return look_up (v, "SLURM_STEP_NUM_TASKS") != NULL ? "SLURM_STEP_NUM_TASKS" : "SLURM_NTASKS";
+  return find (v, "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "SLURM_NPROCS");
+}
+
+static bool
+has_job (const struct variables *v)
+{
+  return find (v, "SLURM_JOB_ID", "SLURM_JOBID").value != NULL;
+}
+
+static bool
+has_step (const struct variables *v)
+{
+  return find (v, "SLURM_STEP_ID", "SLURM_STEPID").value != NULL;
 }
 
 static bool
 has_all_needed (const struct variables *v)
 {
-  return look_up (v, "SLURM_JOB_ID") != NULL && look_up (v, "SLURM_PROCID") != NULL
-         && look_up (v, name_of_tasks (v)) != NULL;
+  return has_job (v) && look_up (v, "SLURM_PROCID") != NULL && find_tasks (v).value != NULL;
 }
 
 /* A batch script, and the shell of an salloc, have the job's variables and no
  * step id: one process, however many tasks it announces.  The submit
  * directory and the node list tell them from a container that was given only
- * the three variables. */
+ * the three variables.  An ssh session that Slurm has adopted may have the job
+ * id. */
 static bool
 is_outside_a_step (const struct variables *v)
 {
-  return look_up_optional (v, "SLURM_STEP_ID") == NULL
-         && look_up_optional (v, "SLURM_SUBMIT_DIR") != NULL
-         && look_up_optional (v, "SLURM_JOB_NODELIST") != NULL;
+  return !has_step (v)
+         && ((look_up (v, "SLURM_SUBMIT_DIR") != NULL && look_up (v, "SLURM_JOB_NODELIST") != NULL)
+             || (!v->picked && has_job (v) && look_up (v, "SLURM_PROCID") == NULL));
 }
 
-static enum slurm_env_result
-explain_absence (const struct variables *container, const struct variables *own, struct failure *f)
+/* What the kernel says of the process: cgroup(7), as Slurm names them. */
+struct place {
+  bool in_job, in_step; /* in_step: of a parallel step */
+  char job[16], step[16];
+};
+
+static void
+read_place (struct place *place)
 {
-  if (is_outside_a_step (container) || is_outside_a_step (own))
-    (void) fail (f, 0, "nothing to synchronise: this is a batch script or an salloc shell, "
-                       "not a task of a job step");
-  else if (look_up (container, "SLURM_JOB_ID") != NULL || look_up (own, "SLURM_JOB_ID") != NULL)
+  FILE *stream = fopen ("/proc/self/cgroup", "re");
+  char line[4096];
+
+  *place = (struct place){ 0 };
+  while (stream != NULL && !place->in_job && fgets (line, sizeof line, stream) != NULL)
     {
-      (void) fail (f, 0, "not synchronised: of SLURM_JOB_ID, SLURM_NTASKS and SLURM_PROCID "
-                         "the container got only some; start it with podman run --env 'SLURM_*'");
-      return SLURM_ENV_ABSENT;
+      const char *at = strstr (line, "/job_");
+      place->in_job
+        = at != NULL && sscanf (at, "/job_%15[0-9]/step_%15[^/\n]", place->job, place->step) == 2;
     }
+  if (stream != NULL)
+    (void) fclose (stream);
+  place->in_step = place->in_job && strspn (place->step, "0123456789") == strlen (place->step);
+}
+
+/* Nothing names the task.  That is as it should be outside of a step; within
+ * one a container that ASKED for it must not start unsynchronised in silence. */
+static enum slurm_env_result
+explain_absence (const struct place *place, bool outside, bool some, bool asked, struct failure *f)
+{
+  const char *missing
+    = some ? "of SLURM_JOB_ID, SLURM_NTASKS and SLURM_PROCID the container got only some"
+           : "the container has no SLURM_* variables";
+
+  if (place->in_step && asked)
+    {
+      (void) fail (f, EX_CONFIG, "this is job %s step %s, but %s, so which task it is cannot be told; "
+                                 "start it with podman run --env 'SLURM_*', or without the annotation",
+                   place->job, place->step, missing);
+      return SLURM_ENV_FAILED;
+    }
+  if (place->in_job && !place->in_step)
+    (void) fail (f, 0, "nothing to synchronise: this belongs to step %s of job %s, which is not a "
+                       "parallel job step",
+                 place->step, place->job);
+  else if (outside && !place->in_step)
+    (void) fail (f, 0, "nothing to synchronise: this is a batch script or an salloc shell, not a task of "
+                       "a job step");
   else
     {
-      (void) fail (f, 0, "not synchronised: the container has no SLURM_* variables; "
-                         "start it with podman run --env 'SLURM_*', in a job step (srun)");
+      (void) fail (f, 0, "not synchronised: %s; start it with podman run --env 'SLURM_*', in a job step "
+                         "(srun)",
+                   missing);
       return SLURM_ENV_ABSENT;
     }
   return SLURM_ENV_NO_TASK;
@@ -147,34 +231,54 @@ explain_absence (const struct variables *container, const struct variables *own,
 static int
 read_needed (struct slurm_task *task, const struct variables *v, struct failure *f)
 {
-  const char *tasks = name_of_tasks (v);
+  const struct variable job = find (v, "SLURM_JOB_ID", "SLURM_JOBID"), tasks = find_tasks (v),
+                        procid = find (v, "SLURM_PROCID");
 
-  if (parse_id ("SLURM_JOB_ID", look_up (v, "SLURM_JOB_ID"), 1, &task->job, f) != 0
-      || parse_number (tasks, look_up (v, tasks), 1, SLURM_TASKS_MAX, &task->tasks, f) != 0
-      || parse_number ("SLURM_PROCID", look_up (v, "SLURM_PROCID"), 0, UINT32_MAX, &task->procid, f)
-           != 0)
+  if (parse_id (&job, 1, &task->job, f) != 0
+      || parse_number (&tasks, 1, SLURM_TASKS_MAX, &task->tasks, f) != 0
+      || parse_number (&procid, 0, UINT32_MAX, &task->procid, f) != 0)
     return -1;
   if (task->procid >= task->tasks)
-    return fail (f, EX_DATAERR, "SLURM_PROCID=%u: not below %s=%u", task->procid, tasks,
+    return fail (f, EX_DATAERR, "SLURM_PROCID=%u: not below %s=%u", task->procid, tasks.name,
                  task->tasks);
   return 0;
 }
 
-/* A value that is only shown, or compared: left out if it has anything but
- * letters, digits and MARKS in it. */
+/* What tells steps, requeued jobs and clusters apart. */
+static int
+read_key (struct slurm_task *task, const struct variables *v, struct failure *f)
+{
+  const struct variable step = find (v, "SLURM_STEP_ID", "SLURM_STEPID"),
+                        restarts = find (v, "SLURM_RESTART_COUNT"),
+                        cluster = find (v, "SLURM_CLUSTER_NAME");
+
+  task->has_step = step.value != NULL;
+  if ((step.value != NULL && parse_id (&step, 0, &task->step, f) != 0)
+      || (restarts.value != NULL && parse_number (&restarts, 0, UINT32_MAX, &task->restarts, f) != 0)
+      || (cluster.value != NULL
+          && parse_word (&cluster, task->cluster, sizeof task->cluster, f) != 0))
+    return -1;
+  return 0;
+}
+
+/* A list that is only shown, or compared: it has letters, digits and MARKS.
+ * One that is too long is left out. */
 static void
 read_list (const struct variables *v, const char *name, const char *marks, char *list, size_t size)
 {
-  const char *value = look_up_optional (v, name);
-  size_t length = value == NULL ? 0 : strlen (value);
+  const struct variable found = { name, look_up (v, name) };
+  size_t length = found.value == NULL ? 0 : strlen (found.value);
+  struct failure f;
 
-  if (length >= size)
+  if (length == 0 || length >= size)
     return;
   for (size_t i = 0; i < length; i++)
-    if (!isalnum ((unsigned char) value[i]) && strchr (marks, value[i]) == NULL)
-      return;
-  if (length > 0)
-    memcpy (list, value, length + 1);
+    if (!isalnum ((unsigned char) found.value[i]) && strchr (marks, found.value[i]) == NULL)
+      {
+        (void) hint_is_good (parse_failed (&found, "a list", &f), &f);
+        return;
+      }
+  memcpy (list, found.value, length + 1);
 }
 
 struct node_search {
@@ -197,14 +301,16 @@ find_node (void *context, const char *node, uint32_t tasks)
  * node in the list of the step's, but for a heterogeneous step, whose list is
  * sorted and whose ids are not. */
 static void
-read_node_by_id (struct slurm_task *task, const struct variables *v)
+read_node (struct slurm_task *task, const struct variables *v)
 {
-  const char *text = look_up_optional (v, "SLURM_NODEID");
-  struct node_search search = { task->node, sizeof task->node, 0 };
-  struct failure unused;
+  const struct variable name = find (v, "SLURMD_NODENAME");
+  struct node_search search = { task->node, sizeof task->node, task->node_id };
+  struct failure f;
 
-  if (text != NULL && task->node[0] == '\0' && look_up_optional (v, "SLURM_HET_SIZE") == NULL
-      && parse_number ("SLURM_NODEID", text, 0, UINT32_MAX, &search.rest, &unused) == 0)
+  if (name.value != NULL
+      && hint_is_good (parse_word (&name, task->node, sizeof task->node, &f), &f))
+    return;
+  if (task->has_node_id && look_up (v, "SLURM_HET_SIZE") == NULL)
     (void) nodes_each (task->node_list, task->tasks_per_node, find_node, &search);
 }
 
@@ -232,94 +338,48 @@ add_list (struct ranks *set, const char *text)
 static int
 read_local (struct slurm_task *task, const struct variables *v, struct failure *f)
 {
-  const char *list = look_up_optional (v, "SLURM_GTIDS");
-  bool told = task->nodes == 1;
+  const struct variable list = find (v, "SLURM_GTIDS");
 
   if (ranks_init (&task->local, task->tasks) != 0)
     return fail (f, EX_OSERR, "cannot keep track of %u tasks: %m", task->tasks);
-  if (!told && list != NULL)
-    told = add_list (&task->local, list) && ranks_has (&task->local, task->procid);
   for (uint32_t rank = 0; task->nodes == 1 && rank < task->tasks; rank++)
     ranks_add (&task->local, rank);
-  if (!told)
+  if (task->nodes == 1 || list.value == NULL)
+    return 0;
+  bool good = add_list (&task->local, list.value) && ranks_has (&task->local, task->procid);
+  if (!hint_is_good (good ? 0 : parse_failed (&list, "a list of tasks with this one among them", f), f))
     ranks_clear (&task->local);
   return 0;
 }
 
 static void
-read_node_id (struct slurm_task *task, const struct variables *v)
+read_hints (struct slurm_task *task, const struct variables *v)
 {
-  const char *text = look_up_optional (v, "SLURM_NODEID");
-  struct failure unused;
-
-  task->has_node_id
-    = text != NULL && parse_number ("SLURM_NODEID", text, 0, UINT32_MAX, &task->node_id, &unused) == 0;
-  /* There is no other than the first. */
-  task->has_node_id = task->has_node_id || task->nodes == 1;
-}
-
-static int
-read_optional (struct slurm_task *task, const struct variables *v, struct failure *f)
-{
-  const char *step = look_up_optional (v, "SLURM_STEP_ID");
-  const char *restarts = look_up_optional (v, "SLURM_RESTART_COUNT");
-  const char *cluster = look_up_optional (v, "SLURM_CLUSTER_NAME");
-  const char *nodes_name
-    = look_up_optional (v, "SLURM_STEP_NUM_NODES") != NULL ? "SLURM_STEP_NUM_NODES" : "SLURM_NNODES";
-  const char *nodes = look_up_optional (v, nodes_name);
-  const char *local = look_up_optional (v, "SLURM_LOCALID");
-  const char *uid = look_up_optional (v, "SLURM_JOB_UID");
-  const char *node = look_up_optional (v, "SLURMD_NODENAME");
-  const char *pid = look_up_optional (v, "SLURM_TASK_PID");
-  uint32_t localid = 0, job_uid = 0, task_pid = 0;
-
   /* A heterogeneous step spans components whose nodes are counted apart. */
-  if (look_up_optional (v, "SLURM_HET_SIZE") != NULL)
-    nodes = NULL;
-  if ((step != NULL && parse_id ("SLURM_STEP_ID", step, 0, &task->step, f) != 0)
-      || (restarts != NULL
-          && parse_number ("SLURM_RESTART_COUNT", restarts, 0, UINT32_MAX, &task->restarts, f) != 0)
-      || (cluster != NULL
-          && parse_word ("SLURM_CLUSTER_NAME", cluster, task->cluster, sizeof task->cluster, f) != 0)
-      || (nodes != NULL
-          && parse_number (nodes_name, nodes, 1, UINT32_MAX, &task->nodes, f) != 0)
-      || (local != NULL
-          && parse_number ("SLURM_LOCALID", local, 0, UINT32_MAX, &localid, f) != 0)
-      || (uid != NULL
-          && parse_number ("SLURM_JOB_UID", uid, 0, UINT32_MAX - 1, &job_uid, f) != 0)
-      || (pid != NULL && parse_number ("SLURM_TASK_PID", pid, 1, INT32_MAX, &task_pid, f) != 0)
-      || (node != NULL
-          && parse_word ("SLURMD_NODENAME", node, task->node, sizeof task->node, f) != 0))
-    return -1;
+  if (look_up (v, "SLURM_HET_SIZE") == NULL)
+    task->nodes = read_hint (find (v, "SLURM_STEP_NUM_NODES", "SLURM_NNODES"), 1, UINT32_MAX, 0);
+  task->first_on_node = read_hint (find (v, "SLURM_LOCALID"), 0, UINT32_MAX, 0) == 0;
+  task->uid = read_hint (find (v, "SLURM_JOB_UID"), 0, UINT32_MAX - 1, UINT32_MAX);
+  task->has_uid = task->uid != UINT32_MAX;
+  task->pid = (pid_t) read_hint (find (v, "SLURM_TASK_PID"), 1, INT32_MAX, 0);
   read_list (v, "SLURM_STEP_NODELIST", "-_.,[]", task->node_list, sizeof task->node_list);
   read_list (v, "SLURM_STEP_TASKS_PER_NODE", ",()", task->tasks_per_node,
              sizeof task->tasks_per_node);
-  read_node_by_id (task, v);
-  read_node_id (task, v);
-  task->has_step = step != NULL;
-  task->first_on_node = localid == 0;
-  task->has_uid = uid != NULL;
-  task->uid = job_uid;
-  task->pid = (pid_t) task_pid;
-  return 0;
+  task->node_id = read_hint (find (v, "SLURM_NODEID"), 0, UINT32_MAX - 1, UINT32_MAX);
+  task->has_node_id = task->node_id != UINT32_MAX;
+  read_node (task, v);
+  /* There is no other node than the first. */
+  if (task->nodes == 1 && !task->has_node_id)
+    task->node_id = 0;
+  task->has_node_id = task->has_node_id || task->nodes == 1;
 }
 
-enum slurm_env_result
-slurm_env_read (struct slurm_task *task, slurm_env_get *container, const void *source,
-                struct failure *f)
+static enum slurm_env_result
+read_task (struct slurm_task *task, const struct variables *v, struct failure *f)
 {
-  const struct variables inside = { container, source }, own = { slurm_env_own, NULL };
-  const struct variables *v = &inside;
-
-  *task = (struct slurm_task){ 0 };
-  if (!has_all_needed (v))
-    v = &own;
-  if (!has_all_needed (v))
-    return explain_absence (&inside, &own, f);
-  if (is_outside_a_step (v))
-    return explain_absence (v, v, f);
-  if (read_needed (task, v, f) != 0 || read_optional (task, v, f) != 0)
+  if (read_needed (task, v, f) != 0 || read_key (task, v, f) != 0)
     return SLURM_ENV_FAILED;
+  read_hints (task, v);
   if (task->has_step && task->step > STEP_MAX_NORMAL)
     {
       (void) fail (f, 0, "nothing to synchronise: step id %u is not a parallel job step",
@@ -338,6 +398,39 @@ void
 slurm_env_free (struct slurm_task *task)
 {
   ranks_free (&task->local);
+}
+
+enum slurm_env_result
+slurm_env_read (struct slurm_task *task, slurm_env_get *container, const void *source, bool asked,
+                struct failure *f)
+{
+  struct runtime_env runtime[2] = { { 0 } };
+  const struct variables sources[] = { { container, source, true },
+                                       { slurm_env_own, NULL, false },
+                                       { runtime_env_get, &runtime[0], false },
+                                       { runtime_env_get, &runtime[1], false } };
+  const struct variables *v = NULL;
+  struct place place = { 0 };
+  bool outside = false, some = false;
+
+  *task = (struct slurm_task){ 0 };
+  for (size_t i = 0; v == NULL && i < sizeof sources / sizeof *sources; i++)
+    {
+      if (i >= 2)
+        runtime_env_read (&runtime[i - 2], (unsigned int) i - 1);
+      outside = outside || is_outside_a_step (&sources[i]);
+      some = some || has_job (&sources[i]);
+      v = has_all_needed (&sources[i]) ? &sources[i] : NULL;
+    }
+  bool lost = v == NULL || is_outside_a_step (v);
+  if (lost)
+    read_place (&place);
+  enum slurm_env_result result = v == NULL || (lost && !place.in_step)
+                                   ? explain_absence (&place, outside, some, asked, f)
+                                   : read_task (task, v, f);
+  runtime_env_free (&runtime[0]);
+  runtime_env_free (&runtime[1]);
+  return result;
 }
 
 void

@@ -2,8 +2,7 @@
 /*
  * slurm_env.h - what Slurm tells a task of itself, in SLURM_* variables.
  *
- * The values come through the container's environment, so the user can forge
- * them: they name a barrier of his own and never a right.  Each value is
+ * Wherever the values come from, the user can forge them: they name a barrier of his own and never a right.  Each value is
  * checked against its own alphabet before it becomes part of a path.
  */
 #ifndef SLURM_ENV_H
@@ -44,19 +43,23 @@ enum slurm_env_result {
   SLURM_ENV_FAILED = -1,
   SLURM_ENV_TASK = 0,   /* a task of a parallel step: *task is filled */
   SLURM_ENV_NO_TASK = 1, /* not a task: nothing to synchronise, as it should be */
-  SLURM_ENV_ABSENT = 2   /* no sign of Slurm: the variables were not passed on */
+  SLURM_ENV_ABSENT = 2   /* nothing names the task: perhaps it was not passed on */
 };
 
 /* Looks NAME up; returns NULL if there is no such variable. */
 typedef const char *slurm_env_get (const void *source, const char *name);
 
-/* Reads the task from the container's variables, or, if those that are needed
- * (SLURM_JOB_ID, SLURM_PROCID, and SLURM_STEP_NUM_TASKS or SLURM_NTASKS) are
- * not all there, from the hook's own; never a mix of the two.  EX_DATAERR for
- * a value that makes no sense.  For NO_TASK and ABSENT f->text says why, and
+/* Reads the task from the first of these that has all the variables that are
+ * needed (SLURM_JOB_ID, SLURM_PROCID, and SLURM_STEP_NUM_TASKS or SLURM_NTASKS,
+ * or their older names), never from a mix: the container's, the hook's own, the
+ * environment of the runtime that started it, and that of the runtime's parent.
+ * An empty value is as if it were not set; a hint that makes no sense is passed
+ * over.  EX_DATAERR for any other value that makes no sense; EX_CONFIG if
+ * nothing names the task, the container has ASKED for the hook, and the kernel
+ * says that this is a job step.  For NO_TASK and ABSENT f->text says why, and
  * f->status is 0. */
 enum slurm_env_result slurm_env_read (struct slurm_task *task, slurm_env_get *container,
-                                      const void *source, struct failure *f);
+                                      const void *source, bool asked, struct failure *f);
 void slurm_env_free (struct slurm_task *task);
 
 /* The hook's own environment, as a slurm_env_get; SOURCE is not used. */

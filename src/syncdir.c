@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,35 +17,41 @@
 #define OVERFLOW_ID 65534
 
 /* In a user namespace root's files read as nobody's, like everybody else's.
- * They are taken for root's only where nobody but the owner of BASE, which the
- * administrator chose, can have put them. */
+ * They are taken for root's only where nobody but the owner of the directory
+ * above PATH, which the administrator chose, can have put them. */
 static bool
-syncdir_owner_is_safe (const struct stat *st, const char *base, const struct identity *id)
+syncdir_owner_is_safe (const struct stat *st, const char *path, const struct identity *id)
 {
-  struct stat base_st;
+  char parent[SYNCDIR_USER_MAX];
+  struct stat parent_st;
 
   if (st->st_uid == id->uid || (st->st_uid == 0 && !id->in_namespace))
     return true;
   if (!id->in_namespace || st->st_uid != OVERFLOW_ID)
     return false;
-  return stat (base, &base_st) == 0 && base_st.st_uid == OVERFLOW_ID
-         && (base_st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  (void) snprintf (parent, sizeof parent, "%s", path);
+  return stat (dirname (parent), &parent_st) == 0 && parent_st.st_uid == OVERFLOW_ID
+         && (parent_st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* <base>/<user name> did not open as a directory: says why. */
+/* The user's directory did not open as one: says why. */
 static int
-syncdir_explain_user (const char *base, const char *path, int error, struct failure *f)
+syncdir_explain_user (const char *base, const char *path, int error, const struct identity *id,
+                      struct failure *f)
 {
   struct stat st;
 
-  if (stat (base, &st) != 0)
+  if (base != NULL && stat (base, &st) != 0)
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m; is it mounted on this node?", base);
-  if (!S_ISDIR (st.st_mode))
+  if (base != NULL && !S_ISDIR (st.st_mode))
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s is not a directory", base);
   errno = error;
-  return fail (f, EX_CANTCREAT, "cannot open the user's directory %s: %m; it must be there on "
-                                "all nodes",
-               path);
+  return fail (f, EX_CANTCREAT, "cannot open the user's %s %s: %m; %s",
+               base != NULL ? "directory" : "home directory", path,
+               error == EACCES && id->in_namespace
+                 ? "if one of the user's groups opens it, run the hook in stage prestart, or podman with "
+                   "--group-add keep-groups"
+                 : "it must be there on all nodes");
 }
 
 static int
@@ -55,17 +62,17 @@ syncdir_open_user (const char *base, const char *path, const struct identity *id
 
   if (fd < 0 && lstat (path, &st) == 0 && S_ISLNK (st.st_mode))
     {
-      if (!syncdir_owner_is_safe (&st, base, id))
+      if (!syncdir_owner_is_safe (&st, path, id))
         return fail (f, EX_NOPERM, "symbolic link %s belongs to uid %u, not to the user or root; "
                                    "remove it",
                      path, st.st_uid);
       fd = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     }
   if (fd < 0)
-    return syncdir_explain_user (base, path, errno, f);
+    return syncdir_explain_user (base, path, errno, id, f);
   if (fstat (fd, &st) != 0)
     (void) fail (f, EX_CANTCREAT, "cannot look at %s: %m", path);
-  else if (!syncdir_owner_is_safe (&st, base, id))
+  else if (!syncdir_owner_is_safe (&st, path, id))
     (void) fail (f, EX_NOPERM, "directory %s belongs to uid %u, not to the user or root; "
                                "change its owner",
                  path, st.st_uid);
@@ -151,13 +158,40 @@ syncdir_open_own (int parent, const char *name, bool make, const char *path,
   return -1;
 }
 
+int
+syncdir_user (const char *base, const struct identity *id, char path[SYNCDIR_USER_MAX],
+              struct failure *f)
+{
+  const char *dir = base != NULL ? base : id->home;
+
+  if (dir[0] == '\0')
+    return fail (f, EX_CONFIG, "user %s has no home directory, by passwd; set HOOK_BASE_DIR in the "
+                               "hook's JSON file",
+                 id->name);
+  int length = base != NULL ? snprintf (path, SYNCDIR_USER_MAX, "%s/%s", base, id->name)
+                            : snprintf (path, SYNCDIR_USER_MAX, "%s", dir);
+  if (length >= SYNCDIR_USER_MAX)
+    return fail (f, EX_CONFIG, "the user's directory is a path of %d bytes", length);
+  return 0;
+}
+
+void
+syncdir_path (const char *base, const struct identity *id, char path[SYNCDIR_USER_MAX])
+{
+  struct failure unused;
+
+  if (syncdir_user (base, id, path, &unused) != 0)
+    path[0] = '\0';
+  (void) strncat (path, "/" SYNCDIR_PATH, SYNCDIR_USER_MAX - strlen (path) - 1);
+}
+
 static int
 syncdir_walk (const char *base, const struct identity *id, bool make, struct failure *f)
 {
-  char path[4096];
+  char path[SYNCDIR_USER_MAX];
 
-  if ((size_t) snprintf (path, sizeof path, "%s/%s", base, id->name) >= sizeof path)
-    return fail (f, EX_CONFIG, "HOOK_BASE_DIR is a path of %zu bytes", strlen (base));
+  if (syncdir_user (base, id, path, f) != 0)
+    return -1;
   int fd = syncdir_open_user (base, path, id, f);
   if (fd >= 0)
     fd = syncdir_open_own (fd, HOOKS, make, path, id, f);

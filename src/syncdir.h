@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * syncdir.h - the directory where a user's barriers are:
- * <base>/<user name>/.oci-hooks/slurm-global-sync.
+ * .oci-hooks/slurm-global-sync in <base>/<user name>, or in the user's home.
  */
 #ifndef SYNCDIR_H
 #define SYNCDIR_H
@@ -11,15 +11,25 @@
 
 #define SYNCDIR_PATH ".oci-hooks/slurm-global-sync"
 
-/* Opens that directory, making what is below <user name>, and returns its
+#define SYNCDIR_USER_MAX 4096
+
+/* The path of the user's directory: <BASE>/<user name>; or his home, where BASE
+ * is NULL.  EX_CONFIG if it is too long, or he has none. */
+int syncdir_user (const char *base, const struct identity *id, char path[SYNCDIR_USER_MAX],
+                  struct failure *f);
+
+/* The path of the directory of barriers, for messages; cut if it is too long. */
+void syncdir_path (const char *base, const struct identity *id, char path[SYNCDIR_USER_MAX]);
+
+/* Opens that directory, making what is below the user's, and returns its
  * descriptor, which the caller closes.  Called as the user.
  *
- * <user name> must be there and belong to the user or to root; it may be a
- * symbolic link of either.  What is below must be the user's own directories,
+ * The user's directory must be there and belong to the user or to root; it may
+ * be a symbolic link of either.  What is below must be the user's own directories,
  * which nobody else may write, with no links on the way; everything is checked
  * through the descriptor that is used.
  *
- * EX_CONFIG if BASE is no directory, EX_CANTCREAT if something cannot be made
+ * EX_CONFIG if BASE is no directory or as above, EX_CANTCREAT if something cannot be made
  * or opened, EX_NOPERM if an owner or a mode is not safe. */
 int syncdir_open (const char *base, const struct identity *id, struct failure *f);
 

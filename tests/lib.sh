@@ -19,6 +19,9 @@
 #   $hook_as  a command that runs a hook, as_user for one; usually none
 
 set -u
+# A hook looks for its task in the environment of this script, too.
+# shellcheck disable=SC2046
+[ -z "${!SLURM_*}" ] || exec env $(printf -- '-u %s ' "${!SLURM_@}") "$0" "$@"
 LC_ALL=C
 export LC_ALL
 umask 022

@@ -29,7 +29,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     if (text[i] == '\n')
       text[i] = '\0';
   (void) clearenv ();
-  enum slurm_env_result result = slurm_env_read (&task, get, text, &f);
+  enum slurm_env_result result = slurm_env_read (&task, get, text, false, &f);
   if (result == SLURM_ENV_TASK)
     {
       FUZZ_EXPECT (task.tasks > 1 && task.procid < task.tasks);

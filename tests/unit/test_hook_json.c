@@ -111,7 +111,7 @@ static const struct
   { "\"env\": []", NULL },
   { "\"env\": [\"HOOK_BASE_DIR=/home\"]", "/home" },
   { "\"env\": [\"A=B\", \"HOOK_BASE_DIR=/home\"]", "/home" },
-  { "\"env\": [\"HOOK_BASE_DIR=\"]", "" },
+  { "\"env\": [\"HOOK_BASE_DIR=\"]", NULL },
   { "\"env\": [\"HOOK_BASE_DIR\"]", NULL },
   { "\"env\": [\"HOOK_BASE_DIRS=/home\"]", NULL },
   { "\"env\": [\"XHOOK_BASE_DIR=/home\"]", NULL },

@@ -311,6 +311,29 @@ START_TEST (is_the_owner_of_the_namespace)
 }
 END_TEST
 
+/* They are his own, and those without a number there could not be taken back:
+ * his home may be reached through one of them only. */
+START_TEST (keeps_the_groups_of_the_owner)
+{
+  const struct unit_maps maps = { ROOTLESS_MAP, ROOTLESS_MAP, true, 2001 };
+  const gid_t shared[] = { 7777 };
+  const char *home = unit_path ("group/home");
+  gid_t groups[10];
+
+  ck_assert_int_eq (mkdir (unit_path ("group"), 0700), 0);
+  ck_assert_int_eq (mkdir (home, 0700), 0);
+  ck_assert_int_eq (chown (home, 2001, 2001), 0);
+  ck_assert_int_eq (chown (unit_path ("group"), 0, shared[0]), 0);
+  ck_assert_int_eq (chmod (unit_path ("group"), 02750), 0);
+  ck_assert_int_eq (setgroups (1, shared), 0);
+  unit_enter_namespace (&maps);
+  assert_works (identity_find (&id, &no_container, NULL, &f));
+  assert_works (identity_become (&id, &f));
+  ck_assert_int_eq (getgroups (10, groups), 1);
+  ck_assert_int_eq (mkdir (unit_path ("group/home/.oci-hooks"), 0700), 0);
+}
+END_TEST
+
 /* A process that the runtime runs as another uid of that namespace. */
 START_TEST (returns_to_the_owner)
 {
@@ -558,6 +581,7 @@ START_TEST (reads_passwd_files)
     {
       assert_works (find_name (SOMEBODY, passwds[_i].text, strlen (passwds[_i].text)));
       ck_assert_str_eq (id.name, name);
+      ck_assert_str_eq (id.home, "/nonexistent");
       ck_assert_uint_eq (id.gid, 9);
     }
   else
@@ -650,6 +674,13 @@ START_TEST (asks_the_node_for_others)
 
   assert_works (find_name (0, text, strlen (text)));
   ck_assert_str_eq (id.name, root->pw_name);
+  ck_assert_str_eq (id.home, root->pw_dir);
+  ck_assert (id.by_nss);
+  id = (struct identity){ 0 };
+  assert_works (identity_name (&id, NULL, &f));
+  ck_assert_str_eq (id.name, root->pw_name);
+  id = (struct identity){ .host_uid = 4000000001 };
+  unit_assert_refused (identity_name (&id, NULL, &f), EX_NOUSER, "uid 4000000001 is not known to this node");
 }
 END_TEST
 
@@ -690,6 +721,7 @@ add_namespace_tests (Suite *suite)
   TCase *tcase = unit_case (suite, "namespaces");
 
   unit_add_if (tcase, is_the_owner_of_the_namespace, root, why);
+  unit_add_if (tcase, keeps_the_groups_of_the_owner, root, why);
   unit_add_if (tcase, returns_to_the_owner, root, why);
   unit_add_if (tcase, finds_the_owner_with_keep_id, root, why);
   unit_add_if (tcase, a_hint_names_who_is_hidden, root, why);

@@ -20,7 +20,7 @@ static struct failure f;
 
 /* Reads the task with nothing in the hook's own environment. */
 #define read_task(...)                                                                             \
-  (clearenv (), slurm_env_read (&task, look_up, (const char *const[]){ __VA_ARGS__, NULL }, &f))
+  (clearenv (), slurm_env_read (&task, look_up, (const char *const[]){ __VA_ARGS__, NULL }, false, &f))
 
 #define THREE "SLURM_JOB_ID=17", "SLURM_NTASKS=4", "SLURM_PROCID=3"
 #define STEP THREE, "SLURM_STEP_ID=2"
@@ -259,7 +259,7 @@ START_TEST (takes_the_hooks_own_environment)
   (void) setenv ("SLURM_NTASKS", "5", 1);
   (void) setenv ("SLURM_PROCID", "4", 1);
   (void) setenv ("SLURM_STEP_ID", "1", 1);
-  ck_assert_int_eq (slurm_env_read (&task, look_up, none, &f), SLURM_ENV_TASK);
+  ck_assert_int_eq (slurm_env_read (&task, look_up, none, false, &f), SLURM_ENV_TASK);
   ck_assert_str_eq (key (), "jobid-18-stepid-1");
   ck_assert_uint_eq (task.tasks, 5);
   ck_assert_uint_eq (task.procid, 4);
@@ -280,10 +280,10 @@ START_TEST (never_mixes_the_two)
   (void) setenv ("SLURM_PROCID", "4", 1);
   (void) setenv ("SLURM_RESTART_COUNT", "3", 1);
   (void) setenv ("SLURM_STEP_NUM_TASKS", "6", 1);
-  ck_assert_int_eq (slurm_env_read (&task, look_up, whole, &f), SLURM_ENV_TASK);
+  ck_assert_int_eq (slurm_env_read (&task, look_up, whole, false, &f), SLURM_ENV_TASK);
   ck_assert_str_eq (key (), "jobid-17");
   ck_assert_uint_eq (task.tasks, 4);
-  ck_assert_int_eq (slurm_env_read (&task, look_up, part, &f), SLURM_ENV_TASK);
+  ck_assert_int_eq (slurm_env_read (&task, look_up, part, false, &f), SLURM_ENV_TASK);
   ck_assert_str_eq (key (), "jobid-18-restart-3");
   ck_assert_uint_eq (task.tasks, 6);
   ck_assert (task.first_on_node);
@@ -305,7 +305,6 @@ static const struct
   const char *environment[6];
 } bad[] = {
   BAD_JOB ("abc"),
-  BAD_JOB (""),
   BAD_JOB ("0"),
   BAD_JOB ("-0"),
   BAD_JOB ("-2147483649"),
@@ -318,7 +317,6 @@ static const struct
   BAD_JOB ("0x11"),
   BAD_JOB ("17_3"),
   BAD_TASKS ("abc"),
-  BAD_TASKS (""),
   BAD_TASKS ("0"),
   BAD_TASKS ("-1"),
   BAD_TASKS ("4x"),
@@ -330,14 +328,12 @@ static const struct
   BAD_TASKS ("12345678901234567890"),
   BAD_TASKS ("18446744073709551620"), /* 2^64 + 4 */
   BAD_PROCID ("abc"),
-  BAD_PROCID (""),
   BAD_PROCID ("-1"),
   BAD_PROCID ("0x0"),
   BAD_PROCID (" 0"),
   BAD_PROCID ("4"),
   BAD_PROCID ("4294967296"),
   BAD_PROCID ("18446744073709551616"), /* 2^64 */
-  BAD ("SLURM_STEP_NUM_TASKS", ""),
   BAD ("SLURM_STEP_NUM_TASKS", "3"), /* procid 3 */
   { "SLURM_STEP_ID", { THREE, "SLURM_STEP_ID=4294967296" } },
   { "SLURM_STEP_ID", { THREE, "SLURM_STEP_ID=batch" } },
@@ -353,24 +349,74 @@ static const struct
   BAD ("SLURM_CLUSTER_NAME", "gr\xc3\xbcn"),
   BAD ("SLURM_CLUSTER_NAME",
        "0123456789012345678901234567890123456789012345678901234567890123"), /* 64 */
-  BAD ("SLURM_STEP_NUM_NODES", "0"),
-  BAD ("SLURM_STEP_NUM_NODES", "two"),
-  BAD ("SLURM_NNODES", "two"),
-  BAD ("SLURM_LOCALID", "-1"),
-  BAD ("SLURM_JOB_UID", "4294967295"),
-  BAD ("SLURM_JOB_UID", "root"),
-  BAD ("SLURM_TASK_PID", "0"),
-  BAD ("SLURM_TASK_PID", "2147483648"),
-  BAD ("SLURMD_NODENAME", "n1/.."),
+  { "SLURM_STEPID", { THREE, "SLURM_STEPID=batch" } },
+  { "SLURM_NPROCS", { "SLURM_JOB_ID=17", "SLURM_NPROCS=x", "SLURM_PROCID=0" } },
+  { "SLURM_JOBID", { "SLURM_JOBID=x", "SLURM_NTASKS=4", "SLURM_PROCID=0" } },
 };
 
 START_TEST (refuses_what_makes_no_sense)
 {
   clearenv ();
-  ck_assert_int_eq (slurm_env_read (&task, look_up, bad[_i].environment, &f), SLURM_ENV_FAILED);
+  ck_assert_int_eq (slurm_env_read (&task, look_up, bad[_i].environment, false, &f), SLURM_ENV_FAILED);
   ck_assert_int_eq (f.status, EX_DATAERR);
   unit_assert_match (f.text, bad[_i].name);
   ck_assert_ptr_null (strchr (f.text, '\n'));
+}
+END_TEST
+
+/* Nothing depends on a hint: one that makes no sense is as if it were not
+ * set. */
+START_TEST (passes_over_hints_that_make_no_sense)
+{
+  static const char *const hints[]
+    = { "SLURM_STEP_NUM_NODES=0", "SLURM_STEP_NUM_NODES=two", "SLURM_NNODES=two",
+        "SLURM_LOCALID=-1",       "SLURM_LOCALID=x",          "SLURM_JOB_UID=4294967295",
+        "SLURM_JOB_UID=root",     "SLURM_TASK_PID=0",         "SLURM_TASK_PID=2147483648",
+        "SLURMD_NODENAME=n1/..",  "SLURM_NODEID=-1",          "SLURM_STEP_NODELIST=n 1",
+        "SLURM_STEP_TASKS_PER_NODE=x/y" };
+
+  for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+    {
+      ck_assert_int_eq (read_task (STEP, hints[i]), SLURM_ENV_TASK);
+      ck_assert_str_eq (key (), "jobid-17-stepid-2");
+      ck_assert_uint_eq (task.nodes, 0);
+      ck_assert (task.first_on_node && !task.has_uid);
+      ck_assert_int_eq (task.pid, 0);
+      ck_assert_str_eq (task.node, "");
+      ck_assert_str_eq (task.node_list, "");
+      ck_assert_str_eq (task.tasks_per_node, "");
+    }
+  ck_assert_int_eq (read_task (STEP, "SLURMD_NODENAME=n1/..", "SLURM_NODEID=0", "SLURM_STEP_NODELIST=n3",
+                               "SLURM_STEP_TASKS_PER_NODE=4"),
+                    SLURM_ENV_TASK);
+  ck_assert_str_eq (task.node, "n3");
+}
+END_TEST
+
+START_TEST (knows_the_older_names)
+{
+  ck_assert_int_eq (read_task ("SLURM_JOBID=17", "SLURM_NPROCS=4", "SLURM_PROCID=3",
+                               "SLURM_STEPID=2", COMPLETE),
+                    SLURM_ENV_TASK);
+  ck_assert_str_eq (key (), "jobid-17-stepid-2");
+  ck_assert_uint_eq (task.tasks, 4);
+  ck_assert_int_eq (read_task (STEP, "SLURM_JOBID=18", "SLURM_NPROCS=5", "SLURM_STEPID=3"),
+                    SLURM_ENV_TASK);
+  ck_assert_str_eq (key (), "jobid-17-stepid-2");
+  ck_assert_uint_eq (task.tasks, 4);
+  ck_assert_int_eq (read_task ("SLURM_JOB_ID=", "SLURM_JOBID=17", "SLURM_STEP_NUM_TASKS=", "SLURM_NTASKS=",
+                               "SLURM_NPROCS=4", "SLURM_PROCID=3", "SLURM_STEP_ID=", "SLURM_STEPID=2"),
+                    SLURM_ENV_TASK);
+  ck_assert_str_eq (key (), "jobid-17-stepid-2");
+}
+END_TEST
+
+/* What is needed and empty is not there. */
+START_TEST (does_not_need_what_is_empty)
+{
+  ck_assert_int_eq (read_task ("SLURM_JOB_ID=", "SLURM_NTASKS=4", "SLURM_PROCID=0"), SLURM_ENV_ABSENT);
+  ck_assert_int_eq (read_task ("SLURM_JOB_ID=17", "SLURM_NTASKS=", "SLURM_PROCID=0"), SLURM_ENV_ABSENT);
+  ck_assert_int_eq (read_task ("SLURM_JOB_ID=17", "SLURM_NTASKS=4", "SLURM_PROCID="), SLURM_ENV_ABSENT);
 }
 END_TEST
 
@@ -384,7 +430,7 @@ START_TEST (does_not_look_elsewhere_for_a_bad_value)
   (void) setenv ("SLURM_JOB_ID", "18", 1);
   (void) setenv ("SLURM_NTASKS", "5", 1);
   (void) setenv ("SLURM_PROCID", "4", 1);
-  ck_assert_int_eq (slurm_env_read (&task, look_up, container, &f), SLURM_ENV_FAILED);
+  ck_assert_int_eq (slurm_env_read (&task, look_up, container, false, &f), SLURM_ENV_FAILED);
 }
 END_TEST
 
@@ -424,6 +470,9 @@ main (void)
   tcase_add_test (tcase, takes_the_hooks_own_environment);
   tcase_add_test (tcase, never_mixes_the_two);
   tcase_add_loop_test (tcase, refuses_what_makes_no_sense, 0, sizeof bad / sizeof *bad);
+  tcase_add_test (tcase, passes_over_hints_that_make_no_sense);
+  tcase_add_test (tcase, knows_the_older_names);
+  tcase_add_test (tcase, does_not_need_what_is_empty);
   tcase_add_test (tcase, does_not_look_elsewhere_for_a_bad_value);
   tcase_add_test (tcase, a_long_value_makes_a_short_message);
   return unit_run (suite);
