@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "instance.h"
 
+#include "calls.h"
 #include "failure.h"
 
 #include <ctype.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,10 +22,7 @@
 /* How deep instance_remove() goes into what somebody put into an instance. */
 #define REMOVE_DEPTH 16
 
-/* openat2(2), Linux 5.6; the C library has no wrapper. */
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
+/* Of openat2(2); linux/openat2.h may not be there. */
 #define RESOLVE_OWN_NO_XDEV 0x01
 #define RESOLVE_OWN_NO_SYMLINKS 0x04
 #define RESOLVE_OWN_BENEATH 0x08
