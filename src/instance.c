@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "instance.h"
 
+#include "calls.h"
 #include "failure.h"
 
 #include <ctype.h>
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -36,10 +36,7 @@
 #define MAGIC_CEPH 0x00c36400
 #define MAGIC_FUSE 0x65735546
 
-/* openat2(2), Linux 5.6; the C library has no wrapper. */
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
+/* Of openat2(2); linux/openat2.h may not be there. */
 #define RESOLVE_OWN_NO_XDEV 0x01
 #define RESOLVE_OWN_NO_SYMLINKS 0x04
 #define RESOLVE_OWN_BENEATH 0x08

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "waiting.h"
 
+#include "calls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,12 +13,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-/* pidfd_getfd(2), Linux 5.6; the C library has no wrapper. */
-#define SYSCALL_PIDFD_GETFD 438
 
 /* podman gives conmon its socket as this descriptor (_OCI_SYNCPIPE). */
 #define CONMON_SOCKET 3
@@ -41,13 +39,7 @@ waiting_now (void)
 static int
 waiting_pidfd (pid_t pid)
 {
-#ifdef SYS_pidfd_open
   return pid > 0 ? (int) syscall (SYS_pidfd_open, pid, 0) : -1;
-#else
-  (void) pid;
-  errno = ENOSYS;
-  return -1;
-#endif
 }
 
 void
@@ -186,7 +178,7 @@ waiting_watch_podman (struct waiting *w)
   if (pidfd < 0)
     return;
   int fd = waiting_is_conmon (conmon)
-             ? (int) syscall (SYSCALL_PIDFD_GETFD, pidfd, CONMON_SOCKET, 0)
+             ? (int) syscall (SYS_pidfd_getfd, pidfd, CONMON_SOCKET, 0)
              : -1;
   (void) close (pidfd);
   if (fd < 0)

@@ -33,6 +33,8 @@
  * A promise that was broken is a line that begins with "broken: ", and exit
  * status 1.
  */
+#include "calls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -46,7 +48,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -157,7 +158,7 @@ parse_fault (char *text)
   } calls[] = {
     { "close_range", SYS_close_range, -1 },
     { "fstatfs", SYS_fstatfs, -1 },
-    { "landlock_create_ruleset", 444, -1 }, /* on all machines; headers may lack it */
+    { "landlock_create_ruleset", SYS_landlock_create_ruleset, -1 },
     { "linkat", SYS_linkat, -1 },
     { "mkdirat", SYS_mkdirat, -1 },
     { "mknodat", SYS_mknodat, -1 },

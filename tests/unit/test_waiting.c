@@ -722,7 +722,7 @@ static bool
 may_copy_from (pid_t pid, int descriptor)
 {
   int pidfd = (int) syscall (SYS_pidfd_open, pid, 0);
-  int fd = (int) syscall (438 /* pidfd_getfd */, pidfd, descriptor, 0);
+  int fd = (int) syscall (SYS_pidfd_getfd, pidfd, descriptor, 0);
 
   (void) close (pidfd);
   return fd >= 0 && close (fd) == 0;
@@ -773,7 +773,7 @@ be_hook (pid_t conmon, int which)
       _exit (0);
     }
   if (families[which].error != 0)
-    unit_refuse (438 /* pidfd_getfd */, families[which].error);
+    unit_refuse (SYS_pidfd_getfd, families[which].error);
   waiting_start (&w);
   const int before = count_descriptors ();
   waiting_watch_podman (&w);

@@ -8,6 +8,8 @@
 #ifndef UNIT_H
 #define UNIT_H
 
+#include "calls.h"
+
 #include <check.h>
 /* Ours is that of failure.h; libcheck has one of old. */
 #undef fail
@@ -28,7 +30,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
