@@ -108,8 +108,8 @@ start() {
         HOOK_LOG_LEVEL=info HOOK=/usr/local/bin/$program STEP=step \
         STEP_USER=1000:1000 STEP_DIR=$dir STEP_STAMPS=/log/$job-$run \
         step-node $job ${size[*]} $2 ${shape[*]-} ${*:3}" \
-        >"$tmp/$1-${2//,/-}" 2>&1 &
-    started+=("$1-${2//,/-}:$!")
+        >"$tmp/$job-$run-${2//,/-}" 2>&1 &
+    started+=("$job-$run-${2//,/-}:$!")
 }
 
 # finish: waits for them; false if a promise was broken. A machine that was
@@ -125,10 +125,11 @@ finish() {
         echo \"exit \$?\"
         find /srv/home/user -mindepth 1 -printf 'left %P %l\\n'" >"$tmp/all"
     results=$(grep '^[0-9]' "$tmp/all")
-    # shellcheck disable=SC2034
-    left=$(sed -n 's/^left \([^ ]*\) *$/\1/p; s/^left \(.*[^ ]\) *$/\1/p' "$tmp/all" | sort -u)
+    left=$(sed -n 's/ *$//; s/^left //p' "$tmp/all" | sort |
+        awk -v mine="jobid-$job-" '!/jobid-/ || index($0, mine)')
     grep -q '^exit 0' "$tmp/all" || broken=1
     grep '^broken:\|^step:' "$tmp/all" | sed 's/^/# /'
+    [ "$broken" = 0 ] || tell
     return "$broken"
 }
 
@@ -137,16 +138,56 @@ tell() {
     diag "$messages"
 }
 
-# all_said STATUS COUNT: so many hooks, and each exited so.
-all_said() {
-    printf '%s\n' "$results" | awk -v status="$1" -v count="$2" '
-        /^[0-9]/ { all++; n += $4 == status }
-        END { if (n != count || all != count) { print "# " n " of " all; exit 1 } }' ||
-        { tell; return 1; }
+# save NAME, load NAME: several steps at once
+declare -A saved
+save() {
+    saved[$1]=$(declare -p job key size shape run started)
+}
+
+load() {
+    eval "${saved[$1]//declare -/declare -g -}"
+}
+
+# outcomes: how many of the hooks exited how, as 76*3 signal*1
+outcomes() {
+    printf '%s\n' "$results" | awk '{ n[$4]++ } END { for (o in n) print o "*" n[o] }' |
+        sort | tr '\n' ' ' | sed 's/ $//'
+}
+
+# went NAME OUTCOMES: the step keeps the promises and ends so.
+went() {
+    ok "$1: nobody early, all alike" finish
+    is "$1: exit statuses" "$(outcomes)" "$2" || tell
 }
 
 nothing_is_left() {
-    same "$left" $'.oci-hooks\n.oci-hooks/slurm-global-sync' || { tell; return 1; }
+    same "$left" $'.oci-hooks\n.oci-hooks/slurm-global-sync'
+}
+
+# Why the last barrier of this job, or one before, was called off; and no mark,
+# no socket and no file that a client still has open.
+at_most_the_reason_is_left() {
+    ! grep -vE "^\.oci-hooks(/slurm-global-sync(/(gone-[^/]*)?jobid-$job-stepid-0(/departure called-off: .*)?)?)?\$" <<<"$left" |
+        sed 's/^/# left: /' | grep .
+}
+
+# succeeds NAME: all hooks of a step that needs none of the above do.
+succeeds() {
+    local hooks=$((size[0])) i
+    for ((i = 0; i < ${#shape[@]}; i += 2)); do
+        hooks=$((hooks * shape[i + 1]))
+    done
+    went "$1" "0*$hooks"
+    ok "$1: nothing is left" nothing_is_left
+}
+
+# named_by_all PROCIDS: somebody in each start says that it was these.
+named_by_all() {
+    local one
+    for one in "${started[@]}"; do
+        grep -qE "procid $1([^0-9-]|\$)" "$tmp/${one%%:*}" ||
+            { diag "not in ${one%%:*}: procid $1"; tell; return 1; }
+    done
 }
 
 # latency: from the last start to the last end, in ms
