@@ -292,6 +292,19 @@ came_to_call_off (struct attempt *a, const char *text)
   return called_off (a, text);
 }
 
+/* Whether the mark of those for whom this hook comes is there: without it, a
+ * release is none.  A procid 0 that was stopped while the instance was removed
+ * may have made it; but marks go before anything else. */
+static bool
+has_mark (struct attempt *a)
+{
+  struct statx own;
+
+  if (instance_open_arrival (&a->in, a->b->tasks) == 0 && instance_stat (&a->in, a->own, &own) == 0)
+    return true;
+  return !is_gone (a);
+}
+
 /* Calls the barrier off because of what the failure says.  But an outcome that
  * stands already counts.  Who has not arrived, and finds that the key names
  * another instance, has nothing to call off: that is another hook's. */
@@ -301,9 +314,12 @@ call_off (struct attempt *a)
   const struct failure own = *a->f;
   char text[INSTANCE_TEXT_MAX], told[INSTANCE_TEXT_MAX];
 
-  if (!a->arrived && instance_is_current (&a->in) != 1
-      && instance_outcome (&a->in, told) <= OUTCOME_NONE)
-    return STEP_FAILED;
+  if (!a->arrived && instance_is_current (&a->in) != 1)
+    {
+      enum outcome there = instance_outcome (&a->in, told);
+      if (there == OUTCOME_NONE || there == OUTCOME_ERROR)
+        return STEP_FAILED;
+    }
   (void) snprintf (text, sizeof text, "procid %u: %s%.*s", a->b->self,
                    own.status == EX_TEMPFAIL ? TIMEOUT : "", INSTANCE_TEXT_MAX - 48, own.text);
   if (instance_call_off (&a->in, text) == 0)
@@ -320,7 +336,8 @@ call_off (struct attempt *a)
   enum outcome outcome = instance_outcome (&a->in, told);
   /* After EIO and its like the arrival may have been done. */
   if (outcome == OUTCOME_RELEASED)
-    return a->arrived || a->belongs || own.status == EX_IOERR ? STEP_RELEASED : STEP_AGAIN;
+    return (a->arrived || a->belongs || own.status == EX_IOERR) && has_mark (a) ? STEP_RELEASED
+                                                                                : STEP_AGAIN;
   if (outcome == OUTCOME_CALLED_OFF)
     return called_off (a, told);
   *a->f = own;
@@ -352,24 +369,16 @@ list_all (const struct attempt *a, struct ranks *there)
   if (a->in.arrival >= 0 && instance_list_arrival (&a->in, there) != 0)
     return -1;
   (void) instance_each_gathering (&a->in, visit_gathering, there);
-  for (uint32_t rank = 0; a->leads && rank < there->count; rank++)
-    if (ranks_has (&a->gather.here, rank))
-      ranks_add (there, rank);
+  if (a->leads)
+    ranks_add_all (there, &a->gather.here);
   return 0;
-}
-
-static bool
-same_ranks (const struct ranks *a, const struct ranks *b)
-{
-  return a->present == b->present
-         && memcmp (a->bits, b->bits, ((size_t) a->count + 63) / 64 * sizeof *a->bits) == 0;
 }
 
 static void
 explain_missing (struct attempt *a, const struct ranks *there)
 {
   char missing[200], more[200] = "";
-  const char *file_system;
+  uint32_t others = 0;
   bool local;
 
   if (a->b->explain != NULL)
@@ -377,9 +386,11 @@ explain_missing (struct attempt *a, const struct ranks *there)
   (void) fail (a->f, EX_TEMPFAIL, "%u of %u tasks did not arrive within %g s: procid %s%s",
                there->count - there->present, there->count, timeout_in_seconds (a->b),
                ranks_missing (there, missing, sizeof missing), more);
-  if (a->b->nodes < 2 || a->own != a->b->own || !same_ranks (there, a->own))
+  while (others < there->count && ranks_has (there, others) == ranks_has (a->own, others))
+    others++;
+  if (a->b->nodes < 2 || a->own != a->b->own || others < there->count)
     return;
-  file_system = instance_file_system (a->b->dirfd, &local);
+  const char *file_system = instance_file_system (a->b->dirfd, &local);
   size_t n = strlen (a->f->text);
   (void) snprintf (a->f->text + n, sizeof a->f->text - n,
                    "; nobody of another node came: is %s (%s) shared by all nodes?", a->b->where,
@@ -411,19 +422,12 @@ time_out (struct attempt *a)
 static enum step
 follow (struct attempt *a, enum outcome outcome, const char *text)
 {
-  struct statx own;
-
   switch (outcome)
     {
     case OUTCOME_RELEASED:
       if (!a->arrived && !a->belongs)
         return STEP_NOT_OURS;
-      /* A procid 0 that was stopped while the instance was removed may have made
-       * this; but marks go before anything else. */
-      if (instance_open_arrival (&a->in, a->b->tasks) == 0
-          && instance_stat (&a->in, a->own, &own) == 0)
-        return STEP_RELEASED;
-      return is_gone (a) ? STEP_AGAIN : STEP_RELEASED;
+      return has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
     case OUTCOME_VOID:
       if (!a->arrived && !a->belongs)
         return STEP_NOT_OURS;

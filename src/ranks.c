@@ -41,6 +41,13 @@ ranks_add (struct ranks *set, uint32_t rank)
 }
 
 void
+ranks_add_all (struct ranks *set, const struct ranks *others)
+{
+  for (uint32_t rank = ranks_next (others, 0); rank < others->count; rank = ranks_next (others, rank + 1))
+    ranks_add (set, rank);
+}
+
+void
 ranks_clear (struct ranks *set)
 {
   memset (set->bits, 0, ranks_words (set) * sizeof *set->bits);

@@ -24,6 +24,7 @@ void ranks_free (struct ranks *set);
 /* RANK must be below the set's count. */
 bool ranks_has (const struct ranks *set, uint32_t rank);
 void ranks_add (struct ranks *set, uint32_t rank);
+void ranks_add_all (struct ranks *set, const struct ranks *others); /* of the same count */
 void ranks_clear (struct ranks *set);
 bool ranks_full (const struct ranks *set);
 
