@@ -627,10 +627,15 @@ END_TEST
 
 START_TEST (a_removed_instance_is_gone)
 {
+  char text[INSTANCE_TEXT_MAX];
+
   ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
   ck_assert_int_eq (rmdir (KEY "/arrival"), 0);
   ck_assert_int_eq (rmdir (KEY), 0);
   ck_assert_int_eq (instance_is_current (&in), 0);
+  errno = 0;
+  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_ERROR);
+  ck_assert (instance_is_gone (errno));
   ck_assert_int_eq (instance_void (&in), -1);
   ck_assert (instance_is_gone (errno));
   ck_assert_int_eq (instance_release (&in), -1);
