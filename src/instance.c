@@ -423,23 +423,30 @@ instance_read_note (int dirfd, const char *name, char note[INSTANCE_NOTE_MAX])
 /* -------------------------------------------------------------------- outcome */
 
 /* Looks for "departure" in a new list of the instance: 1, 0 or -1; and at what it
- * is, DT_UNKNOWN if the file system does not say. */
+ * is, DT_UNKNOWN if the file system does not say.  A directory that was removed
+ * has nothing in it, not even itself: readdir(3) does not say more of it. */
 static int
 instance_find_outcome (const struct instance *in, unsigned char *type)
 {
   DIR *dir = list (in->top, ".");
   const struct dirent *entry;
   int found = 0;
+  bool empty = true;
 
   if (dir == NULL)
     return -1;
   errno = 0;
   while (found == 0 && (entry = readdir (dir)) != NULL)
-    if (strcmp (entry->d_name, "departure") == 0)
-      {
-        *type = entry->d_type;
-        found = 1;
-      }
+    {
+      empty = false;
+      if (strcmp (entry->d_name, "departure") == 0)
+        {
+          *type = entry->d_type;
+          found = 1;
+        }
+    }
+  if (empty && errno == 0)
+    errno = ENOENT;
   if (found == 0 && errno != 0)
     found = -1;
   end_list (dir);

@@ -14,6 +14,8 @@
 /* Ours is that of failure.h; libcheck has one of old. */
 #undef fail
 
+#include "ranks.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +159,20 @@ unit_entries (const char *path)
     n++;
   (void) closedir (dir);
   return n - 2;
+}
+
+/* The set TEXT of numbers below COUNT; a few of the last ones stay valid. */
+static UNIT_UNUSED const struct ranks *
+unit_ranks (uint32_t count, const char *text)
+{
+  static struct ranks sets[8];
+  static unsigned next;
+  struct ranks *set = &sets[next++ % 8];
+
+  ranks_free (set);
+  ck_assert_int_eq (ranks_init (set, count), 0);
+  ck_assert (ranks_add_text (set, text));
+  return set;
 }
 
 /* Does *ACTION, if there is one, the first time: what another process does at a
