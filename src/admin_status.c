@@ -85,17 +85,19 @@ add_key (json_object *object, const char *name)
     admin_add_text (object, "cluster", cluster + strlen ("-cluster-"));
 }
 
-/* Adds the outcome, and opens in->departure after a release. */
-static void
-add_outcome (json_object *object, struct instance *in)
+/* Adds the outcome; whether it is a release. */
+static bool
+add_outcome (json_object *object, const struct instance *in)
 {
   char text[INSTANCE_TEXT_MAX] = "";
+  bool released = false;
   int64_t ended;
 
-  switch (instance_outcome (in, false, text))
+  switch (instance_outcome (in, text))
     {
     case OUTCOME_RELEASED:
       admin_add_text (object, "state", "released");
+      released = true;
       break;
     case OUTCOME_VOID:
       admin_add_text (object, "state", "void");
@@ -106,16 +108,17 @@ add_outcome (json_object *object, struct instance *in)
       break;
     default:
       admin_add_text (object, "state", "waiting");
-      return;
+      return false;
     }
   if (instance_outcome_time (in, &ended) == 0)
     add_number (object, "ended", ended / NANOSECONDS);
+  return released;
 }
 
 static void
 add_note (json_object *object, const char *note, const char *key, bool number)
 {
-  char value[NODES_NOTE_MAX];
+  char value[INSTANCE_NOTE_MAX];
 
   if (!nodes_note_value (note, key, value, sizeof value))
     return;
@@ -132,91 +135,97 @@ seconds_since (int64_t now, int64_t then)
   return now > then ? (now - then) / NANOSECONDS : 0;
 }
 
-/* One member that is in arrival. */
-static json_object *
-new_member (const struct instance *in, uint32_t rank, int64_t now)
+/* What is collected of one instance. */
+struct members {
+  json_object *array;
+  struct ranks there; /* who has arrived, or is gathered on his node */
+  int64_t now;
+  char nodes[INSTANCE_NOTE_MAX], tasks[INSTANCE_NOTE_MAX]; /* as one of the notes says */
+};
+
+/* One member that has arrived, or a gathering of a node. */
+static int
+visit_member (void *context, const struct instance_mark *mark)
 {
-  json_object *member = json_object_new_object ();
-  char note[NODES_NOTE_MAX];
+  struct members *m = context;
+  char note[INSTANCE_NOTE_MAX], ranks[INSTANCE_NOTE_MAX];
   struct stat st;
 
-  add_number (member, "procid", rank);
-  /* Opened first: NFS asks the server for the times of a file then. */
-  bool noted = nodes_note_read (in->arrival, rank, note);
-  /* One whose hook has disowned its file says 1970. */
-  if (instance_stat (in, rank, &st) == 0 && st.st_mtim.tv_sec > 0)
-    add_number (member, "seen", seconds_since (now, st.st_mtim.tv_sec * NANOSECONDS));
-  if (!noted)
-    return member;
+  if (!instance_is_mark (mark) || !instance_read_note (mark->dirfd, mark->name, note))
+    return 0;
+  bool gathers = nodes_note_value (note, "procid", ranks, sizeof ranks);
+  if (!gathers)
+    (void) snprintf (ranks, sizeof ranks, "%s", mark->ranks);
+  uint32_t before = m->there.present;
+  if (!ranks_add_text (&m->there, ranks))
+    return 0;
+  json_object *member = json_object_new_object ();
+  admin_add_text (member, "procid", ranks);
+  add_number (member, "tasks", m->there.present - before);
+  json_object_object_add (member, "gathers", json_object_new_boolean (gathers));
+  /* One that has left without success says 1970. */
+  if (fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtim.tv_sec > 0)
+    add_number (member, "seen", seconds_since (m->now, st.st_mtim.tv_sec * NANOSECONDS));
   add_note (member, note, "host", false);
   add_note (member, note, "node", false);
   add_note (member, note, "pid", true);
   add_note (member, note, "container", false);
   add_note (member, note, "since", true);
-  return member;
+  (void) json_object_array_add (m->array, member);
+  (void) nodes_note_value (note, "nodes", m->nodes, sizeof m->nodes);
+  (void) nodes_note_value (note, "tasks", m->tasks, sizeof m->tasks);
+  return 0;
 }
 
-/* On which nodes members are missing, if one of those who are there says which
- * nodes there are. */
+/* Who is missing, or has not departed after a release. */
 static void
-add_missing_nodes (json_object *object, const struct instance *in, const struct ranks *arrived)
+add_missing (json_object *object, const struct instance *in, struct members *m, bool released)
 {
-  char text[256], note[NODES_NOTE_MAX], list[NODES_NOTE_MAX], per_node[NODES_NOTE_MAX];
+  struct ranks departed;
+  char text[256];
 
-  for (uint32_t rank = 0; rank < arrived->count; rank++)
-    if (ranks_has (arrived, rank) && nodes_note_read (in->arrival, rank, note)
-        && nodes_note_value (note, "nodes", list, sizeof list)
-        && nodes_note_value (note, "tasks", per_node, sizeof per_node))
-      {
-        (void) nodes_missing (in->arrival, arrived, list, per_node, text, sizeof text);
-        if (text[0] != '\0')
-          admin_add_text (object, "missing_nodes", text);
-        return;
-      }
+  if (ranks_init (&departed, m->there.count) != 0)
+    return;
+  if (released)
+    (void) instance_list_departure (in, &departed);
+  /* A release says that all have come, also who came after the list. */
+  for (uint32_t rank = 0; released && rank < m->there.count; rank++)
+    ranks_add (&m->there, rank);
+  add_number (object, "arrived", m->there.present);
+  add_number (object, "departed", departed.present);
+  admin_add_text (object, "missing", ranks_missing (&m->there, text, sizeof text));
+  if (released)
+    admin_add_text (object, "not_departed", ranks_missing (&departed, text, sizeof text));
+  ranks_free (&departed);
+  if (!released && *nodes_missing (in, m->there.count, m->nodes, m->tasks, text, sizeof text) != '\0')
+    admin_add_text (object, "missing_nodes", text);
 }
 
 /* Who is there, who is missing, how it ended.  Arrivals are read before the
  * outcome, and departures last: who moves on meanwhile is in one of the two. */
 static void
-add_members (json_object *object, struct instance *in, uint32_t tasks, int64_t now)
+add_members (json_object *object, const struct instance *in, uint32_t tasks, int64_t now)
 {
-  json_object *members = json_object_new_array ();
-  struct ranks arrived, departed;
-  char text[256];
+  struct members m = { .array = json_object_new_array (), .now = now };
 
-  if (ranks_init (&arrived, tasks) == 0 && ranks_init (&departed, tasks) == 0)
+  if (ranks_init (&m.there, tasks) == 0)
     {
-      (void) instance_list_arrival (in, &arrived);
-      for (uint32_t rank = 0; rank < tasks; rank++)
-        if (ranks_has (&arrived, rank))
-          (void) json_object_array_add (members, new_member (in, rank, now));
-      add_outcome (object, in);
-      if (in->departure >= 0)
-        (void) instance_list_departure (in, &departed);
-      /* A release says that all have come, also who came after the list. */
-      for (uint32_t rank = 0; in->departure >= 0 && rank < tasks; rank++)
-        ranks_add (&arrived, rank);
-      add_number (object, "arrived", arrived.present);
-      add_number (object, "departed", departed.present);
-      admin_add_text (object, "missing", ranks_missing (&arrived, text, sizeof text));
-      if (in->departure >= 0)
-        admin_add_text (object, "not_departed", ranks_missing (&departed, text, sizeof text));
-      else
-        add_missing_nodes (object, in, &arrived);
-      ranks_free (&departed);
+      (void) instance_each_arrival (in, NULL, visit_member, &m);
+      (void) instance_each_gathering (in, visit_member, &m);
+      add_missing (object, in, &m, add_outcome (object, in));
     }
-  ranks_free (&arrived);
-  json_object_object_add (object, "members", members);
+  ranks_free (&m.there);
+  json_object_object_add (object, "members", m.array);
 }
 
 static void
-add_barrier (json_object *object, struct instance *in, int64_t now)
+add_barrier (json_object *object, const struct instance *in, int64_t now)
 {
   char text[16] = "";
   int64_t began;
 
   add_key (object, in->key);
-  if (readlinkat (in->arrival, "../ntasks", text, sizeof text - 1) < 0)
+  if (readlinkat (in->top, "ntasks", text, sizeof text - 1) < 0)
     text[0] = '\0';
   unsigned long tasks = strtoul (text, NULL, 10);
   add_number (object, "tasks", tasks <= TASKS_MAX ? (int64_t) tasks : 0);
@@ -236,7 +245,7 @@ add_barrier (json_object *object, struct instance *in, int64_t now)
 static json_object *
 new_barrier (int dirfd, const char *name, int64_t now)
 {
-  struct instance in = { .parent = dirfd, .key = name, .departure = -1, .top = -1 };
+  struct instance in = { .parent = dirfd, .key = name };
   json_object *object = NULL;
   struct stat st;
 
@@ -339,7 +348,9 @@ print_member (FILE *out, json_object *member)
 {
   const int64_t since = get_number (member, "since");
 
-  (void) fprintf (out, "    procid %lld", (long long) get_number (member, "procid"));
+  (void) fprintf (out, "    procid %s", get_text (member, "procid"));
+  if (json_object_get_boolean (json_object_object_get (member, "gathers")))
+    (void) fprintf (out, " gathered");
   print_text (out, member, " on ", "host", 64);
   print_text (out, member, ", pid ", "pid", 16);
   /* podman's container ids have 64 digits; it shows 12 of them itself. */

@@ -1,33 +1,46 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The steps, as tests/model has them, too:
+ * The steps, as tests/model has them, too.  A member is a node whose hooks
+ * gather, for which their leader speaks; or a task.
  *
  *   enter   open the instance that the key names, or make one
- *   arrive  make the own file in arrival, exclusively
- *   look    at the outcome.  Only what is seen after arriving counts.
- *   wait    until there is an outcome.  Member 0 decides: all have arrived and
- *           none of their files is stale, then it releases; one is stale, then
- *           it makes the instance void.  Everybody may call off.
- *   depart  link the own file into departure, exclusively, and remove it from
- *           arrival.  Member 0 waits for all and removes the instance.
- *   yield   the instance is not this hook's: wait until the key names another
- *           one, or none, then enter again.  Only member 0 makes it go.
+ *   gather  at the socket of the node: be taken, or lead.  Who was taken waits
+ *           for the leader's word; all else is the leader's to do
+ *   look    at the outcome, and whether the key still names the instance
+ *   arrive  make the mark of all of the member's tasks in arrival, exclusively
+ *   look    again.  Only a release that is seen after arriving counts
+ *   wait    until there is an outcome.  Who has procid 0 decides: all have
+ *           arrived and no mark is stale, then it releases; one is stale, then it
+ *           makes the instance void.  Everybody may call off, the members that a
+ *           leader has taken as well
+ *   tell    the leader stops listening, tells the outcome to all whom it has
+ *           taken, waits until they have hung up, and removes the socket
+ *   depart  make the same mark in departure.  Who has released waits for all,
+ *           and removes the instance
+ *   wait until gone   the instance is not this hook's: until the key names
+ *           another one, or none; then enter again.  Only procid 0 makes it go
  *
  * Why it is safe.  The outcome is one name, so it is made once.  A release is
- * made by member 0 alone, after it has seen all files in arrival; a file stays
- * until its owner has departed, and whoever finds his file there, or his
- * departure, knows that the instance belongs to another hook of his task.  A
- * file that nobody has touched for STALE may be a dead run's: the instance is
- * void, and who lives arrives anew.  Instances go by a rename, which members
- * that hold a descriptor do not notice; they are removed only when all have
- * departed, or when nobody who decides can be in there.
+ * made by one alone, the member that has procid 0, after it has seen marks for
+ * all tasks; a mark stays as long as the instance, so whoever finds one for his
+ * task, or is sent away by the leader who has that task already, knows that the
+ * instance is another hook's.  Whoever was taken is arrived for, and is told
+ * before his node departs; and until all have departed nobody removes a release.
+ *
+ * A mark that nobody has touched for STALE may be a dead run's, and a socket at
+ * which nobody listens is a dead leader's: the instance is void, and who lives
+ * arrives anew.  Instances go by a rename, which members that hold a descriptor
+ * do not notice; they are removed only when all have departed, or when nobody
+ * who decides can be in there.
  */
 #include "barrier.h"
 
-#include "instance.h"
+#include "gather.h"
 #include "log.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,85 +49,98 @@
 #define TOUCH (20 * SECOND)
 #define STALE (60 * SECOND)
 
-/* A later hook of member 0 clears a release away when nobody has departed for
+/* A later hook of procid 0 clears a release away when nobody has departed for
  * this long. */
 #define LEFT_OVER (2 * BARRIER_LEAVE)
 
 /* With timeout 0 (for ever): when a call-off is history. */
 #define FOREVER_IS (180 * SECOND)
 
-/* How often left-overs may be found before something else must be wrong. */
-#define VOIDS_MAX 5
+/* Longest time between two looks; with many nodes longer, so that the file
+ * server gets no more than LOOKS_A_SECOND from all of them. */
+#define LOOK_MAX (SECOND / 2)
+#define LOOKS_A_SECOND 400
 
-/* Longest times between two looks: of member 0 and of the first on a node, by
- * the number of nodes, so that the file server gets no more than some 1000
- * looks a second from all of them; and of the others, who are woken. */
-#define LOOK_NODE (2 * MILLISECOND)
-#define LOOK_MIN (10 * MILLISECOND)
-#define LOOK_MAX (100 * MILLISECOND)
-#define LOOK_RARELY SECOND
+/* Who decides looks at arrival, where a call-off leaves a trace; should that have
+ * failed, it sees the outcome itself after this. */
+#define LOOK_AT_OUTCOME (2 * SECOND)
 
-/* A member that waits for this long says who it is, for those who look. */
-#define DESCRIBE (SECOND / 2)
+/* When a leader says for the first time who is there, if not all are; then after
+ * twice as long, and so on, up to TOUCH. */
+#define TELL_GATHERING SECOND
 
-/* How often member 0 says who is missing, at level info: in the first half
+/* How soon to look for hooks of an earlier version, and for how long to wait for
+ * another hook's instance to go without asking its leader again. */
+#define LOOK_AT_OTHERS (2 * SECOND)
+
+/* How often who decides says who is missing, at level info: in the first half
  * minute, until two minutes, and after that. */
 #define REPORT (10 * SECOND)
 #define REPORT_LATER (30 * SECOND)
 #define REPORT_LAST (60 * SECOND)
 
-/* After a directory was listed, it rests this many times as long; but no longer
- * than LOOK_RARELY: a server that was not there for a while, or a SIGSTOP, says
- * nothing of the next time. */
+/* After arrival was listed, it rests this many times as long; but no longer than
+ * a second: a server that was not there for a while, or a SIGSTOP, says nothing
+ * of the next time. */
 #define LIST_REST 4
 
-/* Above this, the number of members of somebody else's instance is no number. */
-#define MEMBERS_MAX (UINT32_C (1) << 24)
+/* The times of a directory tell of all changes only when they are older than
+ * this: some file systems count in seconds. */
+#define TIMES_ARE (2 * SECOND)
 
-/* In a larger barrier only member 0 explains who is missing: it reads the
- * files of all who are there, and all time out at once. */
-#define EXPLAIN_MAX 256
+/* Above this, the number of tasks of somebody else's instance is no number. */
+#define TASKS_MAX (UINT32_C (1) << 24)
 
 /* The reason of a time-out begins with this: its status is another. */
 #define TIMEOUT "timeout: "
 
 enum step {
-  STEP_ON,    /* go on with this instance */
-  STEP_LEFT,  /* met, and left */
-  STEP_AGAIN, /* this instance does not count: enter again */
-  STEP_YIELD, /* it is another hook's: wait until it goes */
-  STEP_FAILED /* the failure says why */
+  STEP_ON,       /* go on with this instance */
+  STEP_RELEASED, /* all have come */
+  STEP_DONE,     /* ... and this hook has left */
+  STEP_AGAIN,    /* this instance does not count: enter again */
+  STEP_NOT_OURS, /* it is another hook's: wait until it is gone */
+  STEP_FAILED    /* the failure says why */
 };
 
-/* One stay in one instance. */
-struct stay {
+/* One try at one instance. */
+struct attempt {
   struct barrier *b;
   struct failure *f;
+  int64_t began; /* when the hook came to its first */
   struct instance in;
-  uint32_t members;   /* of the instance; another number than b's is a mistake */
-  bool arrived;       /* the own file is this hook's */
-  bool settled;       /* stay_settle() has been called: */
-  bool alone;         /* nobody but this kernel can change the directory */
-  bool noticed;       /* the kernel tells of changes */
-  int64_t began;      /* when it was */
-  int64_t touched;    /* when the own file was touched last */
-  int64_t to_server;  /* file server's clock less waiting_now() */
-  ino_t own;          /* member 0: which its own file is */
-  struct ranks fresh; /* member 0: whose file it has seen fresh since the touch */
-  struct ranks seen;  /* member 0: whose file it has seen at all */
-  uint32_t last;      /* of these, who made it last ... */
-  int64_t last_time;  /* ... and when, by the server's clock */
-  bool described;     /* who waits here stands in the own file */
-  int64_t report;     /* member 0: when to say who is missing */
-  int64_t rest;       /* until when not to list a directory again */
+  struct gather gather;
+  bool leads, belongs; /* at the socket of its node */
+  struct ranks single; /* of one who comes for itself alone */
+  const struct ranks *own; /* for whom this hook arrives */
+  bool arrived;        /* the marks of these are this hook's */
+
+  bool look;            /* at everything, now; or else */
+  int64_t next;         /* when to look again */
+  int64_t looked;       /* when at the outcome */
+  int64_t touched;      /* when it has shown last that it lives */
+  int64_t told;         /* when it has said last who is gathered, and */
+  int64_t tell_again;   /* after how long it says it again */
+  int64_t others;       /* when to look for hooks of another version */
+  char off[INSTANCE_TEXT_MAX]; /* how it was called off, if it was */
+
+  /* Who decides. */
+  uint64_t mark;        /* which its own mark is */
+  int64_t to_server;    /* file server's clock less waiting_now() */
+  int64_t changed;      /* arrival has not since it was listed; 0: not known */
+  struct ranks listed;  /* whose marks were in the last list */
+  struct ranks fresh;   /* whose mark it has seen fresh since the touch */
+  char last[64];        /* whose mark was made last, */
+  char last_note[INSTANCE_NOTE_MAX];
+  int64_t last_time;    /* and when, by the server's clock */
+  int64_t report;       /* when to say who is missing */
+  int64_t rest;         /* until when not to list a directory again */
 };
 
-typedef int stay_lister (const struct instance *in, struct ranks *set);
-
 static bool
-stay_decides (const struct stay *s)
+decides (const struct attempt *a)
 {
-  return s->b->self == 0;
+  return ranks_has (a->own, 0);
 }
 
 static int64_t
@@ -132,29 +158,29 @@ timeout_in_seconds (const struct barrier *b)
 /* Fills the failure with what could not be done and errno: files that cannot
  * be made are EX_CANTCREAT, all else is EX_IOERR. */
 static enum step
-stay_failed (struct stay *s, const char *what)
+failed (struct attempt *a, const char *what)
 {
   int status = EX_IOERR;
 
-  if (errno == ENOMEM)
+  if (errno == ENOMEM || errno == EMFILE || errno == ENFILE)
     status = EX_OSERR;
   else if (errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == EACCES || errno == EPERM
            || errno == ELOOP || errno == ENOTDIR)
     status = EX_CANTCREAT;
-  (void) fail (s->f, status, "cannot %s %s/%s: %m%s", what, s->b->where, s->b->key,
+  (void) fail (a->f, status, "cannot %s %s/%s: %m%s", what, a->b->where, a->b->key,
                failure_remedy (errno));
   return STEP_FAILED;
 }
 
 /* Whether errno means that somebody has removed the instance.  A file server
  * that comes back after a failure may say ESTALE of what is there: who has
- * arrived touches his file, which no cache can answer, to find out. */
+ * arrived touches his mark, which no cache can answer, to find out. */
 static bool
-stay_is_gone (const struct stay *s)
+is_gone (const struct attempt *a)
 {
   int error = errno;
   bool gone = instance_is_gone (error)
-              && !(error == ESTALE && s->arrived && instance_touch (&s->in, s->b->self) == 0);
+              && !(error == ESTALE && a->arrived && instance_touch (&a->in, a->own) == 0);
 
   errno = error;
   return gone;
@@ -162,22 +188,28 @@ stay_is_gone (const struct stay *s)
 
 /* The same, but somebody may have removed the instance: then it is over. */
 static enum step
-stay_failed_or_gone (struct stay *s, const char *what)
+failed_or_gone (struct attempt *a, const char *what)
 {
-  return stay_is_gone (s) ? STEP_AGAIN : stay_failed (s, what);
+  return is_gone (a) ? STEP_AGAIN : failed (a, what);
 }
 
 /* Asks the server what time it is; seldom, since it costs a change. */
 static void
-stay_ask_time (struct stay *s)
+ask_time (struct attempt *a)
 {
-  s->to_server = instance_server_time (s->b->dirfd) - waiting_now ();
+  a->to_server = instance_server_time (a->b->dirfd) - waiting_now ();
 }
 
 static int64_t
-stay_age (const struct stay *s, const struct timespec *t)
+age_of (const struct attempt *a, int64_t time)
 {
-  return waiting_now () + s->to_server - (t->tv_sec * SECOND + t->tv_nsec);
+  return waiting_now () + a->to_server - time;
+}
+
+static int64_t
+time_of (const struct statx_timestamp *t)
+{
+  return t->tv_sec * SECOND + t->tv_nsec;
 }
 
 /* Whether something of that AGE is older than LIMIT.  What is from the future
@@ -188,255 +220,326 @@ is_history (int64_t age, int64_t limit)
   return age > limit || age < -STALE;
 }
 
-/* What a stay of more than a moment needs. */
+/* From now on this hook speaks for itself alone. */
 static enum step
-stay_settle (struct stay *s)
+be_alone (struct attempt *a)
 {
-  struct stat st;
-
-  if (instance_hold (&s->in) != 0)
-    return stay_failed_or_gone (s, "open");
-  s->alone = s->b->nodes == 1 || instance_is_local (s->b->dirfd);
-  s->noticed = waiting_notice (s->in.top, true);
-  s->began = s->touched = waiting_now ();
-  s->settled = true;
-  if (!stay_decides (s))
-    return STEP_ON;
-  stay_ask_time (s);
-  s->report = s->began + REPORT;
-  if (ranks_init (&s->fresh, s->b->members) != 0 || ranks_init (&s->seen, s->b->members) != 0)
-    return stay_failed (s, "keep track of");
-  s->noticed = waiting_notice (s->in.arrival, false) && s->noticed;
-  /* Before arriving, to yield, there may be none; then it is not asked for. */
-  if (!s->arrived)
-    return STEP_ON;
-  if (instance_stat (&s->in, 0, &st) != 0)
-    return stay_failed_or_gone (s, "find the own file in");
-  s->own = st.st_ino;
+  gather_end (&a->gather);
+  a->leads = a->belongs = false;
+  ranks_free (&a->single);
+  if (ranks_init (&a->single, a->b->tasks) != 0)
+    return failed (a, "keep track of");
+  ranks_add (&a->single, a->b->self);
+  a->own = &a->single;
   return STEP_ON;
 }
 
-/* Sleeps until a change; or, where changes may go unnoticed, until it is time
- * to look; or until UNTIL. */
-static enum wake
-stay_sleep (struct stay *s, int64_t until)
-{
-  struct barrier *b = s->b;
-  bool often = stay_decides (s) || b->first_on_node || !s->noticed;
-  int64_t now = waiting_now (), longest = LOOK_RARELY;
-
-  if (often)
-    {
-      longest = b->nodes > 0 ? b->nodes * LOOK_NODE : LOOK_MAX;
-      longest = longest < LOOK_MIN ? LOOK_MIN : earlier (longest, LOOK_MAX);
-    }
-  /* The others of a node are woken by its first; should that be dead, they look
-   * for themselves. */
-  if (!s->alone || !s->noticed)
-    until = earlier (until, now
-                              + waiting_interval (b->waiting,
-                                                  often ? now - s->began : WAITING_FOREVER, longest));
-  if (until < s->rest)
-    until = s->rest;
-  enum wake wake = waiting_sleep (b->waiting, earlier (until, b->deadline), true);
-  /* A directory of many entries is not read again at every change. */
-  if (wake == WAKE_CHANGE && waiting_now () < s->rest
-      && waiting_sleep (b->waiting, earlier (s->rest, b->deadline), false) == WAKE_END)
-    wake = WAKE_END;
-  return wake;
-}
-
-/* Lists arrival or departure into SET, and finds out how long to leave it
- * alone then. */
-static int
-stay_list (struct stay *s, stay_lister *list, struct ranks *set)
-{
-  int64_t before = waiting_now ();
-  int result = list (&s->in, set);
-  int error = errno;
-  int64_t after = waiting_now ();
-
-  s->rest = after + earlier (LIST_REST * (after - before), LOOK_RARELY);
-  errno = error;
-  return result;
-}
-
 /* Takes the key away from the instance, and removes it if REMOVE: only where
- * nobody can be in it who could still decide.  Another hook of member 0 may
+ * nobody can be in it who could still decide.  Another hook of procid 0 may
  * have taken the key away before. */
 static void
-stay_clear_away (struct stay *s, bool remove)
+clear_away (struct attempt *a, bool remove)
 {
   char name[256];
   int gone = 1;
 
-  if (instance_hold (&s->in) != 0)
-    return;
   /* A rename that comes too late catches the next instance, and costs everybody
    * in it another arrival: so look just before. */
-  if (instance_is_current (&s->in, !s->alone) == 1)
-    gone = instance_go_away (&s->in, name);
-  if (remove && (gone == 0 || instance_find_gone (&s->in, name)))
-    (void) instance_remove (s->b->dirfd, name);
+  if (instance_is_current (&a->in) == 1)
+    gone = instance_go_away (&a->in, name);
+  if (remove && (gone == 0 || instance_find_gone (&a->in, name)))
+    (void) instance_remove (a->b->dirfd, name);
 }
 
-/* Called off by somebody, with TEXT, "procid P: REASON".  One who came long
- * after that is not meant; who waits here came before, whatever the times of the
- * files say: it may have been stopped, or the clock set. */
-static enum step
-stay_is_called_off (struct stay *s, const char *text)
-{
-  int64_t after = s->b->timeout > 0 ? s->b->timeout : FOREVER_IS;
-  const char *reason = strstr (text, ": ");
-  struct stat own;
-  int64_t made;
-  bool late = false;
+/* ---------------------------------------------------------------- called off */
 
-  if (!s->settled && instance_outcome_time (&s->in, &made) == 0
-      && instance_stat (&s->in, s->b->self, &own) == 0
-      && is_history (own.st_mtim.tv_sec * SECOND + own.st_mtim.tv_nsec - made, after))
-    return STEP_YIELD;
-  if (reason != NULL)
-    late = strncmp (reason + 2, TIMEOUT, strlen (TIMEOUT)) == 0;
-  s->b->passed_on = true;
-  (void) fail (s->f, late ? EX_TEMPFAIL : EX_PROTOCOL, "called off: %s", text);
+/* Called off by somebody, with TEXT, "procid P: REASON". */
+static enum step
+called_off (struct attempt *a, const char *text)
+{
+  const char *reason = strstr (text, ": ");
+  bool late = reason != NULL && strncmp (reason + 2, TIMEOUT, strlen (TIMEOUT)) == 0;
+
+  (void) snprintf (a->off, sizeof a->off, "%s", text);
+  a->b->passed_on = true;
+  (void) fail (a->f, late ? EX_TEMPFAIL : EX_PROTOCOL, "called off: %s", text);
   return STEP_FAILED;
 }
 
-/* What to do now that there is an outcome.  STEP_ON: released. */
+/* It is called off when this hook comes.  Who comes long after that is not meant,
+ * nor one whose task knows it already: whose mark is there. */
 static enum step
-stay_follow (struct stay *s, enum outcome outcome, const char *text)
+came_to_call_off (struct attempt *a, const char *text)
+{
+  int64_t after = a->b->timeout > 0 ? a->b->timeout : FOREVER_IS, made;
+  struct ranks there;
+  struct statx own;
+
+  enum step step = be_alone (a);
+  if (step != STEP_ON)
+    return step;
+  if (instance_open_arrival (&a->in, a->b->tasks) != 0)
+    return failed_or_gone (a, "open");
+  if (ranks_init (&there, a->b->tasks) != 0)
+    return failed (a, "keep track of");
+  bool known = instance_list_arrival (&a->in, &there) == 0 && ranks_has (&there, a->b->self);
+  ranks_free (&there);
+  if (known || instance_arrive (&a->in, a->own, a->b->note) != 0)
+    return known || errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
+  if (instance_outcome_time (&a->in, &made) == 0 && instance_stat (&a->in, a->own, &own) == 0
+      && is_history (time_of (&own.stx_mtime) - made, after))
+    return STEP_NOT_OURS;
+  return called_off (a, text);
+}
+
+/* Whether the mark of those for whom this hook comes is there: without it, a
+ * release is none.  A procid 0 that was stopped while the instance was removed
+ * may have made it; but marks go before anything else. */
+static bool
+has_mark (struct attempt *a)
+{
+  struct statx own;
+
+  if (instance_open_arrival (&a->in, a->b->tasks) == 0 && instance_stat (&a->in, a->own, &own) == 0)
+    return true;
+  return !is_gone (a);
+}
+
+/* Calls the barrier off because of what the failure says.  But an outcome that
+ * stands already counts.  Who has not arrived, and finds that the key names
+ * another instance, has nothing to call off: that is another hook's. */
+static enum step
+call_off (struct attempt *a)
+{
+  const struct failure own = *a->f;
+  char text[INSTANCE_TEXT_MAX], told[INSTANCE_TEXT_MAX];
+
+  if (!a->arrived && instance_is_current (&a->in) != 1)
+    {
+      enum outcome there = instance_outcome (&a->in, told);
+      if (there == OUTCOME_NONE || there == OUTCOME_ERROR)
+        return STEP_FAILED;
+    }
+  (void) snprintf (text, sizeof text, "procid %u: %s%.*s", a->b->self,
+                   own.status == EX_TEMPFAIL ? TIMEOUT : "", INSTANCE_TEXT_MAX - 48, own.text);
+  if (instance_call_off (&a->in, text) == 0)
+    {
+      (void) snprintf (a->off, sizeof a->off, "%s", text);
+      return STEP_FAILED;
+    }
+  if (errno != EEXIST)
+    {
+      if (a->arrived)
+        instance_disown (&a->in, a->own);
+      return STEP_FAILED;
+    }
+  enum outcome outcome = instance_outcome (&a->in, told);
+  /* After EIO and its like the arrival may have been done. */
+  if (outcome == OUTCOME_RELEASED)
+    return (a->arrived || a->belongs || own.status == EX_IOERR) && has_mark (a) ? STEP_RELEASED
+                                                                                : STEP_AGAIN;
+  if (outcome == OUTCOME_CALLED_OFF)
+    return called_off (a, told);
+  *a->f = own;
+  return STEP_FAILED;
+}
+
+/* One gathering: who is there. */
+static int
+visit_gathering (void *context, const struct instance_mark *mark)
+{
+  char note[INSTANCE_NOTE_MAX];
+
+  if (instance_read_note (mark->dirfd, mark->name, note)
+      && strncmp (note, INSTANCE_GATHERED, strlen (INSTANCE_GATHERED)) == 0)
+    {
+      char *ranks = note + strlen (INSTANCE_GATHERED);
+      ranks[strcspn (ranks, " ")] = '\0';
+      (void) ranks_add_text (context, ranks);
+    }
+  return 0;
+}
+
+/* Those who are there, whether they have arrived, or are gathered only. */
+static int
+list_all (const struct attempt *a, struct ranks *there)
+{
+  if (ranks_init (there, a->b->tasks) != 0)
+    return -1;
+  if (a->in.arrival >= 0 && instance_list_arrival (&a->in, there) != 0)
+    return -1;
+  (void) instance_each_gathering (&a->in, visit_gathering, there);
+  if (a->leads)
+    ranks_add_all (there, &a->gather.here);
+  return 0;
+}
+
+static void
+explain_missing (struct attempt *a, const struct ranks *there)
+{
+  char missing[200], more[200] = "";
+  uint32_t others = 0;
+  bool local;
+
+  if (a->b->explain != NULL)
+    a->b->explain (a->b->context, &a->in, there, more, sizeof more);
+  (void) fail (a->f, EX_TEMPFAIL, "%u of %u tasks did not arrive within %g s: procid %s%s",
+               there->count - there->present, there->count, timeout_in_seconds (a->b),
+               ranks_missing (there, missing, sizeof missing), more);
+  while (others < there->count && ranks_has (there, others) == ranks_has (a->own, others))
+    others++;
+  if (a->b->nodes < 2 || a->own != a->b->own || others < there->count)
+    return;
+  const char *file_system = instance_file_system (a->b->dirfd, &local);
+  size_t n = strlen (a->f->text);
+  (void) snprintf (a->f->text + n, sizeof a->f->text - n,
+                   "; nobody of another node came: is %s (%s) shared by all nodes?", a->b->where,
+                   file_system != NULL ? file_system : "of an unknown type");
+}
+
+static enum step
+time_out (struct attempt *a)
+{
+  double seconds = timeout_in_seconds (a->b);
+  struct ranks there;
+
+  if (list_all (a, &there) != 0)
+    (void) fail (a->f, EX_TEMPFAIL, "not all tasks arrived within %g s", seconds);
+  else if (ranks_full (&there))
+    (void) fail (a->f, EX_TEMPFAIL,
+                 "all %u tasks arrived, but the hook that speaks for procid 0 did not let them go "
+                 "within %g s; was it killed or stopped?",
+                 there.count, seconds);
+  else
+    explain_missing (a, &there);
+  ranks_free (&there);
+  return STEP_FAILED;
+}
+
+/* -------------------------------------------------------------------- look */
+
+/* What to do now that there is an outcome. */
+static enum step
+follow (struct attempt *a, enum outcome outcome, const char *text)
 {
   switch (outcome)
     {
     case OUTCOME_RELEASED:
-      return STEP_ON;
+      if (!a->arrived && !a->belongs)
+        return STEP_NOT_OURS;
+      return has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
     case OUTCOME_VOID:
-      /* Who has arrived here as member 0 is the only one who could decide. */
-      if (stay_decides (s))
-        stay_clear_away (s, true);
+      if (!a->arrived && !a->belongs)
+        return STEP_NOT_OURS;
+      /* Who has arrived here for procid 0 is the only one who could decide. */
+      if (a->arrived && decides (a))
+        clear_away (a, true);
       return STEP_AGAIN;
     case OUTCOME_CALLED_OFF:
-      return stay_is_called_off (s, text);
+      return called_off (a, text);
     default:
-      return stay_failed_or_gone (s, "look at");
+      return failed_or_gone (a, "look at");
     }
 }
 
-/* Calls the barrier off because of what the failure says.  But an outcome that
- * stands already counts: STEP_ON if that is a release, STEP_AGAIN if it is one
- * of an earlier barrier of this task.  After EIO and its like the arrival may
- * have been done. */
+/* A member that sees no outcome while the key names another directory has
+ * been left behind, and nobody else may know.  STEP_ON: it has not, or *OUTCOME
+ * says what was made in the meantime. */
 static enum step
-stay_call_off (struct stay *s)
+check_key (struct attempt *a, enum outcome *outcome, char text[INSTANCE_TEXT_MAX])
 {
-  const struct failure own = *s->f;
-  char text[INSTANCE_TEXT_MAX], told[INSTANCE_TEXT_MAX];
+  int current = instance_is_current (&a->in);
+  struct statx own;
 
-  (void) snprintf (text, sizeof text, "procid %u: %s%.*s", s->b->self,
-                   own.status == EX_TEMPFAIL ? TIMEOUT : "", INSTANCE_TEXT_MAX - 48, own.text);
-  if (instance_call_off (&s->in, text) == 0)
-    return STEP_FAILED;
-  if (errno != EEXIST)
-    {
-      instance_disown (&s->in, s->b->self);
-      return STEP_FAILED;
-    }
-  enum outcome outcome = instance_outcome (&s->in, s->in.top >= 0, told);
-  if (outcome == OUTCOME_RELEASED)
-    return s->arrived || own.status == EX_IOERR ? STEP_ON : STEP_AGAIN;
-  if (outcome == OUTCOME_CALLED_OFF && stay_is_called_off (s, told) == STEP_FAILED)
-    return STEP_FAILED;
-  *s->f = own;
-  return STEP_FAILED;
-}
-
-static enum step
-stay_time_out (struct stay *s)
-{
-  double seconds = timeout_in_seconds (s->b);
-  char missing[200], more[200] = "";
-  struct ranks set;
-
-  if (ranks_init (&set, s->b->members) != 0 || instance_list_arrival (&s->in, &set) != 0)
-    (void) fail (s->f, EX_TEMPFAIL, "not all tasks arrived within %g s", seconds);
-  else if (ranks_full (&set))
-    (void) fail (s->f, EX_TEMPFAIL,
-                 "all %u tasks arrived, but procid 0 did not let them go within %g s; was its hook "
-                 "killed or stopped?",
-                 set.count, seconds);
-  else
-    {
-      if (s->b->explain != NULL && (stay_decides (s) || set.count <= EXPLAIN_MAX))
-        s->b->explain (s->b->context, s->in.arrival, &set, more, sizeof more);
-      (void) fail (s->f, EX_TEMPFAIL, "%u of %u tasks did not arrive within %g s: procid %s%s",
-                   set.count - set.present, set.count, seconds,
-                   ranks_missing (&set, missing, sizeof missing), more);
-    }
-  ranks_free (&set);
-  return STEP_FAILED;
-}
-
-/* Makes the instance void, because of WHY found in it, as member 0. */
-static enum step
-stay_void (struct stay *s, const char *why)
-{
-  if (++s->b->voids > VOIDS_MAX)
-    {
-      (void) fail (s->f, EX_PROTOCOL,
-                   "found %s %d times in %s/%s; do the tasks count the same number of tasks, and "
-                   "do the clocks of the nodes agree?",
-                   why, VOIDS_MAX, s->b->where, s->b->key);
-      return STEP_FAILED;
-    }
-  log_message (LOG_INFO, "arriving anew: found %s in %s/%s", why, s->b->where, s->b->key);
-  if (instance_void (&s->in) == 0 || errno == EEXIST)
+  if (current < 0)
+    return failed (a, "look for");
+  /* Somebody removes it under its name, by hand: what comes last, the name, is
+   * told to nobody in here. */
+  if (current == 1 && a->arrived && instance_stat (&a->in, a->own, &own) != 0 && is_gone (a))
+    return STEP_AGAIN;
+  if (current == 1)
     return STEP_ON;
-  return stay_failed_or_gone (s, "make void");
+  if (instance_void (&a->in) == 0 || errno != EEXIST)
+    return STEP_AGAIN;
+  /* What is there may go at any time, if somebody removes the instance.  To
+   * wait on, or to decide, would then be to take part in what is over. */
+  *outcome = instance_outcome (&a->in, text);
+  return *outcome == OUTCOME_NONE ? STEP_AGAIN : STEP_ON;
 }
 
-/* enter */
+/* Finds hooks of versions before 2: their marks are regular files, and they do
+ * not count ours.  The reason is theirs to read, too. */
 static enum step
-barrier_enter (struct stay *s)
+other_version (struct attempt *a, const char *ranks)
 {
-  struct barrier *b = s->b;
+  (void) fail (a->f, EX_PROTOCOL,
+               "procid %s runs an earlier version of slurm_global_sync_hook; install the same on "
+               "all nodes",
+               ranks);
+  return STEP_FAILED;
+}
 
-  if (instance_open (&s->in, b->dirfd, b->key, b->members) != 0)
-    return stay_failed_or_gone (s, "open");
-  if (instance_members (&s->in, b->members, &s->members) != 0)
-    return stay_failed_or_gone (s, "read the number of tasks in");
+static int
+visit_version (void *context, const struct instance_mark *mark)
+{
+  struct attempt *a = context;
+
+  if (mark->type == DT_REG && ranks_add_text (&a->listed, mark->ranks))
+    return (int) other_version (a, mark->ranks);
   return STEP_ON;
 }
 
-/* arrive; or take the place of who would, with instance_refuse(). */
+/* -------------------------------------------------------------------- decide */
+
+/* Makes the instance void, because of the remains of WHOM found in it. */
 static enum step
-barrier_arrive (struct stay *s, int (*how) (const struct instance *in, uint32_t rank))
+make_void (struct attempt *a, const char *whom)
 {
-  if (s->members != s->b->members && !stay_decides (s))
-    return STEP_YIELD;
-  if (how (&s->in, s->b->self) == 0)
-    {
-      s->arrived = true;
-      return STEP_ON;
-    }
-  return errno == EEXIST ? STEP_YIELD : stay_failed_or_gone (s, "arrive in");
+  log_message (LOG_INFO, "arriving anew: found the remains of %s in %s/%s", whom, a->b->where,
+               a->b->key);
+  if (instance_void (&a->in) == 0 || errno == EEXIST)
+    return STEP_ON;
+  return failed_or_gone (a, "make void");
 }
 
-/* A file's first times are when its member arrived.  Later it is touched, which
- * changes st_mtim alone, or read, which may change st_atim alone; where a
- * member 0 that comes last finds many files, some have just been. */
+/* A mark's first times are when its member arrived.  Later it is touched, which
+ * changes st_mtim alone, or read, which may change st_atim alone. */
 static void
-decide_who_is_last (struct stay *s, uint32_t rank, const struct stat *st)
+note_who_is_last (struct attempt *a, const struct instance_mark *mark, const struct stat *st)
 {
   int64_t time = earlier (st->st_mtim.tv_sec * SECOND + st->st_mtim.tv_nsec,
                           st->st_atim.tv_sec * SECOND + st->st_atim.tv_nsec);
 
-  if (!ranks_has (&s->seen, rank) && time >= s->last_time)
+  if (time < a->last_time || !log_enabled (LOG_INFO))
+    return;
+  a->last_time = time;
+  (void) snprintf (a->last, sizeof a->last, "%s", mark->ranks);
+  (void) instance_read_note (mark->dirfd, mark->name, a->last_note);
+}
+
+/* One mark in arrival.  Returns a step, STEP_ON being 0. */
+static int
+visit_arrival (void *context, const struct instance_mark *mark)
+{
+  struct attempt *a = context;
+  struct stat st;
+
+  if (!ranks_add_text (&a->listed, mark->ranks) || ranks_has_text (&a->fresh, mark->ranks))
+    return STEP_ON;
+  if (fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return is_gone (a) ? STEP_ON : (int) failed (a, "look at an arrival in");
+  if (S_ISREG (st.st_mode))
+    return (int) other_version (a, mark->ranks);
+  if (!S_ISLNK (st.st_mode))
+    return STEP_ON; /* nobody arrives by it */
+  if (is_history (age_of (a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE))
     {
-      s->last = rank;
-      s->last_time = time;
+      enum step step = make_void (a, mark->name);
+      return step == STEP_ON ? STEP_AGAIN : (int) step;
     }
-  ranks_add (&s->seen, rank);
+  note_who_is_last (a, mark, &st);
+  (void) ranks_add_text (&a->fresh, mark->ranks);
+  return STEP_ON;
 }
 
 /* How long after a report at WAITED the next one is due: 10 s, 20 s, 30 s,
@@ -451,445 +554,720 @@ report_interval (int64_t waited)
 
 /* Says who is missing, when that is due, for those who watch the log. */
 static void
-decide_report (struct stay *s)
+report_missing (struct attempt *a)
 {
-  int64_t now = waiting_now (), waited = now - s->began;
+  int64_t now = waiting_now ();
   char missing[200], more[200] = "";
+  struct ranks there;
 
-  if (now < s->report)
+  if (now < a->report)
     return;
-  if (s->b->explain != NULL)
-    s->b->explain (s->b->context, s->in.arrival, &s->fresh, more, sizeof more);
-  s->report += report_interval (s->report - s->began);
-  if (s->report <= now) /* it was stopped */
-    s->report = now + REPORT;
-  log_message (LOG_INFO, "still waiting after %lld s for %u of %u tasks: procid %s%s",
-               (long long) (waited / SECOND), s->fresh.count - s->fresh.present, s->fresh.count,
-               ranks_missing (&s->fresh, missing, sizeof missing), more);
+  a->report += report_interval (a->report - a->began);
+  if (a->report <= now) /* it was stopped */
+    a->report = now + REPORT;
+  if (list_all (a, &there) == 0)
+    {
+      if (a->b->explain != NULL)
+        a->b->explain (a->b->context, &a->in, &there, more, sizeof more);
+      log_message (LOG_INFO, "still waiting after %lld s for %u of %u tasks: procid %s%s",
+                   (long long) ((now - a->began) / SECOND), there.count - there.present,
+                   there.count, ranks_missing (&there, missing, sizeof missing), more);
+    }
+  ranks_free (&there);
 }
 
-/* Member 0, about the files that are in arrival and not known to be fresh. */
 static enum step
-decide_whether_fresh (struct stay *s, const struct ranks *there)
+release (struct attempt *a)
 {
-  char why[64];
-  struct stat st;
+  struct statx st;
 
-  for (uint32_t rank = 0; rank < there->count; rank++)
+  if (instance_release (&a->in) != 0)
+    return errno == EEXIST ? STEP_ON : failed_or_gone (a, "release");
+  /* If somebody has removed the instance in the meantime, its outcome last,
+   * this was no release of anybody.  Otherwise it stands, whatever fails now. */
+  if (instance_stat (&a->in, a->own, &st) != 0)
+    return is_gone (a) ? STEP_AGAIN : STEP_RELEASED;
+  return st.stx_ino == a->mark ? STEP_RELEASED : STEP_AGAIN;
+}
+
+/* Lists the arrivals, if there were any since the last list, and finds out how
+ * long to leave them alone then.  STEP_AGAIN: one of them is stale. */
+static enum step
+list_arrivals (struct attempt *a)
+{
+  int64_t before = waiting_now ();
+  int64_t changed = a->changed;
+
+  ranks_clear (&a->listed);
+  int step = instance_each_arrival (&a->in, &a->changed, visit_arrival, a);
+  int64_t after = waiting_now ();
+  if (step < 0)
+    return failed_or_gone (a, "list the arrivals in");
+  if (changed != a->changed || changed == 0)
+    a->rest = after + earlier (LIST_REST * (after - before), SECOND);
+  /* What has changed just now may go on changing without another time. */
+  if (step != STEP_ON || age_of (a, a->changed) < TIMES_ARE)
+    a->changed = 0;
+  return (enum step) step;
+}
+
+/* Who has procid 0: have all arrived?  STEP_ON: there is an outcome now, or
+ * nothing to decide yet. */
+static enum step
+decide (struct attempt *a)
+{
+  struct statx st;
+  enum step step = list_arrivals (a);
+
+  if (step == STEP_AGAIN)
     {
-      if (!ranks_has (there, rank) || ranks_has (&s->fresh, rank))
-        continue;
-      bool counts = instance_stat (&s->in, rank, &st) == 0;
-      if (!counts && errno != EINVAL)
-        {
-          if (stay_is_gone (s))
-            continue;
-          return stay_failed (s, "look at an arrival in");
-        }
-      int64_t age = stay_age (s, &st.st_mtim);
-      if (rank != 0 && is_history (age, STALE))
-        {
-          (void) snprintf (why, sizeof why, "the remains of procid %u", rank);
-          return stay_void (s, why);
-        }
-      if (!counts)
-        continue; /* not a regular file: nobody arrives by it */
-      decide_who_is_last (s, rank, &st);
-      ranks_add (&s->fresh, rank);
+      a->look = true; /* at what was made of it */
+      return STEP_ON;
     }
+  if (step != STEP_ON)
+    return step;
+  /* A directory that was removed is listed as an empty one, readdir(3). */
+  if (a->listed.present == 0 && a->changed == 0 && instance_stat (&a->in, a->own, &st) != 0
+      && is_gone (a))
+    return STEP_AGAIN;
+  if (ranks_full (&a->fresh))
+    {
+      a->look = true;
+      return release (a);
+    }
+  if (log_enabled (LOG_INFO))
+    report_missing (a);
   return STEP_ON;
 }
 
-static enum step
-decide_to_release (struct stay *s)
-{
-  struct stat st;
+/* ---------------------------------------------------------- gather and arrive */
 
-  if (instance_release (&s->in) != 0)
-    return errno == EEXIST ? STEP_ON : stay_failed_or_gone (s, "release");
-  /* If somebody has removed the instance in the meantime, its outcome last,
-   * this was no release of anybody.  Otherwise it stands, whatever fails now. */
-  if (instance_stat (&s->in, 0, &st) != 0 && errno != EINVAL)
-    return stay_is_gone (s) ? STEP_AGAIN : STEP_ON;
-  return st.st_ino == s->own ? STEP_ON : STEP_AGAIN;
+static enum step
+barrier_enter (struct attempt *a, bool again)
+{
+  struct barrier *b = a->b;
+
+  if (instance_open (&a->in, b->dirfd, b->key, b->tasks, again) != 0)
+    return failed_or_gone (a, "open");
+  return STEP_ON;
 }
 
-/* Member 0: have all arrived?  STEP_ON: there is an outcome now, or nothing to
- * decide yet. */
+/* The members count alike: another number is a mistake, or another run's. */
 static enum step
-barrier_decide (struct stay *s)
+check_tasks (struct attempt *a)
 {
-  struct ranks there;
-  struct stat st;
-  enum step step;
+  uint32_t tasks;
 
-  if (s->members != s->b->members)
-    return stay_void (s, "another number of tasks");
-  if (ranks_init (&there, s->b->members) != 0)
-    return stay_failed (s, "keep track of");
-  if (stay_list (s, instance_list_arrival, &there) != 0)
-    step = stay_failed_or_gone (s, "list the arrivals in");
-  /* A directory that was removed is listed as an empty one, readdir(3). */
-  else if (!ranks_has (&there, 0) && instance_stat (&s->in, 0, &st) != 0 && stay_is_gone (s))
-    step = STEP_AGAIN;
-  else
-    step = decide_whether_fresh (s, &there);
-  ranks_free (&there);
-  if (step == STEP_ON && ranks_full (&s->fresh))
-    return decide_to_release (s);
-  if (step == STEP_ON && log_enabled (LOG_INFO))
-    decide_report (s);
-  return step;
+  if (instance_open_arrival (&a->in, a->b->tasks) != 0)
+    return failed_or_gone (a, "open");
+  if (instance_tasks (&a->in, a->b->tasks, &tasks) != 0)
+    return failed_or_gone (a, "read the number of tasks in");
+  return tasks == a->b->tasks ? STEP_ON : STEP_NOT_OURS;
 }
+
+/* Nobody has listened at the socket of this node for a while, and there is no
+ * outcome: its leader is dead, this run's or another's. */
+static enum step
+leader_is_dead (struct attempt *a)
+{
+  enum step step = make_void (a, "a dead leader");
+
+  return step == STEP_ON ? STEP_NOT_OURS : step;
+}
+
+/* There is a reason to leave before anybody has answered. */
+static enum step
+given_up (struct attempt *a)
+{
+  const char *reason = waiting_end_reason (a->b->waiting);
+
+  if (reason == NULL)
+    return time_out (a);
+  (void) fail (a->f, EX_PROTOCOL, "%s", reason);
+  return STEP_FAILED;
+}
+
+/* Comes to the socket of the node.  STEP_ON: leads, belongs, or is alone. */
+static enum step
+barrier_gather (struct attempt *a)
+{
+  struct barrier *b = a->b;
+
+  gather_start (&a->gather, &a->in, b->waiting, b->own, b->node, b->self);
+  if (!b->gathers)
+    return STEP_ON;
+  switch (gather_join (&a->gather, b->deadline))
+    {
+    case GATHER_LEADS:
+      a->leads = true;
+      return STEP_ON;
+    case GATHER_BELONGS:
+      a->belongs = true;
+      return STEP_ON;
+    case GATHER_ELSEWHERE:
+      return STEP_NOT_OURS;
+    case GATHER_AGAIN:
+      return STEP_AGAIN;
+    case GATHER_ENDED:
+    case GATHER_IMPOSSIBLE:
+      return be_alone (a);
+    case GATHER_DEAD:
+      return leader_is_dead (a);
+    case GATHER_GIVEN_UP:
+      return given_up (a);
+    default:
+      return failed_or_gone (a, "gather in");
+    }
+}
+
+/* The leader of this hook has died without a word. */
+static enum step
+lost_leader (struct attempt *a)
+{
+  char text[INSTANCE_TEXT_MAX];
+  enum outcome outcome = instance_outcome (&a->in, text);
+
+  if (outcome != OUTCOME_NONE)
+    return follow (a, outcome, text);
+  (void) fail (a->f, EX_PROTOCOL,
+               "the hook of procid %u, which spoke for this node, is gone; was it killed?",
+               a->gather.leader);
+  return STEP_FAILED;
+}
+
+/* One whom a leader has taken: waits for his word. */
+static enum step
+barrier_listen (struct attempt *a)
+{
+  char text[INSTANCE_TEXT_MAX] = "";
+  enum gather_word word = 0;
+  enum wake wake;
+
+  do
+    wake = gather_listen (&a->gather, a->b->deadline, &word, text);
+  while (wake == WAKE_TIME && waiting_now () < a->b->deadline);
+  if (wake != WAKE_READY)
+    return given_up (a);
+  a->b->led = word != 0;
+  switch (word)
+    {
+    case GATHER_RELEASED:
+      return STEP_DONE;
+    case GATHER_CALLED_OFF:
+      return called_off (a, text);
+    case GATHER_VOID:
+      return STEP_AGAIN;
+    case GATHER_AWAY:
+      return STEP_NOT_OURS;
+    default:
+      return lost_leader (a);
+    }
+}
+
+/* Says who is gathered, when that is due. */
+static void
+tell_gathering (struct attempt *a)
+{
+  char ranks[300] = "", note[INSTANCE_NOTE_MAX];
+  uint32_t from = 0;
+
+  (void) ranks_next_text (&a->gather.here, &from, ranks, sizeof ranks);
+  (void) snprintf (note, sizeof note, INSTANCE_GATHERED "%s %s", ranks, a->b->note);
+  instance_tell_gathering (&a->in, a->b->node, note);
+  a->told = waiting_now ();
+  a->tell_again = earlier (2 * a->tell_again, TOUCH);
+}
+
+/* Makes the marks, if all for whom this hook speaks are there.  STEP_ON: look
+ * again now, or go on waiting for them. */
+static enum step
+arrive (struct attempt *a)
+{
+  struct statx own;
+
+  if (a->leads && a->gather.here.present < a->own->present)
+    return STEP_ON;
+  if (instance_arrive (&a->in, a->own, a->b->note) != 0)
+    return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
+  a->arrived = a->look = true;
+  a->touched = waiting_now ();
+  if (a->told > 0)
+    instance_tell_gathering (&a->in, a->b->node, NULL);
+  if (ranks_init (&a->listed, a->b->tasks) != 0)
+    return failed (a, "keep track of");
+  if (!decides (a))
+    return STEP_ON;
+  ask_time (a);
+  a->report = a->began + REPORT;
+  if (ranks_init (&a->fresh, a->b->tasks) != 0)
+    return failed (a, "keep track of");
+  if (instance_stat (&a->in, a->own, &own) != 0)
+    return failed_or_gone (a, "find the own mark in");
+  a->mark = own.stx_ino;
+  return STEP_ON;
+}
+
+/* ---------------------------------------------------------------------- wait */
 
 /* Shows that this member lives, every TOUCH. */
 static enum step
-wait_touch (struct stay *s)
+touch (struct attempt *a)
 {
-  s->touched = waiting_now ();
-  if (instance_touch (&s->in, s->b->self) != 0)
-    return stay_failed_or_gone (s, "touch the own file in");
-  if (stay_decides (s))
+  a->touched = waiting_now ();
+  if (!a->arrived)
+    return STEP_ON; /* tell_gathering() shows it */
+  if (instance_touch (&a->in, a->own) != 0)
+    return failed_or_gone (a, "touch the own mark in");
+  if (decides (a))
     {
-      ranks_clear (&s->fresh);
-      stay_ask_time (s);
+      ranks_clear (&a->fresh);
+      a->changed = 0;
+      ask_time (a);
     }
   return STEP_ON;
 }
 
-/* A member that sees no outcome while the key names another directory has
- * been left behind, and nobody else may know.  STEP_ON: it has not, or *OUTCOME
- * says what was made in the meantime. */
+/* Looks at the outcome, and at the key if ALL.  STEP_ON: there is none. */
 static enum step
-wait_check_key (struct stay *s, enum outcome *outcome, char text[INSTANCE_TEXT_MAX])
-{
-  int current = instance_is_current (&s->in, !s->alone);
-  struct stat st;
-
-  if (current < 0)
-    return stay_failed (s, "look for");
-  /* Somebody removes it under its name, by hand: what comes last, the name, is
-   * told to nobody in here. */
-  if (current == 1 && instance_stat (&s->in, s->b->self, &st) != 0 && stay_is_gone (s))
-    return STEP_AGAIN;
-  if (current == 1)
-    return STEP_ON;
-  if (instance_void (&s->in) == 0 || errno != EEXIST)
-    return STEP_AGAIN;
-  /* What is there may go at any time, if somebody removes the instance.  To
-   * wait on, or to decide, would then be to take part in what is over. */
-  *outcome = instance_outcome (&s->in, !s->alone, text);
-  return *outcome == OUTCOME_NONE ? STEP_AGAIN : STEP_ON;
-}
-
-/* One look around, also at the key if CHECK.  STEP_ON: *RELEASED says whether
- * all may go. */
-static enum step
-wait_look (struct stay *s, bool check, bool *released)
+look_at_outcome (struct attempt *a, bool all)
 {
   char text[INSTANCE_TEXT_MAX];
-  bool tick = waiting_now () - s->touched >= TOUCH;
-  enum outcome outcome = instance_outcome (&s->in, !s->alone || tick, text);
+  enum outcome outcome = instance_outcome (&a->in, text);
   enum step step = STEP_ON;
 
-  if (outcome == OUTCOME_NONE && (check || tick))
-    step = wait_check_key (s, &outcome, text);
-  if (step == STEP_ON && outcome == OUTCOME_NONE)
-    {
-      if (tick)
-        step = wait_touch (s);
-      if (step == STEP_ON && stay_decides (s))
-        step = barrier_decide (s);
-      if (step == STEP_ON && stay_decides (s))
-        outcome = instance_outcome (&s->in, false, text);
-    }
-  *released = outcome == OUTCOME_RELEASED;
-  return step != STEP_ON || outcome == OUTCOME_NONE ? step : stay_follow (s, outcome, text);
+  a->looked = waiting_now ();
+  if (outcome == OUTCOME_NONE && all)
+    step = check_key (a, &outcome, text);
+  return step != STEP_ON || outcome == OUTCOME_NONE ? step : follow (a, outcome, text);
 }
 
-/* Writes into the own file who waits here, once; it costs as much as to arrive,
- * so who goes at once does it only for the message that says who was last.
- * Returns when to look again, should nothing happen. */
+/* When to look again, should nobody say anything.  A node that is the only one
+ * hears of everything at its socket. */
 static int64_t
-wait_describe (struct stay *s)
+next_look (struct attempt *a)
 {
-  int64_t until = s->touched + TOUCH;
+  const struct barrier *b = a->b;
+  int64_t now = waiting_now (), until = a->touched + TOUCH, longest = LOOK_MAX;
 
-  if (stay_decides (s) && log_enabled (LOG_INFO))
-    until = earlier (until, s->report);
-  if (s->described)
-    return until;
-  if (!log_enabled (LOG_INFO) && waiting_now () - s->began < DESCRIBE)
-    return earlier (until, s->began + DESCRIBE);
-  instance_describe (&s->in, s->b->self, s->b->note);
-  s->described = true;
-  return until;
+  if (a->arrived && decides (a) && log_enabled (LOG_INFO))
+    until = earlier (until, a->report);
+  if (longest * LOOKS_A_SECOND < b->nodes * SECOND)
+    longest = b->nodes * SECOND / LOOKS_A_SECOND;
+  if (!a->leads || b->nodes != 1)
+    until = earlier (until, now + waiting_interval (b->waiting, now - a->began, longest));
+  return until < a->rest ? a->rest : until;
 }
 
-/* look, wait.  STEP_ON: released. */
+/* Whether hooks of an earlier version are there. */
 static enum step
-barrier_wait (struct stay *s)
+look_for_others (struct attempt *a)
+{
+  a->others = waiting_now () + TOUCH;
+  ranks_clear (&a->listed);
+  int step = instance_each_arrival (&a->in, NULL, visit_version, a);
+  return step < 0 ? failed_or_gone (a, "list the arrivals in") : (enum step) step;
+}
+
+/* One look around.  STEP_ON: go on waiting. */
+static enum step
+look (struct attempt *a)
+{
+  int64_t now = waiting_now ();
+  bool tick = now - a->touched >= TOUCH, all = a->look || tick;
+  bool watches = a->arrived && decides (a);
+  enum step step = STEP_ON;
+
+  a->look = false;
+  if (all || !watches || now - a->looked >= LOOK_AT_OUTCOME)
+    step = look_at_outcome (a, all);
+  if (step == STEP_ON && tick)
+    step = touch (a);
+  if (step == STEP_ON && watches)
+    step = decide (a);
+  else if (step == STEP_ON && a->arrived && now >= a->others)
+    step = look_for_others (a);
+  a->next = next_look (a);
+  return step;
+}
+
+/* When a leader says who is there: never, if all are. */
+static int64_t
+next_telling (const struct attempt *a)
+{
+  if (!a->leads || a->arrived)
+    return WAITING_FOREVER;
+  return a->told > 0 ? a->told + a->tell_again : a->began + TELL_GATHERING;
+}
+
+/* A member that this leader has taken is gone, and may have called off. */
+static enum step
+lost_member (struct attempt *a)
+{
+  enum step step = look_at_outcome (a, false);
+
+  if (step != STEP_ON)
+    return step;
+  (void) fail (a->f, EX_PROTOCOL,
+               "the hook of procid %u is gone before all tasks had come; was it killed?",
+               (unsigned) a->gather.lost);
+  return STEP_FAILED;
+}
+
+/* Sleeps until it is time to look, or somebody has come or gone. */
+static enum step
+wait_a_while (struct attempt *a)
+{
+  struct barrier *b = a->b;
+  struct gather *g = &a->gather;
+  int64_t until = earlier (earlier (a->next, next_telling (a)), b->deadline);
+  enum wake wake = a->leads ? gather_serve (g, until, a->f) : waiting_sleep (b->waiting, until, -1);
+
+  if (wake == WAKE_END)
+    return waiting_end_reason (b->waiting) == NULL ? STEP_FAILED : given_up (a);
+  if (a->leads && g->lost >= 0)
+    return lost_member (a);
+  a->look = a->look || g->knocked;
+  g->knocked = false;
+  if (a->leads && !a->arrived && g->here.present == a->own->present)
+    return STEP_ON;
+  if (waiting_now () >= b->deadline)
+    return time_out (a);
+  if (waiting_now () >= next_telling (a))
+    tell_gathering (a);
+  return STEP_ON;
+}
+
+/* look, arrive, look, wait: for all whom this hook speaks for. */
+static enum step
+barrier_wait (struct attempt *a)
 {
   char text[INSTANCE_TEXT_MAX];
-  enum outcome outcome = instance_outcome (&s->in, false, text);
-  bool released = false, check = true;
+  enum outcome outcome = instance_outcome (&a->in, text);
+  enum step step;
 
+  /* What is there before anybody was taken is known to all who came in time. */
+  if (outcome == OUTCOME_CALLED_OFF)
+    return came_to_call_off (a, text);
   if (outcome != OUTCOME_NONE)
-    return stay_follow (s, outcome, text);
-  enum step step = stay_settle (s);
-  while (step == STEP_ON && (step = wait_look (s, check, &released)) == STEP_ON && !released)
+    return follow (a, outcome, text);
+  step = check_key (a, &outcome, text);
+  if (step == STEP_ON)
+    step = outcome == OUTCOME_NONE ? check_tasks (a) : STEP_AGAIN;
+  a->touched = waiting_now ();
+  a->others = a->touched + LOOK_AT_OTHERS;
+  a->tell_again = TELL_GATHERING;
+  a->next = next_look (a);
+  while (step == STEP_ON)
     {
-      const char *reason = waiting_end_reason (s->b->waiting);
-      if (reason != NULL)
-        {
-          (void) fail (s->f, EX_PROTOCOL, "%s", reason);
-          return STEP_FAILED;
-        }
-      if (waiting_now () >= s->b->deadline)
-        return stay_time_out (s);
-      /* Who is not told of changes cannot know that the key has moved on. */
-      check = stay_sleep (s, wait_describe (s)) == WAKE_CHANGE && !stay_decides (s);
-      check = check || !s->noticed;
+      if (a->look || waiting_now () >= a->next)
+        step = look (a);
+      if (step == STEP_ON && !a->arrived)
+        step = arrive (a);
+      if (step == STEP_ON && !a->look)
+        step = wait_a_while (a);
     }
   return step;
 }
 
+/* -------------------------------------------------------------- tell and depart */
+
+/* The leader tells how it ended, STEP says how.  Whoever is told of a release
+ * has to hang up before this node may depart: false if one has not. */
+static bool
+tell (struct attempt *a, enum step step)
+{
+  bool all = true;
+
+  if (!a->leads)
+    return true;
+  if (step == STEP_RELEASED)
+    {
+      gather_tell (&a->gather, GATHER_RELEASED, "");
+      all = gather_all_hung_up (&a->gather, waiting_now () + BARRIER_LEAVE);
+    }
+  else if (step == STEP_AGAIN)
+    gather_tell (&a->gather, GATHER_VOID, "");
+  else if (step == STEP_FAILED && a->off[0] != '\0')
+    {
+      gather_tell (&a->gather, GATHER_CALLED_OFF, a->off);
+      /* For who comes later: these know it. */
+      if (!a->arrived && instance_open_arrival (&a->in, a->b->tasks) == 0)
+        (void) instance_arrive (&a->in, &a->gather.here, a->b->note);
+    }
+  else
+    gather_tell (&a->gather, GATHER_AWAY, "");
+  gather_end (&a->gather);
+  a->leads = false;
+  return all;
+}
+
 /* Whether nobody can depart any more, because somebody has removed the instance.
- * Under another name it is there, and to be removed here: another hook of member
+ * Under another name it is there, and to be removed here: another hook of procid
  * 0 has caught it by mistake. */
 static bool
-depart_is_over (struct stay *s)
+depart_is_over (struct attempt *a)
 {
   char name[256];
 
-  return instance_is_current (&s->in, !s->alone) == 0 && !instance_find_gone (&s->in, name);
+  return instance_is_current (&a->in) == 0 && !instance_find_gone (&a->in, name);
 }
 
-/* Member 0, after the release: waits for the others, and removes what is
- * left. */
-static void
-depart_last (struct stay *s)
+static bool
+depart_is_complete (struct attempt *a)
 {
-  int64_t until = waiting_now () + BARRIER_LEAVE, began;
-  struct ranks left;
+  return instance_list_departure (&a->in, &a->listed) == 0 && ranks_full (&a->listed);
+}
+
+/* Who has released: waits for the others, and removes what is left. */
+static void
+depart_last (struct attempt *a)
+{
+  struct barrier *b = a->b;
+  int64_t start = waiting_now (), until = start + BARRIER_LEAVE, over = start + SECOND, began;
+  bool complete;
   char text[200];
 
-  if (ranks_init (&left, s->b->members) != 0)
-    return;
-  /* What it does here itself must not wake it. */
-  waiting_unnotice (s->in.top);
-  waiting_unnotice (s->in.arrival);
-  s->noticed = waiting_notice (s->in.departure, false);
-  s->began = waiting_now ();
-  /* The deadline was for the others' arrival; this wait has its own. */
-  s->b->deadline = until;
-  while (waiting_end_reason (s->b->waiting) == NULL
-         && stay_list (s, instance_list_departure, &left) == 0 && !ranks_full (&left)
-         && waiting_now () < until && !depart_is_over (s))
-    (void) stay_sleep (s, until);
-  if (s->b->released != NULL && log_enabled (LOG_INFO)
-      && instance_began (&s->in, &began) == 0)
-    s->b->released (s->b->context, s->in.departure, s->last, s->last_time - began);
-  if (ranks_full (&left))
-    stay_clear_away (s, true);
-  else
+  ranks_clear (&a->listed);
+  while (!(complete = depart_is_complete (a)) && waiting_now () < until
+         && waiting_end_reason (b->waiting) == NULL)
     {
-      (void) instance_withdraw (&s->in, s->b->self);
-      log_message (LOG_INFO, "released, but procid %s did not go on, killed perhaps; %s/%s stays "
-                             "until a later barrier or --prune removes it",
-                   ranks_missing (&left, text, sizeof text), s->b->where, s->b->key);
+      int64_t now = waiting_now ();
+      if (now >= over && depart_is_over (a))
+        break;
+      over = now >= over ? now + SECOND : over;
+      (void) waiting_sleep (b->waiting, now + waiting_interval (b->waiting, now - start, LOOK_MAX), -1);
     }
-  ranks_free (&left);
+  if (b->released != NULL && log_enabled (LOG_INFO) && instance_began (&a->in, &began) == 0)
+    b->released (b->context, a->last, a->last_note, a->last_time - began);
+  if (complete)
+    {
+      clear_away (a, true);
+      return;
+    }
+  /* Nobody is at work here any more: procid 0's next hook may clear it away. */
+  instance_disown (&a->in, a->own);
+  log_message (LOG_INFO, "released, but procid %s did not go on, killed perhaps; %s/%s stays "
+                         "until a later barrier or --prune removes it",
+               ranks_missing (&a->listed, text, sizeof text), b->where, b->key);
 }
 
 /* depart */
 static enum step
-barrier_depart (struct stay *s)
+barrier_depart (struct attempt *a)
 {
-  struct stat st;
-
-  /* Who has waited here is the only hook of this member that can have departed:
-   * then EEXIST is the answer to the repetition of a request that was done. */
-  if (instance_depart (&s->in, s->b->self) == 0 || (errno == EEXIST && s->settled))
-    {
-      /* Not before it was found to be the own barrier: an old release that is
-       * given a new time is not old any more, and would never be cleared
-       * away. */
-      if (s->b->first_on_node && (s->settled ? !s->alone : s->b->nodes != 1))
-        instance_poke (&s->in);
-      /* Member 0's file stays as long as it is at work here, so that another
-       * hook of it does not take that over. */
-      if (stay_decides (s))
-        depart_last (s);
-      else
-        (void) instance_withdraw (&s->in, s->b->self);
-      return STEP_LEFT;
-    }
-  if (errno == EEXIST)
-    {
-      (void) instance_withdraw (&s->in, s->b->self);
-      s->arrived = false;
-      return STEP_YIELD;
-    }
-  if (stay_is_gone (s))
-    return STEP_AGAIN;
-  /* Released is released: the others go, and so does this one; but not who may
-   * have come to an earlier barrier of his task. */
-  if (!s->settled && instance_stat (&s->in, s->b->self, &st) != 0)
-    return STEP_AGAIN;
-  log_message (LOG_WARNING, "cannot depart from %s/%s: %m; it stays for a while", s->b->where,
-               s->b->key);
-  return STEP_LEFT;
+  /* One that was told may be stopped, and not have seen it: as long as it is,
+   * nobody shall remove the release. */
+  if (a->belongs || !tell (a, STEP_RELEASED))
+    return STEP_DONE;
+  /* Released is released: the others go, and so does this one. */
+  if (instance_depart (&a->in, a->own, a->b->note) != 0 && !instance_is_gone (errno))
+    log_message (LOG_WARNING, "cannot depart from %s/%s: %m; it stays for a while", a->b->where,
+                 a->b->key);
+  if (decides (a))
+    depart_last (a);
+  return STEP_DONE;
 }
 
-/* Whether all members of the instance are listed by LIST. */
+/* ------------------------------------------------------------- wait until gone */
+
+/* Whether all tasks of the instance are in arrival, or in departure. */
 static bool
-yield_is_complete (struct stay *s, stay_lister *list)
+is_complete (struct attempt *a, int (*list) (const struct instance *in, struct ranks *set))
 {
   struct ranks set;
+  uint32_t tasks;
   bool complete = false;
 
-  if (s->members == 0 || s->members > MEMBERS_MAX || ranks_init (&set, s->members) != 0)
+  if (instance_tasks (&a->in, a->b->tasks, &tasks) != 0 || tasks == 0 || tasks > TASKS_MAX
+      || ranks_init (&set, tasks) != 0)
     return false;
-  complete = list (&s->in, &set) == 0 && ranks_full (&set);
+  complete = list (&a->in, &set) == 0 && ranks_full (&set);
   ranks_free (&set);
   return complete;
 }
 
-/* Member 0 makes an instance go that another hook of its task has, or had.  A
+struct left_over {
+  const struct attempt *a;
+  bool marks, stale;
+};
+
+static int
+visit_left_over (void *context, const struct instance_mark *mark)
+{
+  struct left_over *l = context;
+  struct stat st;
+
+  if (!instance_is_mark (mark) || fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return 0;
+  l->marks = true;
+  l->stale = is_history (age_of (l->a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE);
+  return l->stale ? 1 : 0;
+}
+
+/* Whether a mark is stale, of whatever task; or nobody has ever come who is still
+ * to be seen. */
+static bool
+is_left_over (const struct attempt *a)
+{
+  struct left_over l = { a, false, false };
+  int64_t began;
+
+  if (instance_each_arrival (&a->in, NULL, visit_left_over, &l) < 0)
+    return false;
+  return l.stale
+         || (!l.marks && !a->b->gathers && instance_began (&a->in, &began) == 0
+             && is_history (age_of (a, began), STALE));
+}
+
+/* Procid 0 makes an instance go that another hook of its task has, or had.  A
  * release that all have departed from is left to the hook that made it, as
  * long as that can be at work.  STEP_ON: not yet. */
 static enum step
-yield_clear (struct stay *s)
+make_it_go (struct attempt *a)
 {
-  int64_t after = s->b->timeout > 0 ? s->b->timeout : FOREVER_IS, made;
+  int64_t after = a->b->timeout > 0 ? a->b->timeout : FOREVER_IS, made;
   char text[INSTANCE_TEXT_MAX];
-  struct stat st;
-  enum outcome outcome = instance_outcome (&s->in, !s->alone, text);
+  struct statx own;
+  enum outcome outcome = instance_outcome (&a->in, text);
+
+  if (outcome == OUTCOME_ERROR || instance_open_arrival (&a->in, a->b->tasks) != 0)
+    return failed_or_gone (a, "look at");
   if (outcome == OUTCOME_NONE)
-    {
-      /* Its hook is dead, or stopped: then it will arrive anew. */
-      if ((instance_stat (&s->in, 0, &st) == 0 || errno == EINVAL)
-          && is_history (stay_age (s, &st.st_mtim), STALE))
-        return stay_void (s, "the remains of procid 0");
-      return STEP_ON;
-    }
-  if (outcome == OUTCOME_ERROR)
-    return stay_failed_or_gone (s, "look at");
-  if (instance_outcome_time (&s->in, &made) != 0)
+    /* Whoever is stopped, and lives, will arrive anew. */
+    return is_left_over (a) ? make_void (a, "a dead run") : STEP_ON;
+  if (instance_outcome_time (&a->in, &made) != 0)
     return STEP_ON;
-  int64_t age = waiting_now () + s->to_server - made;
-  if (outcome == OUTCOME_RELEASED
-      && (instance_stat (&s->in, 0, &st) != 0 || is_history (age, BARRIER_LEAVE + SECOND))
-      && yield_is_complete (s, instance_list_departure))
-    stay_clear_away (s, true);
+  int64_t age = age_of (a, made);
+  bool at_work = instance_stat (&a->in, a->own, &own) == 0 && own.stx_mtime.tv_sec != 0
+                 && !is_history (age, BARRIER_LEAVE + SECOND);
+  if (outcome == OUTCOME_RELEASED && !at_work && is_complete (a, instance_list_departure))
+    clear_away (a, true);
   else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && is_history (age, LEFT_OVER))
            || (outcome == OUTCOME_CALLED_OFF
-               && (is_history (age, after) || yield_is_complete (s, instance_list_arrival))))
-    stay_clear_away (s, false);
+               && (is_history (age, after) || is_complete (a, instance_list_arrival))))
+    clear_away (a, outcome == OUTCOME_VOID);
   else
     return STEP_ON;
   return STEP_AGAIN;
 }
 
 static enum step
-yield_time_out (struct stay *s)
+was_not_gone (struct attempt *a)
 {
+  const struct barrier *b = a->b;
   char text[INSTANCE_TEXT_MAX] = "";
+  uint32_t tasks = b->tasks;
 
-  if (s->members != s->b->members)
-    (void) fail (s->f, EX_TEMPFAIL,
+  (void) instance_tasks (&a->in, b->tasks, &tasks);
+  if (tasks != b->tasks)
+    (void) fail (a->f, EX_TEMPFAIL,
                  "this task counts %u tasks, but the barrier %s/%s is one of %u; it did not end "
                  "within %g s",
-                 s->b->members, s->b->where, s->b->key, s->members, timeout_in_seconds (s->b));
-  else if (instance_outcome (&s->in, false, text) == OUTCOME_CALLED_OFF)
+                 b->tasks, b->where, b->key, tasks, timeout_in_seconds (b));
+  else if (instance_outcome (&a->in, text) == OUTCOME_CALLED_OFF)
     /* It may have been meant for this very task, but was called off too long
      * before it came. */
-    (void) fail (s->f, EX_TEMPFAIL,
+    (void) fail (a->f, EX_TEMPFAIL,
                  "came long after %s/%s had been called off, and met nobody within %g s: %s",
-                 s->b->where, s->b->key, timeout_in_seconds (s->b), text);
+                 b->where, b->key, timeout_in_seconds (b), text);
   else
-    (void) fail (s->f, EX_TEMPFAIL,
+    (void) fail (a->f, EX_TEMPFAIL,
                  "an earlier barrier of this task, %s/%s, did not end within %g s; do all tasks start "
                  "as many containers?",
-                 s->b->where, s->b->key, timeout_in_seconds (s->b));
+                 b->where, b->key, timeout_in_seconds (b));
   return STEP_FAILED;
 }
 
 /* One look at an instance that is not ours.  STEP_ON: it is still there. */
 static enum step
-yield_look (struct stay *s)
+look_whether_gone (struct attempt *a)
 {
-  int current = instance_is_current (&s->in, !s->alone);
+  int current = instance_is_current (&a->in);
   const char *reason;
   enum step step = STEP_ON;
 
   if (current <= 0)
-    return current == 0 ? STEP_AGAIN : stay_failed (s, "look for");
-  if (stay_decides (s))
-    step = yield_clear (s);
+    return current == 0 ? STEP_AGAIN : failed (a, "look for");
+  if (a->b->self == 0)
+    step = make_it_go (a);
   if (step != STEP_ON)
     return step;
-  reason = waiting_end_reason (s->b->waiting);
+  reason = waiting_end_reason (a->b->waiting);
   if (reason != NULL)
     {
-      (void) fail (s->f, EX_PROTOCOL, "%s, while an earlier barrier of this task went on", reason);
+      (void) fail (a->f, EX_PROTOCOL, "%s, while an earlier barrier of this task went on", reason);
       return STEP_FAILED;
     }
-  return waiting_now () >= s->b->deadline ? yield_time_out (s) : STEP_ON;
+  return waiting_now () >= a->b->deadline ? was_not_gone (a) : STEP_ON;
 }
 
-/* yield */
+/* The instance is not this hook's. */
 static enum step
-barrier_yield (struct stay *s)
+barrier_wait_until_gone (struct attempt *a)
 {
-  struct barrier *b = s->b;
-  enum step step = s->settled ? STEP_ON : stay_settle (s);
+  struct barrier *b = a->b;
+  int64_t start = waiting_now ();
+  enum step step = STEP_ON;
 
-  /* The key is an entry of the directory above. */
-  s->noticed = waiting_notice (b->dirfd, false) && s->noticed;
-  while (step == STEP_ON && (step = yield_look (s)) == STEP_ON)
-    (void) stay_sleep (s, waiting_now () + (stay_decides (s) ? LOOK_RARELY : TOUCH));
-  waiting_unnotice (b->dirfd);
+  gather_end (&a->gather);
+  if (b->self == 0)
+    ask_time (a);
+  while (step == STEP_ON && (step = look_whether_gone (a)) == STEP_ON)
+    {
+      int64_t now = waiting_now ();
+      /* Its leader may be dead meanwhile: the next try finds that out. */
+      if (b->gathers && now - start > LOOK_AT_OTHERS)
+        return STEP_AGAIN;
+      int64_t until = now + waiting_interval (b->waiting, now - a->began, LOOK_MAX);
+      (void) waiting_sleep (b->waiting, earlier (until, b->deadline), -1);
+    }
   return step;
 }
 
+/* -------------------------------------------------------------------- all of it */
+
 static void
-stay_begin (struct stay *s, struct barrier *b, struct failure *f)
+attempt_begin (struct attempt *a, struct barrier *b, int64_t began, struct failure *f)
 {
-  *s = (struct stay){ .b = b, .f = f, .in = { .arrival = -1, .departure = -1, .top = -1 } };
+  *a = (struct attempt){
+    .b = b, .f = f, .began = began, .own = b->own, .in = { .arrival = -1, .top = -1 }
+  };
+  gather_start (&a->gather, &a->in, b->waiting, b->own, b->node, b->self);
 }
 
 static void
-stay_end (struct stay *s)
+attempt_end (struct attempt *a)
 {
-  instance_close (&s->in);
-  ranks_free (&s->fresh);
-  ranks_free (&s->seen);
+  gather_end (&a->gather);
+  instance_close (&a->in);
+  ranks_free (&a->single);
+  ranks_free (&a->fresh);
+  ranks_free (&a->listed);
 }
 
 /* Goes through the steps once. */
 static enum step
-barrier_stay (struct barrier *b, struct failure *f)
+barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f)
 {
-  struct stay s;
-  enum step step;
+  struct attempt a;
 
-  stay_begin (&s, b, f);
-  step = barrier_enter (&s);
+  f->text[0] = '\0';
+  attempt_begin (&a, b, began, f);
+  enum step step = barrier_enter (&a, again);
   bool entered = step == STEP_ON;
   if (step == STEP_ON)
-    step = barrier_arrive (&s, instance_arrive);
+    step = barrier_gather (&a);
   if (step == STEP_ON)
-    step = barrier_wait (&s);
-  /* The instance is this hook's, unless it yields. */
+    step = a.belongs ? barrier_listen (&a) : barrier_wait (&a);
   if (step == STEP_FAILED && entered && !b->passed_on)
-    step = stay_call_off (&s);
-  if (step == STEP_ON)
-    step = barrier_depart (&s);
-  if (step == STEP_YIELD)
-    step = barrier_yield (&s);
-  stay_end (&s);
+    step = call_off (&a);
+  if (step == STEP_RELEASED)
+    step = barrier_depart (&a);
+  (void) tell (&a, step);
+  /* The instance is this hook's, unless it waits until it is gone. */
+  if (step == STEP_NOT_OURS)
+    step = barrier_wait_until_gone (&a);
+  attempt_end (&a);
   /* What could not be entered may be another hook's: with care. */
   if (step == STEP_FAILED && !entered)
     barrier_call_off (b, f->text);
@@ -902,50 +1280,64 @@ barrier_meet (struct barrier *b, struct failure *f)
   int64_t began = waiting_now ();
   enum step step;
 
-  b->passed_on = false;
-  b->voids = 0;
-  for (unsigned stays = 1; (step = barrier_stay (b, f)) == STEP_AGAIN; stays++)
+  b->passed_on = b->led = false;
+  for (unsigned tries = 1; (step = barrier_attempt (b, began, tries > 1, f)) == STEP_AGAIN; tries++)
     {
       const char *reason = waiting_end_reason (b->waiting);
+      int64_t now = waiting_now ();
+
       if (reason != NULL)
         return fail (f, EX_PROTOCOL, "%s", reason);
-      if (waiting_now () >= b->deadline)
+      if (now >= b->deadline)
         return fail (f, EX_TEMPFAIL, "%s/%s went away each time this task arrived, for %g s; does something "
                      "remove it?",
                      b->where, b->key, timeout_in_seconds (b));
       /* Something keeps removing it: not at full speed. */
-      if (stays > 3)
+      if (tries > 3)
         (void) waiting_sleep (
-          b->waiting,
-          earlier (b->deadline, waiting_now ()
-                                  + waiting_interval (b->waiting, waiting_now () - began, LOOK_MAX)),
-          false);
+          b->waiting, earlier (b->deadline, now + waiting_interval (b->waiting, now - began, SECOND / 10)),
+          -1);
     }
-  return step == STEP_LEFT ? 0 : -1;
+  return step == STEP_DONE ? 0 : -1;
+}
+
+/* For a hook that cannot come: is the instance this hook's to call off?  Its
+ * leader says so; or there is nothing of its task, whose place it takes. */
+static bool
+may_call_off (struct attempt *a)
+{
+  char text[INSTANCE_TEXT_MAX];
+
+  if (barrier_gather (a) != STEP_ON)
+    return false;
+  if (a->leads || a->belongs)
+    return true;
+  return instance_outcome (&a->in, text) == OUTCOME_NONE && be_alone (a) == STEP_ON
+         && instance_open_arrival (&a->in, a->b->tasks) == 0
+         && (instance_refuse (&a->in, a->own) == 0 || errno != EEXIST);
 }
 
 void
 barrier_call_off (struct barrier *b, const char *reason)
 {
   struct failure f = { 0 };
+  struct barrier now = *b;
   enum step step = STEP_AGAIN;
 
+  now.deadline = waiting_now () + GATHER_PATIENCE;
   for (int tries = 0; tries < 3 && step == STEP_AGAIN; tries++)
     {
-      struct stay s;
+      struct attempt a;
 
-      stay_begin (&s, b, &f);
-      step = barrier_enter (&s);
-      /* What could not be entered may be an earlier barrier of this member. */
-      bool entered = step == STEP_ON;
-      /* An arrival could complete the barrier before it is called off. */
-      if (entered)
-        step = barrier_arrive (&s, instance_refuse);
-      if (entered && (step == STEP_ON || step == STEP_FAILED))
+      attempt_begin (&a, &now, waiting_now (), &f);
+      step = barrier_enter (&a, tries > 0);
+      if (step == STEP_ON && may_call_off (&a))
         {
           (void) fail (&f, EX_PROTOCOL, "%s", reason);
-          (void) stay_call_off (&s);
+          (void) call_off (&a);
+          instance_knock (&a.in);
+          (void) tell (&a, STEP_FAILED);
         }
-      stay_end (&s);
+      attempt_end (&a);
     }
 }

@@ -1,81 +1,90 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * barrier.h - the members of a group meet in a directory that all of them
- * share, and go on only when all have come.
+ * barrier.h - the tasks of a group meet in a directory that all of them share,
+ * and go on only when all have come.
  *
  * What it promises, as long as the file system lets exactly one of two makers
  * of a name win:
  *
- *   Safety     Nobody gets MET before each of member 0 .. members-1 has arrived
+ *   Safety     Nobody gets MET before each of task 0 .. tasks-1 has arrived
  *              in the same barrier.
  *   Agreement  A barrier ends one way for all: everybody who is still alive
  *              gets MET, or nobody does.
  *   Progress   If all come, all get MET.  If not, all get an error by their
  *              deadline, or at once if one calls the barrier off.
- *   Again      A member may come again, or twice at once, under the same key:
+ *   Again      A task may come again, or twice at once, under the same key:
  *              each time is a barrier of its own.  What a killed run left
  *              behind releases nobody and holds nobody up for ever.
  *   Clean      When all have left, nothing of the barrier is left; after one
  *              that was called off, its reason stays.
  *
- * It knows directories and numbers, not Slurm.  What it is on disk is written
- * in instance.h, the steps and why each is safe in barrier.c.
+ * A member is one task, or all tasks of a node, whose hooks gather first
+ * (gather.h).  It knows directories and sets of numbers, not Slurm.  What it is
+ * on disk is written in instance.h, the steps and why each is safe in barrier.c.
  */
 #ifndef BARRIER_H
 #define BARRIER_H
 
 #include "failure.h"
+#include "instance.h"
 #include "ranks.h"
 #include "waiting.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The longest note of a mark: INSTANCE_NOTE_MAX has room for more. */
+#define BARRIER_NOTE_MAX 640
+
 struct barrier {
   int dirfd;         /* directory of the barriers, the user's own; borrowed */
   const char *where; /* its path, for messages */
   const char *key;   /* name of the barrier in it: no '/', at most 160 bytes */
-  uint32_t members;  /* 1 or more */
-  uint32_t self;     /* below members; 0 decides for all */
+  uint32_t tasks;    /* 2 or more */
+  uint32_t self;     /* the own task, below that */
+  const struct ranks *own; /* for whom this hook comes: itself, or all tasks of its
+                            * node, itself among them; borrowed.  Who has 0
+                            * among them decides for all */
+  bool gathers;      /* each of these has a hook of its own; else there is this one */
+  uint32_t node;     /* then: the number of the node */
   int64_t deadline;  /* of waiting_now(), or WAITING_FOREVER */
   int64_t timeout;   /* how long that is after the start, 0 if for ever */
-  uint32_t nodes;    /* how many kernels the members run on, 0: not known */
-  bool first_on_node; /* looks often, and wakes the others of its node */
-  const char *note;  /* written into the member's file for those who look */
+  uint32_t nodes;    /* on how many nodes the tasks run, 0: not known */
+  const char *note;  /* for those who look; not empty */
   struct waiting *waiting; /* borrowed */
 
   /* Says more of who is missing than their numbers: writes it into TEXT, to
-   * stand behind them.  ARRIVAL is the directory of the files of those in
-   * ARRIVED.  May be NULL. */
-  void (*explain) (void *context, int arrival, const struct ranks *arrived, char *text,
-                   size_t size);
+   * stand behind them.  THERE are those who are there.  May be NULL. */
+  void (*explain) (void *context, const struct instance *in, const struct ranks *there,
+                   char *text, size_t size);
 
-  /* Member 0 after a release: LAST arrived last, SPREAD nanoseconds after the
-   * first; the files of all are in the directory DEPARTURE.  May be NULL. */
-  void (*released) (void *context, int departure, uint32_t last, int64_t spread);
+  /* Who decides, after a release: RANKS arrived last, with NOTE, SPREAD
+   * nanoseconds after the first.  May be NULL. */
+  void (*released) (void *context, const char *ranks, const char *note, int64_t spread);
   void *context; /* of these two */
 
   /* Set by barrier_meet(). */
-  bool passed_on; /* its error is what another member said */
-  unsigned voids; /* how often this member found left-overs */
+  bool passed_on; /* its error is what another one said ... */
+  bool led;       /* ... and was told by the leader of this node */
 };
 
 /* Arrives and waits for the others.  Returns 0 when all have come, or -1:
  *
  *   EX_TEMPFAIL    somebody did not come in time, or an earlier barrier of
- *                  this member did not end in time
- *   EX_PROTOCOL    called off for another reason: by this member, because
- *                  waiting_end_reason() had one, or by another
- *   EX_CANTCREAT, EX_IOERR, EX_OSERR   what this member could not do; the
+ *                  this task did not end in time
+ *   EX_PROTOCOL    called off for another reason: by this hook, because
+ *                  waiting_end_reason() had one, because one of its node has
+ *                  died, or by another
+ *   EX_CANTCREAT, EX_IOERR, EX_OSERR   what this hook could not do; the
  *                  others have been told, if that was possible
  *
- * Member 0 comes back when the others have left, too, but no later than
- * BARRIER_LEAVE after the release. */
+ * Who decides comes back when the others have left, too, but no later than
+ * BARRIER_LEAVE after the release; who leads, when its members have. */
 int barrier_meet (struct barrier *b, struct failure *f);
 
-/* Calls the barrier off because of REASON, for a member that knows that it
- * cannot come, in its place.  Does not wait.  What cannot be done is not done:
- * an earlier barrier of this member is left alone. */
+/* Calls the barrier off because of REASON, for a task that knows that it cannot
+ * come, in its place.  Does not wait.  What cannot be done is not done: an
+ * earlier barrier of this task is left alone. */
 void barrier_call_off (struct barrier *b, const char *reason);
 
 #define BARRIER_LEAVE (10 * SECOND)

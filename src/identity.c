@@ -177,6 +177,9 @@ identity_search_file (uid_t uid, const char *path, struct passwd *entry, char *b
   /* "+::::::" and the like are old NIS syntax, parsed as uid 0: no user. */
   while (error == 0 && (found->pw_uid != uid || strchr ("+-", found->pw_name[0]) != NULL));
   bool broken = ferror (stream) != 0;
+  /* glibc 2.31 says ERANGE of a read error, too; the next read(2) says which. */
+  if (error == ERANGE && broken)
+    error = read (fd, buffer, 1) < 0 ? errno : EIO;
   (void) fclose (stream);
   if (error == 0)
     return 1;

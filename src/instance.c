@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "instance.h"
 
+#include "calls.h"
 #include "failure.h"
 
 #include <ctype.h>
@@ -10,22 +11,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
-#define FILE_PREFIX "slurm-procid-"
+#define MARK "slurm-procid-"
 #define CALLED_OFF "called-off: "
 #define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define HOLD_DIRECTORY (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* A directory's entry has no longer name. */
+#define NAME_MAX_ 256
+
+/* Connections that wait to be taken: the kernel's own limit is 4096 by
+ * default. */
+#define BACKLOG 4096
 
 /* How deep instance_remove() goes into what somebody put into an instance. */
 #define REMOVE_DEPTH 16
 
-/* openat2(2), Linux 5.6; the C library has no wrapper. */
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
+/* linux/magic.h has only some of them. */
+#define MAGIC_CEPH 0x00c36400
+#define MAGIC_FUSE 0x65735546
+
+/* Of openat2(2); linux/openat2.h may not be there. */
 #define RESOLVE_OWN_NO_XDEV 0x01
 #define RESOLVE_OWN_NO_SYMLINKS 0x04
 #define RESOLVE_OWN_BENEATH 0x08
@@ -37,152 +48,143 @@ instance_is_gone (int error)
 }
 
 static void
-instance_name (char name[INSTANCE_NAME_MAX], uint32_t rank)
+close_one (int *fd)
 {
-  (void) snprintf (name, INSTANCE_NAME_MAX, FILE_PREFIX "%u", rank);
-}
-
-int64_t
-instance_rank (const char *name, uint32_t count)
-{
-  const size_t prefix = strlen (FILE_PREFIX);
-  char canonical[INSTANCE_NAME_MAX];
-
-  if (strncmp (name, FILE_PREFIX, prefix) != 0)
-    return -1;
-  unsigned long rank = strtoul (name + prefix, NULL, 10);
-  if (rank >= count)
-    return -1;
-  /* No sign, space, leading zero, or anything behind it. */
-  instance_name (canonical, (uint32_t) rank);
-  return strcmp (name, canonical) == 0 ? (int64_t) rank : -1;
-}
-
-/* Opens the directory PATH below DIRFD with no link followed on the way; -1 with
- * ENOSYS also where it is refused to all. */
-static int
-instance_open_below (int dirfd, const char *path, uint64_t resolve)
-{
-  const struct
-  {
-    uint64_t flags, mode, resolve;
-  } how = { OPEN_DIRECTORY, 0, resolve | RESOLVE_OWN_NO_SYMLINKS | RESOLVE_OWN_BENEATH };
-  int fd = (int) syscall (SYS_openat2, dirfd, path, &how, sizeof how);
-
-  if (fd < 0 && (errno == EPERM || errno == EAGAIN))
-    errno = ENOSYS;
-  return fd;
-}
-
-static int
-instance_open_arrival (int parent, const char *key)
-{
-  char path[256];
-
-  (void) snprintf (path, sizeof path, "%s/arrival", key);
-  int fd = instance_open_below (parent, path, 0);
-  if (fd >= 0 || errno != ENOSYS)
-    return fd;
-  int top = openat (parent, key, OPEN_DIRECTORY);
-  if (top < 0)
-    return -1;
-  fd = openat (top, "arrival", OPEN_DIRECTORY);
   int error = errno;
-  (void) close (top);
-  errno = error;
-  return fd;
-}
 
-/* Makes the number of members known, unless it is already. */
-static int
-instance_announce (int dirfd, const char *path, uint32_t members)
-{
-  char text[16];
-
-  (void) snprintf (text, sizeof text, "%u", members);
-  return symlinkat (text, dirfd, path) == 0 || errno == EEXIST ? 0 : -1;
-}
-
-static int
-instance_make (int parent, const char *key, uint32_t members)
-{
-  int result = -1;
-
-  if (mkdirat (parent, key, 0700) != 0 && errno != EEXIST)
-    return -1;
-  int top = openat (parent, key, OPEN_DIRECTORY);
-  if (top < 0)
-    return -1;
-  if (mkdirat (top, "arrival", 0700) == 0 || errno == EEXIST)
-    result = instance_announce (top, "ntasks", members);
-  int error = errno;
-  (void) close (top);
-  errno = error;
-  return result;
-}
-
-int
-instance_open (struct instance *in, int parent, const char *key, uint32_t members)
-{
-  *in = (struct instance){ .parent = parent, .key = key, .departure = -1, .top = -1 };
-  in->arrival = instance_open_arrival (parent, key);
-  if (in->arrival < 0 && errno == ENOENT)
-    {
-      if (instance_make (parent, key, members) != 0)
-        return -1;
-      in->arrival = instance_open_arrival (parent, key);
-    }
-  return in->arrival < 0 ? -1 : 0;
-}
-
-static void
-instance_close_one (int *fd)
-{
   if (*fd >= 0)
     (void) close (*fd);
   *fd = -1;
+  errno = error;
 }
 
-void
-instance_close (struct instance *in)
+static int64_t
+nanoseconds (const struct timespec *t)
 {
-  instance_close_one (&in->arrival);
-  instance_close_one (&in->departure);
-  instance_close_one (&in->top);
+  return t->tv_sec * INT64_C (1000000000) + t->tv_nsec;
+}
+
+/* A new look at the directory PATH below DIRFD; the caller ends it with
+ * closedir(3). */
+static DIR *
+list (int dirfd, const char *path)
+{
+  int fd = openat (dirfd, path, OPEN_DIRECTORY);
+  DIR *dir = fd < 0 ? NULL : fdopendir (fd);
+
+  if (dir == NULL)
+    close_one (&fd);
+  return dir;
+}
+
+/* closedir(3) that leaves errno alone. */
+static void
+end_list (DIR *dir)
+{
+  int error = errno;
+
+  (void) closedir (dir);
+  errno = error;
+}
+
+/* ------------------------------------------------------------ open and make */
+
+/* Makes the number of tasks known, unless it is already. */
+static int
+instance_announce (int top, uint32_t tasks)
+{
+  char text[16];
+
+  (void) snprintf (text, sizeof text, "%u", tasks);
+  return symlinkat (text, top, "ntasks") == 0 || errno == EEXIST ? 0 : -1;
+}
+
+static int
+instance_make_arrival (int top, uint32_t tasks)
+{
+  if (mkdirat (top, "arrival", 0700) != 0 && errno != EEXIST)
+    return -1;
+  return instance_announce (top, tasks);
 }
 
 int
-instance_hold (struct instance *in)
+instance_open (struct instance *in, int parent, const char *key, uint32_t tasks, bool again)
 {
+  int fresh = again ? openat (parent, ".", OPEN_DIRECTORY) : -1;
+  int dirfd = fresh < 0 ? parent : fresh;
   struct stat st;
 
-  if (in->top >= 0)
-    return 0;
-  int fd = openat (in->arrival, "..", OPEN_DIRECTORY);
-  if (fd < 0 || fstat (fd, &st) != 0)
+  *in = (struct instance){ .parent = parent, .key = key, .top = -1, .arrival = -1 };
+  in->top = openat (dirfd, key, HOLD_DIRECTORY);
+  if (in->top < 0 && errno == ENOENT)
     {
-      instance_close_one (&fd);
+      bool made = mkdirat (dirfd, key, 0700) == 0;
+      if (made || errno == EEXIST)
+        in->top = openat (dirfd, key, HOLD_DIRECTORY);
+      if (in->top >= 0 && made && instance_make_arrival (in->top, tasks) != 0)
+        close_one (&in->top);
+    }
+  close_one (&fresh);
+  if (in->top < 0)
+    return -1;
+  if (fstat (in->top, &st) != 0)
+    {
+      close_one (&in->top);
       return -1;
     }
-  in->top = fd;
   in->dev = st.st_dev;
   in->ino = st.st_ino;
   return 0;
 }
 
+void
+instance_close (struct instance *in)
+{
+  close_one (&in->arrival);
+  close_one (&in->top);
+}
+
 int
-instance_members (const struct instance *in, uint32_t mine, uint32_t *members)
+instance_open_arrival (struct instance *in, uint32_t tasks)
+{
+  struct statfs st;
+
+  if (in->arrival >= 0)
+    return 0;
+  in->arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
+  if (in->arrival < 0 && errno == ENOENT)
+    {
+      /* Whoever made the instance was killed before he made this; or it is being
+       * removed, and nobody shall arrive there. */
+      if (instance_is_current (in) != 1)
+        {
+          errno = ENOENT;
+          return -1;
+        }
+      if (instance_make_arrival (in->top, tasks) != 0)
+        return -1;
+      in->arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
+    }
+  if (in->arrival < 0)
+    return -1;
+  in->lazy = fstatfs (in->top, &st) == 0
+             && ((uint32_t) st.f_type == MAGIC_CEPH || (uint32_t) st.f_type == MAGIC_FUSE);
+  return 0;
+}
+
+int
+instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks)
 {
   char text[16], canonical[16];
-  ssize_t n = readlinkat (in->arrival, "../ntasks", text, sizeof text);
+  ssize_t n = readlinkat (in->top, "ntasks", text, sizeof text);
 
   if (n < 0 && errno == ENOENT)
     {
-      if (instance_announce (in->arrival, "../ntasks", mine) != 0)
+      if (instance_announce (in->top, mine) != 0)
         return -1;
-      n = readlinkat (in->arrival, "../ntasks", text, sizeof text);
+      n = readlinkat (in->top, "ntasks", text, sizeof text);
     }
-  *members = 0;
+  *tasks = 0;
   if (n < 0)
     return errno == EINVAL ? 0 : -1; /* not a link */
   if ((size_t) n >= sizeof text)
@@ -191,172 +193,275 @@ instance_members (const struct instance *in, uint32_t mine, uint32_t *members)
   uint32_t number = (uint32_t) strtoul (text, NULL, 10);
   (void) snprintf (canonical, sizeof canonical, "%u", number);
   if (strcmp (text, canonical) == 0)
-    *members = number;
+    *tasks = number;
   return 0;
 }
 
-/* Makes the regular file NAME, exclusively.  mknod(2) does it without leaving
- * a descriptor to close, which NFS would turn into another request and, if the
- * file is removed first, into a ".nfs" file.  Some FUSE file systems lack it. */
+/* --------------------------------------------------------------------- marks */
+
+/* CephFS shows other clients a change only when its server writes its journal,
+ * every 5 s, unless somebody asks for it.  Elsewhere this would wait for a
+ * disk. */
+static void
+instance_publish (const struct instance *in, int dirfd, const char *path)
+{
+  int fd = in->lazy ? openat (dirfd, path, OPEN_DIRECTORY) : -1;
+
+  if (fd < 0)
+    return;
+  (void) fsync (fd);
+  close_one (&fd);
+}
+
+/* The name of the next mark of the set OWN; false if there is none. */
+static bool
+next_mark (const struct ranks *own, uint32_t *from, char name[NAME_MAX_])
+{
+  const size_t prefix = strlen (MARK);
+
+  memcpy (name, MARK, prefix);
+  return ranks_next_text (own, from, name + prefix, NAME_MAX_ - prefix);
+}
+
+int
+instance_arrive (const struct instance *in, const struct ranks *own, const char *note)
+{
+  char name[NAME_MAX_];
+  uint32_t from = 0;
+
+  while (next_mark (own, &from, name))
+    if (symlinkat (note, in->arrival, name) != 0)
+      {
+        /* One that was made just now must not look like an arrival. */
+        uint32_t upto = from;
+        int error = errno;
+        for (from = 0; next_mark (own, &from, name) && from < upto;)
+          (void) unlinkat (in->arrival, name, 0);
+        errno = error;
+        return -1;
+      }
+  instance_publish (in, in->arrival, ".");
+  return 0;
+}
+
 static int
-instance_mark (int dirfd, const char *name)
+instance_set_time (const struct instance *in, const struct ranks *own, const struct timespec times[2])
 {
-  if (mknodat (dirfd, name, S_IFREG | 0600, 0) == 0)
-    return 0;
-  if (errno != ENOSYS && errno != EOPNOTSUPP && errno != EPERM && errno != EINVAL)
-    return -1;
-  int fd = openat (dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  return fd < 0 ? -1 : close (fd);
+  char name[NAME_MAX_];
+  uint32_t from = 0;
+
+  while (next_mark (own, &from, name))
+    if (utimensat (in->arrival, name, times, AT_SYMLINK_NOFOLLOW) != 0)
+      return -1;
+  return 0;
 }
 
 int
-instance_arrive (const struct instance *in, uint32_t rank)
-{
-  char name[INSTANCE_NAME_MAX];
-
-  instance_name (name, rank);
-  return instance_mark (in->arrival, name);
-}
-
-int
-instance_refuse (const struct instance *in, uint32_t rank)
-{
-  char name[INSTANCE_NAME_MAX];
-
-  instance_name (name, rank);
-  return symlinkat ("does-not-come", in->arrival, name);
-}
-
-int
-instance_withdraw (const struct instance *in, uint32_t rank)
-{
-  char name[INSTANCE_NAME_MAX];
-
-  instance_name (name, rank);
-  return unlinkat (in->arrival, name, 0);
-}
-
-/* For file systems without links from one directory to another (BeeGFS, AFS).
- * A rename would go over the file of another hook of this member, but that can
- * only have departed before this one arrived. */
-static int
-instance_depart_unlinked (const struct instance *in, const char *name)
-{
-  struct stat st;
-
-  if (fstatat (in->departure, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-    errno = EEXIST;
-  return errno == ENOENT ? renameat (in->arrival, name, in->departure, name) : -1;
-}
-
-/* What an error, in errno, of a departure means.  EEXIST may be the answer to
- * the repetition of a request that was done, and so may any other error be; or
- * it was not this hook's to do.  Departure is looked at first: who removes an
- * instance begins with arrival. */
-static int
-instance_explain_departure (const struct instance *in, const char *name)
-{
-  struct stat own, there;
-  int error = errno;
-  bool departed = fstatat (in->departure, name, &there, AT_SYMLINK_NOFOLLOW) == 0;
-
-  if (departed && fstatat (in->arrival, name, &own, AT_SYMLINK_NOFOLLOW) == 0
-      && own.st_ino == there.st_ino && own.st_dev == there.st_dev)
-    return 0;
-  errno = departed ? EEXIST : error;
-  return -1;
-}
-
-int
-instance_depart (const struct instance *in, uint32_t rank)
-{
-  char name[INSTANCE_NAME_MAX];
-
-  instance_name (name, rank);
-  if (linkat (in->arrival, name, in->departure, name, 0) == 0)
-    return 0;
-  if ((errno == EPERM || errno == EXDEV || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK)
-      && instance_depart_unlinked (in, name) == 0)
-    return 0;
-  return instance_explain_departure (in, name);
-}
-
-int
-instance_touch (const struct instance *in, uint32_t rank)
+instance_touch (const struct instance *in, const struct ranks *own)
 {
   /* The other time goes on telling when the member came. */
   const struct timespec now[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
-  char name[INSTANCE_NAME_MAX];
 
-  instance_name (name, rank);
-  return utimensat (in->arrival, name, now, AT_SYMLINK_NOFOLLOW);
+  return instance_set_time (in, own, now);
 }
 
 void
-instance_disown (const struct instance *in, uint32_t rank)
+instance_disown (const struct instance *in, const struct ranks *own)
 {
   const struct timespec epoch[2] = { { 0 }, { 0 } };
-  char name[INSTANCE_NAME_MAX];
 
-  instance_name (name, rank);
-  (void) utimensat (in->arrival, name, epoch, AT_SYMLINK_NOFOLLOW);
-}
-
-void
-instance_describe (const struct instance *in, uint32_t rank, const char *text)
-{
-  char name[INSTANCE_NAME_MAX];
-
-  instance_name (name, rank);
-  int fd = openat (in->arrival, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (fd < 0)
-    return;
-  if (write (fd, text, strlen (text)) < 0)
-    {
-      /* Over quota, say: it is only for those who look. */
-    }
-  (void) close (fd);
+  (void) instance_set_time (in, own, epoch);
 }
 
 int
-instance_stat (const struct instance *in, uint32_t rank, struct stat *st)
+instance_refuse (const struct instance *in, const struct ranks *own)
 {
-  char name[INSTANCE_NAME_MAX];
+  char name[NAME_MAX_];
+  uint32_t from = 0;
 
-  instance_name (name, rank);
-  if (fstatat (in->arrival, name, st, AT_SYMLINK_NOFOLLOW) != 0)
-    return -1;
-  if (S_ISREG (st->st_mode))
-    return 0;
-  errno = EINVAL;
-  return -1;
+  (void) next_mark (own, &from, name);
+  return mkdirat (in->arrival, name, 0700);
 }
 
-/* A new look at the directory DIRFD; the caller ends it with closedir(3). */
-static DIR *
-instance_list (int dirfd)
+int
+instance_stat (const struct instance *in, const struct ranks *own, struct statx *st)
 {
-  int fd = openat (dirfd, ".", OPEN_DIRECTORY);
-  DIR *dir = fd < 0 ? NULL : fdopendir (fd);
+  char name[NAME_MAX_];
+  uint32_t from = 0;
+
+  (void) next_mark (own, &from, name);
+  return statx (in->arrival, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, st);
+}
+
+int
+instance_depart (const struct instance *in, const struct ranks *own, const char *note)
+{
+  char name[NAME_MAX_], path[sizeof "departure/" + NAME_MAX_];
+  bool cached = false;
+  uint32_t from = 0;
+
+  while (next_mark (own, &from, name))
+    {
+      (void) snprintf (path, sizeof path, "departure/%s", name);
+      int result = symlinkat (note, in->top, path);
+      /* It is there, or was, but this node's cache may still have it as absent;
+       * EEXIST puts that right.  Where it is removed, void is what that means. */
+      if (result != 0 && errno == ENOENT && !cached)
+        {
+          cached = true;
+          (void) instance_void (in);
+          result = symlinkat (note, in->top, path);
+        }
+      if (result != 0 && errno != EEXIST)
+        {
+          errno = errno == ENOTDIR || errno == ELOOP ? ENOENT : errno;
+          return -1;
+        }
+    }
+  instance_publish (in, in->top, "departure");
+  return 0;
+}
+
+/* Goes through the entries in DIR that begin with PREFIX, and closes it. */
+static int
+each_entry (DIR *dir, const char *prefix, instance_visit *visit, void *context)
+{
+  const struct dirent *entry;
+  int result = 0;
+
+  errno = 0;
+  while (result == 0 && (entry = readdir (dir)) != NULL)
+    {
+      if (strncmp (entry->d_name, prefix, strlen (prefix)) == 0)
+        result = visit (context, &(struct instance_mark){ dirfd (dir), entry->d_name,
+                                                          entry->d_name + strlen (prefix),
+                                                          entry->d_type });
+      if (result == 0)
+        errno = 0;
+    }
+  if (result == 0 && errno != 0)
+    result = -1;
+  end_list (dir);
+  return result;
+}
+
+int
+instance_each_arrival (const struct instance *in, int64_t *changed, instance_visit *visit,
+                       void *context)
+{
+  DIR *dir = list (in->arrival, ".");
+  struct stat st;
 
   if (dir == NULL)
+    return -1;
+  if (changed != NULL && fstat (dirfd (dir), &st) == 0)
     {
-      int error = errno;
-      instance_close_one (&fd);
-      errno = error;
+      int64_t time = nanoseconds (&st.st_mtim);
+      if (time == *changed)
+        {
+          end_list (dir);
+          return 0;
+        }
+      *changed = time;
     }
-  return dir;
+  return each_entry (dir, MARK, visit, context);
 }
 
-/* What the link at PATH says. */
+int
+instance_each_departure (const struct instance *in, instance_visit *visit, void *context)
+{
+  DIR *dir = list (in->top, "departure");
+
+  return dir == NULL ? -1 : each_entry (dir, MARK, visit, context);
+}
+
+int
+instance_each_gathering (const struct instance *in, instance_visit *visit, void *context)
+{
+  DIR *dir = list (in->top, ".");
+
+  return dir == NULL ? -1 : each_entry (dir, INSTANCE_GATHERING, visit, context);
+}
+
+bool
+instance_is_mark (const struct instance_mark *mark)
+{
+  return mark->type == DT_LNK || mark->type == DT_UNKNOWN;
+}
+
+/* What is no set of this size is passed over. */
+static int
+visit_add (void *context, const struct instance_mark *mark)
+{
+  if (instance_is_mark (mark))
+    (void) ranks_add_text (context, mark->ranks);
+  return 0;
+}
+
+int
+instance_list_arrival (const struct instance *in, struct ranks *set)
+{
+  return instance_each_arrival (in, NULL, visit_add, set);
+}
+
+int
+instance_list_departure (const struct instance *in, struct ranks *set)
+{
+  return instance_each_departure (in, visit_add, set);
+}
+
+bool
+instance_read_note (int dirfd, const char *name, char note[INSTANCE_NOTE_MAX])
+{
+  ssize_t n = readlinkat (dirfd, name, note, INSTANCE_NOTE_MAX - 1);
+
+  note[n > 0 ? n : 0] = '\0';
+  (void) text_clean (note);
+  return n > 0;
+}
+
+/* -------------------------------------------------------------------- outcome */
+
+/* Looks for "departure" in a new list of the instance: 1, 0 or -1; and at what it
+ * is, DT_UNKNOWN if the file system does not say.  A directory that was removed
+ * has nothing in it, not even itself: readdir(3) does not say more of it. */
+static int
+instance_find_outcome (const struct instance *in, unsigned char *type)
+{
+  DIR *dir = list (in->top, ".");
+  const struct dirent *entry;
+  int found = 0;
+  bool empty = true;
+
+  if (dir == NULL)
+    return -1;
+  errno = 0;
+  while (found == 0 && (entry = readdir (dir)) != NULL)
+    {
+      empty = false;
+      if (strcmp (entry->d_name, "departure") == 0)
+        {
+          *type = entry->d_type;
+          found = 1;
+        }
+    }
+  if (empty && errno == 0)
+    errno = ENOENT;
+  if (found == 0 && errno != 0)
+    found = -1;
+  end_list (dir);
+  return found;
+}
+
+/* What the link "departure" says. */
 static enum outcome
-instance_read_outcome (int dirfd, const char *path, char text[INSTANCE_TEXT_MAX])
+instance_read_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
 {
   char target[sizeof CALLED_OFF + INSTANCE_TEXT_MAX];
-  ssize_t n = readlinkat (dirfd, path, target, sizeof target - 1);
+  ssize_t n = readlinkat (in->top, "departure", target, sizeof target - 1);
 
   if (n < 0)
-    return OUTCOME_ERROR;
+    return errno == EINVAL ? OUTCOME_RELEASED : errno == ENOENT ? OUTCOME_NONE : OUTCOME_ERROR;
   target[n] = '\0';
   if (strncmp (target, CALLED_OFF, strlen (CALLED_OFF)) != 0)
     return OUTCOME_VOID; /* no outcome that we make; nobody can be released by it */
@@ -366,80 +471,55 @@ instance_read_outcome (int dirfd, const char *path, char text[INSTANCE_TEXT_MAX]
   return OUTCOME_CALLED_OFF;
 }
 
-static enum outcome
-instance_look (struct instance *in, int dirfd, const char *path, char text[INSTANCE_TEXT_MAX])
-{
-  if (in->departure >= 0)
-    return OUTCOME_RELEASED;
-  in->departure = openat (dirfd, path, OPEN_DIRECTORY);
-  if (in->departure >= 0)
-    return OUTCOME_RELEASED;
-  if (errno == ENOENT)
-    return OUTCOME_NONE;
-  if (errno != ELOOP && errno != ENOTDIR)
-    return OUTCOME_ERROR;
-  return instance_read_outcome (dirfd, path, text);
-}
-
-/* Whether the name "departure" is in the directory DIRFD: 1, 0 or -1. */
-static int
-instance_lists_outcome (int dirfd)
-{
-  DIR *dir = instance_list (dirfd);
-  const struct dirent *entry;
-  int found = 0;
-
-  if (dir == NULL)
-    return -1;
-  errno = 0;
-  while (found == 0 && (entry = readdir (dir)) != NULL)
-    found = strcmp (entry->d_name, "departure") == 0;
-  if (found == 0 && errno != 0)
-    found = -1;
-  int error = errno;
-  (void) closedir (dir);
-  errno = error;
-  return found;
-}
-
 enum outcome
-instance_outcome (struct instance *in, bool fresh, char text[INSTANCE_TEXT_MAX])
+instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
 {
-  if (!fresh)
-    return instance_look (in, in->arrival, "../departure", text);
-  int found = instance_lists_outcome (in->top);
-  if (found < 0)
-    return OUTCOME_ERROR;
-  if (found == 0)
-    return OUTCOME_NONE;
-  enum outcome outcome = instance_look (in, in->top, "departure", text);
-  if (outcome != OUTCOME_NONE)
-    return outcome;
-  /* It is there, but this node's cache still has it as absent.  An EEXIST
-   * puts the cache right; should it have been removed just now, void is what
-   * that means. */
-  if (instance_void (in) != 0 && errno != EEXIST)
-    return OUTCOME_ERROR;
-  return instance_look (in, in->top, "departure", text);
+  unsigned char type = DT_UNKNOWN;
+  struct stat st;
+  int found = instance_find_outcome (in, &type);
+
+  if (found <= 0)
+    return found < 0 ? OUTCOME_ERROR : OUTCOME_NONE;
+  if (type == DT_DIR)
+    return OUTCOME_RELEASED;
+  enum outcome outcome = instance_read_outcome (in, text);
+  if (outcome == OUTCOME_NONE)
+    {
+      /* As in instance_depart(). */
+      if (instance_void (in) != 0 && errno != EEXIST)
+        return OUTCOME_ERROR;
+      outcome = instance_read_outcome (in, text);
+    }
+  /* EINVAL says that it is no link.  What is neither link nor directory is
+   * nobody's release. */
+  if (outcome == OUTCOME_RELEASED
+      && (fstatat (in->top, "departure", &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR (st.st_mode)))
+    return OUTCOME_VOID;
+  return outcome;
 }
 
 int
 instance_release (const struct instance *in)
 {
-  return mkdirat (in->top, "departure", 0700);
+  if (mkdirat (in->top, "departure", 0700) != 0)
+    return -1;
+  instance_publish (in, in->top, ".");
+  return 0;
 }
 
 static int
-instance_void_at (int dirfd, const char *path)
+void_at (int dirfd)
 {
-  return symlinkat ("void", dirfd, path);
+  return symlinkat ("void", dirfd, "departure");
 }
 
 int
 instance_void (const struct instance *in)
 {
-  return in->top >= 0 ? instance_void_at (in->top, "departure")
-                      : instance_void_at (in->arrival, "../departure");
+  if (void_at (in->top) != 0)
+    return -1;
+  instance_publish (in, in->top, ".");
+  return 0;
 }
 
 int
@@ -448,13 +528,12 @@ instance_call_off (const struct instance *in, const char *text)
   char target[sizeof CALLED_OFF + INSTANCE_TEXT_MAX];
 
   (void) snprintf (target, sizeof target, CALLED_OFF "%.*s", INSTANCE_TEXT_MAX - 1, text);
-  return symlinkat (target, in->arrival, "../departure");
-}
-
-static int64_t
-instance_time (const struct timespec *t)
-{
-  return t->tv_sec * INT64_C (1000000000) + t->tv_nsec;
+  if (symlinkat (target, in->top, "departure") != 0)
+    return -1;
+  if (symlinkat ("../departure", in->top, "arrival/called-off") == 0)
+    instance_publish (in, in->top, "arrival");
+  instance_publish (in, in->top, ".");
+  return 0;
 }
 
 static int
@@ -462,24 +541,130 @@ instance_time_of (const struct instance *in, const char *path, int64_t *time)
 {
   struct stat st;
 
-  if (fstatat (in->arrival, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+  if (fstatat (in->top, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return -1;
-  *time = instance_time (&st.st_mtim);
+  *time = nanoseconds (&st.st_mtim);
   return 0;
 }
 
 int
 instance_outcome_time (const struct instance *in, int64_t *time)
 {
-  return instance_time_of (in, "../departure", time);
+  return instance_time_of (in, "departure", time);
 }
 
 int
 instance_began (const struct instance *in, int64_t *time)
 {
   /* Made with the instance, and never touched. */
-  return instance_time_of (in, "../ntasks", time);
+  return instance_time_of (in, "ntasks", time);
 }
+
+/* ------------------------------------------------------------------- sockets */
+
+/* bind(2) or connect(2) FD at NAME in the instance: by its name alone, since a
+ * socket's path holds 107 bytes. */
+static int
+instance_at_socket (int top, const char *name, int fd,
+                    int (*call) (int fd, const struct sockaddr *address, socklen_t size))
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  int result = -1;
+
+  (void) snprintf (address.sun_path, sizeof address.sun_path, "%s", name);
+  if (fchdir (top) == 0)
+    result = call (fd, (const struct sockaddr *) &address, sizeof address);
+  int error = errno;
+  if (chdir ("/") != 0)
+    result = -1;
+  errno = error;
+  return result;
+}
+
+static int
+instance_socket (int top, const char *name,
+                 int (*call) (int fd, const struct sockaddr *address, socklen_t size))
+{
+  int fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+  if (fd >= 0 && instance_at_socket (top, name, fd, call) != 0)
+    close_one (&fd);
+  return fd;
+}
+
+static void
+node_name (char name[32], const char *prefix, uint32_t node)
+{
+  (void) snprintf (name, 32, "%s%u", prefix, node);
+}
+
+int
+instance_connect (const struct instance *in, uint32_t node)
+{
+  char name[32];
+
+  node_name (name, INSTANCE_NODE, node);
+  return instance_socket (in->top, name, connect);
+}
+
+int
+instance_listen (const struct instance *in, uint32_t node)
+{
+  char name[32];
+
+  node_name (name, INSTANCE_NODE, node);
+  int fd = instance_socket (in->top, name, bind);
+  if (fd >= 0 && listen (fd, BACKLOG) != 0)
+    close_one (&fd);
+  return fd;
+}
+
+void
+instance_unlisten (const struct instance *in, uint32_t node)
+{
+  char name[32];
+
+  node_name (name, INSTANCE_NODE, node);
+  (void) unlinkat (in->top, name, 0);
+}
+
+/* Connects to NAME, if that is a node's socket, and hangs up. */
+static void
+knock_at (int top, const char *name)
+{
+  int fd = -1;
+
+  if (strncmp (name, INSTANCE_NODE, strlen (INSTANCE_NODE)) == 0)
+    fd = instance_socket (top, name, connect);
+  close_one (&fd);
+}
+
+void
+instance_knock (const struct instance *in)
+{
+  DIR *dir = list (in->top, ".");
+  const struct dirent *entry;
+
+  while (dir != NULL && (entry = readdir (dir)) != NULL)
+    knock_at (in->top, entry->d_name);
+  if (dir != NULL)
+    end_list (dir);
+}
+
+void
+instance_tell_gathering (const struct instance *in, uint32_t node, const char *note)
+{
+  char name[32], new[64];
+
+  node_name (name, INSTANCE_GATHERING, node);
+  (void) snprintf (new, sizeof new, "%s.new", name);
+  if (note == NULL)
+    (void) unlinkat (in->top, name, 0);
+  else if (symlinkat (note, in->top, new) != 0 || renameat (in->top, new, in->top, name) != 0)
+    (void) unlinkat (in->top, new, 0);
+}
+
+/* --------------------------------------------------------------- file system */
 
 const char *
 instance_file_system (int dirfd, bool *local)
@@ -527,15 +712,6 @@ instance_file_system (int dirfd, bool *local)
   return NULL;
 }
 
-bool
-instance_is_local (int dirfd)
-{
-  bool local;
-
-  (void) instance_file_system (dirfd, &local);
-  return local;
-}
-
 int64_t
 instance_server_time (int dirfd)
 {
@@ -543,49 +719,12 @@ instance_server_time (int dirfd)
   struct stat st;
 
   if (futimens (dirfd, NULL) == 0 && fstat (dirfd, &st) == 0)
-    return instance_time (&st.st_mtim);
+    return nanoseconds (&st.st_mtim);
   (void) clock_gettime (CLOCK_REALTIME, &now);
-  return instance_time (&now);
+  return nanoseconds (&now);
 }
 
-void
-instance_poke (const struct instance *in)
-{
-  (void) utimensat (in->arrival, "../departure", NULL, AT_SYMLINK_NOFOLLOW);
-}
-
-static int
-instance_list_ranks (int dirfd, struct ranks *set)
-{
-  DIR *dir = instance_list (dirfd);
-  const struct dirent *entry;
-
-  if (dir == NULL)
-    return -1;
-  errno = 0;
-  while ((entry = readdir (dir)) != NULL)
-    {
-      int64_t rank = instance_rank (entry->d_name, set->count);
-      if (rank >= 0)
-        ranks_add (set, (uint32_t) rank);
-    }
-  int error = errno;
-  (void) closedir (dir);
-  errno = error;
-  return error == 0 ? 0 : -1;
-}
-
-int
-instance_list_arrival (const struct instance *in, struct ranks *set)
-{
-  return instance_list_ranks (in->arrival, set);
-}
-
-int
-instance_list_departure (const struct instance *in, struct ranks *set)
-{
-  return instance_list_ranks (in->departure, set);
-}
+/* -------------------------------------------------------------- come and go */
 
 static bool
 instance_is (const struct instance *in, const struct stat *st)
@@ -594,57 +733,46 @@ instance_is (const struct instance *in, const struct stat *st)
 }
 
 int
-instance_is_current (const struct instance *in, bool fresh)
+instance_is_current (const struct instance *in)
 {
-  int dirfd = fresh ? openat (in->parent, ".", OPEN_DIRECTORY) : in->parent;
+  int fd = openat (in->parent, ".", OPEN_DIRECTORY);
   struct stat st;
-  int result;
 
-  if (dirfd < 0)
+  if (fd < 0)
     return -1;
-  result = fstatat (dirfd, in->key, &st, AT_SYMLINK_NOFOLLOW) == 0 ? instance_is (in, &st) : -1;
-  int error = errno;
-  if (fresh)
-    (void) close (dirfd);
-  errno = error;
+  int result = fstatat (fd, in->key, &st, AT_SYMLINK_NOFOLLOW) == 0 ? instance_is (in, &st) : -1;
+  close_one (&fd);
   if (result < 0)
     return instance_is_gone (errno) ? 0 : -1;
-  if (result == 0 || !fresh)
-    return result;
+  if (result == 0)
+    return 0;
   /* A removed directory's number may be given to the next: the same number is
    * the same directory only while the held descriptor still answers. */
-  int held = openat (in->top, ".", OPEN_DIRECTORY);
-  if (held < 0)
+  fd = openat (in->top, ".", OPEN_DIRECTORY);
+  if (fd < 0)
     return instance_is_gone (errno) ? 0 : -1;
-  (void) close (held);
+  close_one (&fd);
   return 1;
-}
-
-static bool
-instance_is_void_at (int dirfd)
-{
-  char target[8];
-
-  return readlinkat (dirfd, "departure", target, sizeof target) == 4
-         && memcmp (target, "void", 4) == 0;
 }
 
 /* Looks at what was renamed to NAME.  0: this instance.  1: another one, which
  * members may live in: they are told to arrive anew.  It is removed like any
- * that is void, since no member 0 may have come to it who would do so. */
+ * that is void, since nobody may have come to it who would do so. */
 static int
 instance_check_catch (const struct instance *in, const char *name)
 {
+  struct instance other = { .parent = in->parent, .key = name, .arrival = -1 };
+  char text[INSTANCE_TEXT_MAX];
   struct stat st;
-  int fd = openat (in->parent, name, OPEN_DIRECTORY);
 
-  if (fd < 0)
+  other.top = openat (in->parent, name, HOLD_DIRECTORY);
+  if (other.top < 0)
     return 1;
-  int result = fstat (fd, &st) == 0 && instance_is (in, &st) ? 0 : 1;
+  int result = fstat (other.top, &st) == 0 && instance_is (in, &st) ? 0 : 1;
   if (result == 1)
-    (void) instance_void_at (fd, "departure");
-  bool remove = result == 1 && instance_is_void_at (fd);
-  (void) close (fd);
+    (void) instance_void (&other);
+  bool remove = result == 1 && instance_outcome (&other, text) == OUTCOME_VOID;
+  close_one (&other.top);
   if (remove)
     (void) instance_remove (in->parent, name);
   return result;
@@ -680,7 +808,7 @@ instance_go_away (const struct instance *in, char name[256])
 bool
 instance_find_gone (const struct instance *in, char name[256])
 {
-  DIR *dir = instance_list (in->parent);
+  DIR *dir = list (in->parent, ".");
   const struct dirent *entry;
   bool found = false;
   struct stat st;
@@ -694,17 +822,33 @@ instance_find_gone (const struct instance *in, char name[256])
         (void) snprintf (name, 256, "%s", entry->d_name);
     }
   if (dir != NULL)
-    (void) closedir (dir);
+    end_list (dir);
   return found;
 }
 
 static bool instance_remove_entry (int dirfd, const char *name, int depth);
 
+/* Opens the directory PATH below DIRFD with no link followed on the way; -1 with
+ * ENOSYS also where it is refused to all. */
+static int
+instance_open_below (int dirfd, const char *path, uint64_t resolve)
+{
+  const struct
+  {
+    uint64_t flags, mode, resolve;
+  } how = { OPEN_DIRECTORY, 0, resolve | RESOLVE_OWN_NO_SYMLINKS | RESOLVE_OWN_BENEATH };
+  int fd = (int) syscall (SYS_openat2, dirfd, path, &how, sizeof how);
+
+  if (fd < 0 && (errno == EPERM || errno == EAGAIN))
+    errno = ENOSYS;
+  return fd;
+}
+
 /* Removes what is in DIRFD, but for KEEP. */
 static void
 instance_empty (int dirfd, const char *keep, int depth)
 {
-  DIR *dir = instance_list (dirfd);
+  DIR *dir = list (dirfd, ".");
   const struct dirent *entry;
 
   if (dir == NULL)
@@ -712,7 +856,12 @@ instance_empty (int dirfd, const char *keep, int depth)
   while ((entry = readdir (dir)) != NULL)
     if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0
         && strcmp (entry->d_name, keep) != 0)
-      (void) instance_remove_entry (dirfd, entry->d_name, depth);
+      {
+        /* A leader of this node may have come late, and not look by himself. */
+        if (depth == 0)
+          knock_at (dirfd, entry->d_name);
+        (void) instance_remove_entry (dirfd, entry->d_name, depth);
+      }
   (void) closedir (dir);
 }
 

@@ -3,13 +3,22 @@
  * instance.h - what one barrier is on disk, and each thing that can be done
  * with it.  The rules that put these together are barrier.c's.
  *
- *   KEY/ntasks                     symbolic link to the number of members
- *   KEY/arrival/slurm-procid-P     member P has arrived
- *   KEY/departure                  the outcome; made once, by whoever comes first:
- *       a directory                       released
- *       symbolic link "void"              no barrier happened here
- *       symbolic link "called-off: ..."   called off, and why
- *   KEY/departure/slurm-procid-P   member P has seen the release
+ *   KEY/ntasks                       symbolic link to the number of tasks
+ *   KEY/arrival/slurm-procid-RANKS   the tasks RANKS have arrived
+ *   KEY/departure                    the outcome; made once, by whoever comes first:
+ *       a directory                         released
+ *       symbolic link "void"                no barrier happened here
+ *       symbolic link "called-off: ..."     called off, and why
+ *   KEY/departure/slurm-procid-RANKS the tasks RANKS have seen the release
+ *   KEY/node-NODE                    socket at which the hooks of a node gather
+ *   KEY/gathering-NODE               symbolic link that says who is there
+ *
+ * RANKS is a set as ranks.h writes it.  Its files are the marks of a member: a
+ * node, or a task where its node does not gather.  A set that is too long for
+ * a name is several marks.  A mark is a symbolic link: made exclusively, in
+ * one request, with right times; NFS shows other nodes a nonsense time for a
+ * moment for regular files that are made so.  What it points to is a note for
+ * those who look.
  *
  * An instance is held by descriptor: it stays the same one when the name KEY
  * goes to another.  Everything is done below held descriptors, with no link
@@ -22,8 +31,7 @@
  * NFS and other network file systems cache names that are there and names
  * that are not, for up to a minute.  What a process on another node did is
  * seen at once only in a directory that has just been opened anew, and on
- * FUSE file systems only in its listing; so FRESH looks open anew and list,
- * others just look.
+ * FUSE file systems only in its listing; so every look opens anew and lists.
  */
 #ifndef INSTANCE_H
 #define INSTANCE_H
@@ -35,22 +43,27 @@
 #include <sys/stat.h>
 
 /* Longer reasons are cut: XFS takes 1023 bytes as a link, and a status line
- * has to be read by somebody. */
+ * has to be read by somebody.  The same for notes. */
 #define INSTANCE_TEXT_MAX 500
-
-/* The name of a member's file, "slurm-procid-4294967295" and its NUL. */
-#define INSTANCE_NAME_MAX 24
+#define INSTANCE_NOTE_MAX 1000
 
 /* Names of instances that went away begin with this. */
 #define INSTANCE_GONE "gone-"
 
+/* Names of sockets, and of the links that say who is at them. */
+#define INSTANCE_NODE "node-"
+#define INSTANCE_GATHERING "gathering-"
+
+/* The note of a gathering begins with this, and who is there. */
+#define INSTANCE_GATHERED "procid="
+
 struct instance {
   int parent;      /* the directory that KEY is in; borrowed */
   const char *key; /* borrowed */
-  int arrival;     /* descriptor of KEY/arrival */
-  int departure;   /* descriptor of KEY/departure once it was seen released, or -1 */
-  int top;         /* descriptor of KEY, -1 until instance_hold() */
-  dev_t dev;       /* with ino: which one it is, after instance_hold() */
+  int top;         /* descriptor of KEY (O_PATH) */
+  int arrival;     /* descriptor of KEY/arrival, -1 until instance_open_arrival() */
+  bool lazy;       /* the server tells other nodes late, unless asked by fsync(2) */
+  dev_t dev;       /* with ino: which one it is */
   ino_t ino;
 };
 
@@ -64,41 +77,40 @@ enum outcome {
 
 bool instance_is_gone (int error);
 
-/* Opens the instance that KEY names in PARENT; makes it, for MEMBERS, if there
- * is none.  ELOOP or ENOTDIR if KEY names something else.  instance_close()
- * ends it, and may be called twice. */
-int instance_open (struct instance *in, int parent, const char *key, uint32_t members);
+/* Opens the instance that KEY names in PARENT; makes it, for TASKS, if there is
+ * none.  AGAIN: a look at the name before has shown that what this node has
+ * cached of it is no good.  ELOOP or ENOTDIR if KEY names something else.
+ * instance_close() ends it, and may be called twice. */
+int instance_open (struct instance *in, int parent, const char *key, uint32_t tasks, bool again);
 void instance_close (struct instance *in);
 
-/* Opens what a longer stay needs: the descriptor top, and which one it is. */
-int instance_hold (struct instance *in);
+/* Opens what a member needs that arrives: in->arrival. */
+int instance_open_arrival (struct instance *in, uint32_t tasks);
 
-/* How many members it is for: what the first who came said.  MINE is written
- * down if nobody did yet.  0 in *MEMBERS if that makes no sense. */
-int instance_members (const struct instance *in, uint32_t mine, uint32_t *members);
+/* How many tasks it is for: what the first who came said.  MINE is written
+ * down if nobody did yet.  0 in *TASKS if that makes no sense. */
+int instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks);
 
-/* Makes the file of member RANK in arrival; exclusively: EEXIST if there is
- * one.  instance_refuse() takes its place by something that is listed, but does
- * not count: the member will not come.  instance_touch() shows that the member
- * is alive, instance_disown() that it is not, instance_withdraw() removes the
- * file, instance_describe() writes TEXT into it (best effort). */
-int instance_arrive (const struct instance *in, uint32_t rank);
-int instance_refuse (const struct instance *in, uint32_t rank);
-int instance_touch (const struct instance *in, uint32_t rank);
-void instance_disown (const struct instance *in, uint32_t rank);
-int instance_withdraw (const struct instance *in, uint32_t rank);
-void instance_describe (const struct instance *in, uint32_t rank, const char *text);
+/* Makes the marks of the set OWN in arrival; exclusively: EEXIST if there is
+ * one.  instance_touch() shows that the member is alive, instance_disown() that
+ * it is not.  NOTE is what they point to. */
+int instance_arrive (const struct instance *in, const struct ranks *own, const char *note);
+int instance_touch (const struct instance *in, const struct ranks *own);
+void instance_disown (const struct instance *in, const struct ranks *own);
 
-/* The file of member RANK in arrival; EINVAL if it is not a regular file, but
- * *ST is filled then, too. */
-int instance_stat (const struct instance *in, uint32_t rank, struct stat *st);
+/* Takes the place of the mark of the one task in OWN by something that does not
+ * count: it will not come.  EEXIST as above. */
+int instance_refuse (const struct instance *in, const struct ranks *own);
+
+/* The (first) mark of the set OWN in arrival, as the server has it now. */
+int instance_stat (const struct instance *in, const struct ranks *own, struct statx *st);
 
 /* Looks at the outcome.  For CALLED_OFF, TEXT gets what follows
- * "called-off: ", cleaned.  For RELEASED in->departure is open afterwards.
- * FRESH needs instance_hold(). */
-enum outcome instance_outcome (struct instance *in, bool fresh, char text[INSTANCE_TEXT_MAX]);
+ * "called-off: ", cleaned. */
+enum outcome instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX]);
 
-/* Make the outcome.  EEXIST: there is one already, and that one counts. */
+/* Make the outcome.  EEXIST: there is one already, and that one counts.
+ * Calling off leaves a trace in arrival, too, where who decides looks. */
 int instance_release (const struct instance *in);
 int instance_void (const struct instance *in);
 int instance_call_off (const struct instance *in, const char *text);
@@ -110,33 +122,66 @@ int instance_outcome_time (const struct instance *in, int64_t *time);
 /* When the instance was made, by the same clock. */
 int instance_began (const struct instance *in, int64_t *time);
 
-/* Wakes the members on this node that wait for the kernel's notice. */
-void instance_poke (const struct instance *in);
+/* Makes the marks of OWN in departure, after RELEASED was seen.  Those that are
+ * there already are as good.  ENOENT or ESTALE: the instance is being
+ * removed. */
+int instance_depart (const struct instance *in, const struct ranks *own, const char *note);
 
-/* Moves on: links the own file of member RANK, which must be in arrival, into
- * departure as well.  After RELEASED was seen.  EEXIST: this or another hook of
- * this member has departed from here; ENOENT or ESTALE: the own file is gone, so
- * the instance is being removed; others: it may be done, or not, or not have
- * been this hook's to do.  instance_withdraw() comes next. */
-int instance_depart (const struct instance *in, uint32_t rank);
+/* A mark, or what says who is gathered, as the lists below tell of it. */
+struct instance_mark {
+  int dirfd; /* the directory that it is in */
+  const char *name;
+  const char *ranks;  /* the part of a mark's name that should say which; unchecked */
+  unsigned char type; /* as readdir(3) says it: DT_LNK, or DT_UNKNOWN, or foreign */
+};
 
-/* Adds to SET the members whose files are in arrival, or departure.  Foreign
- * entries are passed over. */
+/* Calls VISIT with each mark in arrival, or in departure, or with each gathering,
+ * until that returns other than 0; returns what that was.  With CHANGED, a time of the directory's in
+ * *CHANGED: nothing is listed while that is the same, and it is brought up to
+ * date. */
+typedef int instance_visit (void *context, const struct instance_mark *mark);
+int instance_each_arrival (const struct instance *in, int64_t *changed, instance_visit *visit,
+                           void *context);
+int instance_each_departure (const struct instance *in, instance_visit *visit, void *context);
+int instance_each_gathering (const struct instance *in, instance_visit *visit, void *context);
+
+/* Whether it may be one: a link, or what the file system does not tell. */
+bool instance_is_mark (const struct instance_mark *mark);
+
+/* Adds to SET the tasks whose marks are in arrival, or departure. */
 int instance_list_arrival (const struct instance *in, struct ranks *set);
 int instance_list_departure (const struct instance *in, struct ranks *set);
 
-/* Whether KEY still names this instance: 1, 0, or -1.  After
- * instance_hold(). */
-int instance_is_current (const struct instance *in, bool fresh);
+/* Reads the note that the link NAME in DIRFD points to, cleaned.  False if there
+ * is none. */
+bool instance_read_note (int dirfd, const char *name, char note[INSTANCE_NOTE_MAX]);
+
+/* Says in NOTE who is gathered on NODE: replaces what it said before.  Best
+ * effort; with NULL there is nothing to say any more. */
+void instance_tell_gathering (const struct instance *in, uint32_t node, const char *note);
+
+/* The socket of NODE: connects to it, or makes and listens at it; returns a
+ * descriptor (SOCK_SEQPACKET, non-blocking), or -1.  From instance_connect()
+ * ENOENT: nobody has made it; ECONNREFUSED: nobody listens, here at least;
+ * EAGAIN: too many at once.  From instance_listen() EADDRINUSE: somebody else
+ * has; others: there can be none here. */
+int instance_connect (const struct instance *in, uint32_t node);
+int instance_listen (const struct instance *in, uint32_t node);
+void instance_unlisten (const struct instance *in, uint32_t node);
+
+/* Wakes all who listen at sockets here, on this node. */
+void instance_knock (const struct instance *in);
+
+/* Whether KEY still names this instance: 1, 0, or -1. */
+int instance_is_current (const struct instance *in);
 
 /* Takes the name KEY away from this instance: 0; or, when it named another or
  * none by then, 1: that other one is made void, and removed, so that its members
- * arrive anew.  NAME gets the name that the instance has now.  After
- * instance_hold(). */
+ * arrive anew.  NAME gets the name that the instance has now. */
 int instance_go_away (const struct instance *in, char name[256]);
 
 /* Whether this instance is in the directory under the name of one that went
- * away, and under which: NAME.  After instance_hold(). */
+ * away, and under which: NAME. */
 bool instance_find_gone (const struct instance *in, char name[256]);
 
 /* Removes the instance PARENT/NAME that went away, and all that is in it.
@@ -147,14 +192,9 @@ int instance_remove (int parent, const char *name);
 /* The name of the file system that the directory DIRFD is on, NULL if it is not
  * known here; and whether only this kernel changes it. */
 const char *instance_file_system (int dirfd, bool *local);
-bool instance_is_local (int dirfd);
 
 /* The time of the server that has DIRFD, by touching it, in nanoseconds since
  * 1970; its clock, because that is what sets the times of files. */
 int64_t instance_server_time (int dirfd);
-
-/* The number N if NAME is "slurm-procid-N" and nothing else, with N below
- * COUNT; -1 if not. */
-int64_t instance_rank (const char *name, uint32_t count);
 
 #endif

@@ -32,6 +32,7 @@
 
 #define ANNOTATION_ENABLED "com.hooks.slurm-global-sync.enabled"
 #define ANNOTATION_TIMEOUT "com.hooks.slurm-global-sync.timeout"
+#define ANNOTATION_CONTAINERS "com.hooks.slurm-global-sync.containers"
 #define ANNOTATION_LOG_LEVEL "com.hooks.logging.level"
 #define ANNOTATION_STDOUT "com.hooks.logging.stdoutfd"
 #define ANNOTATION_STDERR "com.hooks.logging.stderrfd"
@@ -44,6 +45,7 @@ struct hook {
   struct slurm_task task;
   struct identity user;
   char host[64];
+  bool for_node; /* the container is the only one of its node */
   bool quiet; /* its failure is another task's, which somebody else reports */
 };
 
@@ -127,66 +129,50 @@ hook_become_user (struct hook *h, struct failure *f)
   return user->in_namespace ? 0 : identity_name (user, h->config.passwd_file, f);
 }
 
-/* What is written into the task's file, for --status and for who looks for a
- * missing task. */
+/* What the task's mark points to, for --status and for who looks for a missing
+ * task. */
 static void
-hook_write_note (const struct hook *h, char note[NODES_NOTE_MAX])
+hook_write_note (const struct hook *h, char note[BARRIER_NOTE_MAX])
 {
   const struct slurm_task *task = &h->task;
   size_t n;
 
-  n = (size_t) snprintf (note, NODES_NOTE_MAX, "host=%s pid=%ld since=%lld", h->host,
+  n = (size_t) snprintf (note, BARRIER_NOTE_MAX, "host=%s pid=%ld since=%lld", h->host,
                          (long) getpid (), (long long) time (NULL));
   if (h->container.id[0] != '\0' && strpbrk (h->container.id, " ") == NULL)
-    n += (size_t) snprintf (note + n, NODES_NOTE_MAX - n, " container=%s", h->container.id);
+    n += (size_t) snprintf (note + n, BARRIER_NOTE_MAX - n, " container=%s", h->container.id);
   if (task->node[0] != '\0')
-    n += (size_t) snprintf (note + n, NODES_NOTE_MAX - n, " node=%s", task->node);
+    n += (size_t) snprintf (note + n, BARRIER_NOTE_MAX - n, " node=%s", task->node);
   if (task->node_list[0] != '\0' && task->tasks_per_node[0] != '\0')
-    n += (size_t) snprintf (note + n, NODES_NOTE_MAX - n, " nodes=%s tasks=%s", task->node_list,
-                            task->tasks_per_node);
-  (void) snprintf (note + n, NODES_NOTE_MAX - n, "\n");
+    (void) snprintf (note + n, BARRIER_NOTE_MAX - n, " nodes=%s tasks=%s", task->node_list,
+                     task->tasks_per_node);
 }
 
 /* Adds to a time-out's message on which nodes the missing tasks are, where that
  * is certain. */
 static void
-hook_explain_missing (void *context, int arrival, const struct ranks *arrived, char *text,
-                      size_t size)
+hook_explain_missing (void *context, const struct instance *in, const struct ranks *there,
+                      char *text, size_t size)
 {
   const struct hook *h = context;
   char nodes[256];
 
-  (void) nodes_missing (arrival, arrived, h->task.node_list, h->task.tasks_per_node, nodes,
+  (void) nodes_missing (in, there->count, h->task.node_list, h->task.tasks_per_node, nodes,
                         sizeof nodes);
   (void) snprintf (text, size, "%s%s", nodes[0] != '\0' ? " on " : "", nodes);
 }
 
-/* Finds slow nodes: who kept all others waiting.  Who comes last has hardly ever
- * written down where he is; but then all others have, and he is on the node
- * that lacks one. */
+/* Finds slow nodes: who kept all others waiting. */
 static void
-hook_tell_spread (void *context, int departure, uint32_t last, int64_t spread)
+hook_tell_spread (void *context, const char *ranks, const char *note, int64_t spread)
 {
   const struct hook *h = context;
-  char note[NODES_NOTE_MAX], node[256] = "";
-  struct ranks others;
+  char node[256] = "";
 
-  if (!nodes_note_read (departure, last, note)
-      || !(nodes_note_value (note, "node", node, sizeof node)
-           || nodes_note_value (note, "host", node, sizeof node)))
-    {
-      if (ranks_init (&others, h->task.tasks) == 0)
-        {
-          for (uint32_t rank = 0; rank < h->task.tasks; rank++)
-            if (rank != last)
-              ranks_add (&others, rank);
-          (void) nodes_missing (departure, &others, h->task.node_list, h->task.tasks_per_node, node,
-                                sizeof node);
-        }
-      ranks_free (&others);
-    }
-  log_message (LOG_INFO, "%u tasks arrived within %.3f s, procid %u%s%s last", h->task.tasks,
-               (double) spread / (double) SECOND, last, node[0] != '\0' ? " on " : "", node);
+  (void) (nodes_note_value (note, "node", node, sizeof node)
+          || nodes_note_value (note, "host", node, sizeof node));
+  log_message (LOG_INFO, "%u tasks arrived within %.3f s, procid %s%s%s last", h->task.tasks,
+               (double) spread / (double) SECOND, ranks, node[0] != '\0' ? " on " : "", node);
 }
 
 /* Everybody is on his way: time to remove what failed barriers of this user
@@ -205,13 +191,32 @@ hook_prune (int dirfd)
   (void) prune_run (&prune, &unused);
 }
 
+/* For whom this hook comes: for itself, in OWN, where its node cannot gather. */
+static const struct ranks *
+hook_comes_for (const struct hook *h, struct ranks *own, struct failure *f)
+{
+  if (h->for_node || (h->task.has_node_id && h->task.local.present > 0))
+    return &h->task.local;
+  if (ranks_init (own, h->task.tasks) != 0)
+    {
+      (void) fail (f, EX_OSERR, "cannot keep track of %u tasks: %m", h->task.tasks);
+      return NULL;
+    }
+  ranks_add (own, h->task.procid);
+  return own;
+}
+
 /* Meets the others in the directory DIRFD; or, if the settings did not
  * SETTLE, tells them that this task does not come. */
 static int
 hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
 {
-  char where[SYNCDIR_USER_MAX], note[NODES_NOTE_MAX], key[SLURM_KEY_MAX];
+  char where[SYNCDIR_USER_MAX], note[BARRIER_NOTE_MAX], key[SLURM_KEY_MAX];
+  struct ranks single = { 0 };
+  const struct ranks *own = hook_comes_for (h, &single, f);
 
+  if (own == NULL)
+    return -1;
   slurm_env_key (&h->task, key);
   syncdir_path (h->config.base_dir, &h->user, where);
   hook_write_note (h, note);
@@ -221,25 +226,27 @@ hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
     .dirfd = dirfd,
     .where = where,
     .key = key,
-    .members = h->task.tasks,
+    .tasks = h->task.tasks,
     .self = h->task.procid,
+    .own = own,
+    .gathers = own->present > 1 && !h->for_node,
+    .node = h->task.node_id,
     .deadline = h->config.timeout > 0 ? h->started + h->config.timeout : WAITING_FOREVER,
     .timeout = h->config.timeout,
     .nodes = h->task.nodes,
-    .first_on_node = h->task.first_on_node,
     .note = note,
     .explain = hook_explain_missing,
     .released = hook_tell_spread,
     .context = h,
     .waiting = &h->waiting,
   };
+  int result = -1;
   if (settled != 0)
-    {
-      barrier_call_off (&barrier, f->text);
-      return -1;
-    }
-  int result = barrier_meet (&barrier, f);
-  h->quiet = barrier.passed_on && !h->task.first_on_node;
+    barrier_call_off (&barrier, f->text);
+  else
+    result = barrier_meet (&barrier, f);
+  ranks_free (&single);
+  h->quiet = barrier.passed_on && (barrier.led || !h->task.first_on_node);
   if (result == 0)
     log_message (LOG_INFO, "synchronised %u tasks, having waited %.3f s", h->task.tasks,
                  (double) (waiting_now () - h->started) / (double) SECOND);
@@ -267,6 +274,22 @@ hook_synchronise (struct hook *h, int settled, struct failure *f)
   return result;
 }
 
+/* Whether each task has a container, or each node. */
+static int
+hook_read_containers (struct hook *h, struct failure *f)
+{
+  const char *value = container_annotation (&h->container, ANNOTATION_CONTAINERS);
+
+  h->for_node = value != NULL && strcmp (value, "node") == 0;
+  if (value != NULL && !h->for_node && strcmp (value, "task") != 0)
+    return fail (f, EX_DATAERR, "annotation " ANNOTATION_CONTAINERS "=%.80s: not task or node",
+                 value);
+  if (h->for_node && h->task.local.present == 0)
+    return fail (f, EX_CONFIG, "annotation " ANNOTATION_CONTAINERS "=node needs SLURM_GTIDS, which "
+                               "is not set, or makes no sense");
+  return 0;
+}
+
 static int
 hook_run (struct hook *h, struct failure *f)
 {
@@ -291,6 +314,8 @@ hook_run (struct hook *h, struct failure *f)
   if (result != SLURM_ENV_TASK)
     return settled;
   hook_name_task (h);
+  if (settled == 0)
+    settled = hook_read_containers (h, f);
   return hook_synchronise (h, settled, f);
 }
 
@@ -343,6 +368,7 @@ main (int argc, char **argv)
   if (result != 0)
     log_message (h.quiet ? LOG_INFO : LOG_ERR, "%s", f.text);
   container_free (&h.container);
+  slurm_env_free (&h.task);
   identity_free (&h.user);
   waiting_stop (&h.waiting);
   return result == 0 ? EX_OK : f.status;

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "nodes.h"
 
-#include "failure.h"
-
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define NODE_NAME_MAX 64
 
@@ -32,26 +28,6 @@ nodes_note_value (const char *note, const char *key, char *value, size_t size)
       return true;
     }
   return false;
-}
-
-bool
-nodes_note_read (int arrival, uint32_t rank, char note[NODES_NOTE_MAX])
-{
-  char name[32];
-
-  (void) snprintf (name, sizeof name, "slurm-procid-%u", rank);
-  /* O_NOATIME, for its owner: who looks leaves no trace. */
-  int fd = openat (arrival, name,
-                   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC);
-  if (fd < 0)
-    return false;
-  ssize_t n = read (fd, note, NODES_NOTE_MAX - 1);
-  (void) close (fd);
-  if (n <= 0 || note[n - 1] != '\n')
-    return false;
-  note[n - 1] = '\0';
-  (void) text_clean (note);
-  return true;
 }
 
 /* The number of tasks of the next node: walks through "3,1(x2)". */
@@ -171,14 +147,54 @@ nodes_each (const char *list, const char *per_node, nodes_visit *visit, void *co
   return w.per_node.repeat == 0 && *w.per_node.rest == '\0';
 }
 
+/* A node, and how many tasks are there. */
+struct there {
+  char node[NODE_NAME_MAX];
+  uint32_t tasks;
+};
+
 struct missing {
-  char *hosts; /* of the members that have arrived, one after another */
-  size_t used;
+  struct ranks seen; /* the tasks of */
+  struct there *there;
+  size_t count;
   uint64_t tasks;   /* of the nodes visited */
   uint64_t arrived; /* of these */
   char *text;
   size_t size;
 };
+
+/* Adds those of whom MARK tells: in its name, or, of a gathering, in its note. */
+static int
+visit_there (void *context, const struct instance_mark *mark)
+{
+  struct missing *m = context;
+  char note[INSTANCE_NOTE_MAX], ranks[INSTANCE_NOTE_MAX], node[NODE_NAME_MAX];
+  uint32_t before = m->seen.present;
+
+  if (!instance_is_mark (mark))
+    return 0;
+  if (!instance_read_note (mark->dirfd, mark->name, note)
+      || !nodes_note_value (note, "node", node, sizeof node))
+    return -1;
+  if (!nodes_note_value (note, "procid", ranks, sizeof ranks))
+    (void) snprintf (ranks, sizeof ranks, "%s", mark->ranks);
+  if (!ranks_add_text (&m->seen, ranks))
+    return 0;
+  for (size_t i = 0; i < m->count; i++)
+    if (strcmp (m->there[i].node, node) == 0)
+      {
+        m->there[i].tasks += m->seen.present - before;
+        return 0;
+      }
+  struct there *more = realloc (m->there, (m->count + 1) * sizeof *more);
+  if (more == NULL)
+    return -1;
+  m->there = more;
+  more += m->count++;
+  (void) snprintf (more->node, sizeof more->node, "%s", node);
+  more->tasks = m->seen.present - before;
+  return 0;
+}
 
 static void
 missing_visit (void *context, const char *node, uint32_t tasks)
@@ -187,8 +203,9 @@ missing_visit (void *context, const char *node, uint32_t tasks)
   size_t used = strlen (m->text);
   uint32_t there = 0;
 
-  for (const char *host = m->hosts; host < m->hosts + m->used; host += strlen (host) + 1)
-    there += strcmp (host, node) == 0;
+  for (size_t i = 0; i < m->count; i++)
+    if (strcmp (m->there[i].node, node) == 0)
+      there = m->there[i].tasks;
   m->tasks += tasks;
   m->arrived += there;
   if (there >= tasks || strstr (m->text, "...") != NULL)
@@ -199,28 +216,20 @@ missing_visit (void *context, const char *node, uint32_t tasks)
 }
 
 char *
-nodes_missing (int arrival, const struct ranks *arrived, const char *list, const char *per_node,
+nodes_missing (const struct instance *in, uint32_t tasks, const char *list, const char *per_node,
                char *text, size_t size)
 {
   struct missing m = { .text = text, .size = size };
-  char note[NODES_NOTE_MAX];
 
   text[0] = '\0';
-  m.hosts = malloc ((size_t) arrived->present * NODE_NAME_MAX + 1);
-  bool certain = m.hosts != NULL;
-  for (uint32_t rank = 0; certain && rank < arrived->count; rank++)
-    {
-      if (!ranks_has (arrived, rank))
-        continue;
-      certain = nodes_note_read (arrival, rank, note)
-                && nodes_note_value (note, "node", m.hosts + m.used, NODE_NAME_MAX);
-      if (certain)
-        m.used += strlen (m.hosts + m.used) + 1;
-    }
+  bool certain = ranks_init (&m.seen, tasks) == 0
+                 && (in->arrival < 0 || instance_each_arrival (in, NULL, visit_there, &m) == 0)
+                 && instance_each_gathering (in, visit_there, &m) == 0;
   /* Every task must be on a node of the list, and everybody who arrived, too. */
-  if (!certain || !nodes_each (list, per_node, missing_visit, &m) || m.tasks != arrived->count
-      || m.arrived != arrived->present)
+  if (!certain || !nodes_each (list, per_node, missing_visit, &m) || m.tasks != tasks
+      || m.arrived != m.seen.present)
     text[0] = '\0';
-  free (m.hosts);
+  ranks_free (&m.seen);
+  free (m.there);
   return text;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "process.h"
 
+#include "calls.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +10,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* For kernels before 5.9, which have no close_range(2). */
@@ -34,11 +35,8 @@ process_close_listed (void)
 static void
 process_close_inherited (void)
 {
-#ifdef SYS_close_range
-  if (syscall (SYS_close_range, STDERR_FILENO + 1, ~0U, 0) == 0)
-    return;
-#endif
-  process_close_listed ();
+  if (syscall (SYS_close_range, STDERR_FILENO + 1, ~0U, 0) != 0)
+    process_close_listed ();
 }
 
 static int

@@ -69,7 +69,7 @@ prune_last_change (int dirfd, const char *name)
 static bool
 prune_barrier (int dirfd, const char *key, int64_t before)
 {
-  struct instance in = { .parent = dirfd, .key = key, .arrival = -1, .departure = -1 };
+  struct instance in = { .parent = dirfd, .key = key, .arrival = -1 };
   struct stat st;
   char name[256];
   bool done = false;
@@ -86,7 +86,10 @@ prune_barrier (int dirfd, const char *key, int64_t before)
         {
           done = prune_last_change (dirfd, name) <= before;
           if (!done)
-            (void) instance_void (&in);
+            {
+              (void) instance_void (&in);
+              instance_knock (&in);
+            }
           errno = EBUSY;
         }
     }

@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "sandbox.h"
 
+#include "calls.h"
 #include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-/* The numbers of linux/landlock.h and of every architecture: older headers do
- * not have them, and the kernel may have it all the same. */
-#define SANDBOX_CREATE_RULESET 444
-#define SANDBOX_ADD_RULE 445
-#define SANDBOX_RESTRICT_SELF 446
+/* Of linux/landlock.h, which older C libraries do not have. */
 #define SANDBOX_VERSION 1U      /* flag: return the ABI's version */
 #define SANDBOX_PATH_BENEATH 1U /* type of rule */
 
@@ -39,7 +35,7 @@ sandbox_allow (int ruleset, int fd, uint64_t rights)
 {
   const struct sandbox_path rule = { rights, fd };
 
-  return syscall (SANDBOX_ADD_RULE, ruleset, SANDBOX_PATH_BENEATH, &rule, 0);
+  return syscall (SYS_landlock_add_rule, ruleset, SANDBOX_PATH_BENEATH, &rule, 0);
 }
 
 /* It does no harm if that fails. */
@@ -57,14 +53,14 @@ sandbox_allow_reading (int ruleset, const char *path)
 void
 sandbox_enter (int dirfd, bool processes)
 {
-  long version = syscall (SANDBOX_CREATE_RULESET, NULL, 0, SANDBOX_VERSION);
+  long version = syscall (SYS_landlock_create_ruleset, NULL, 0, SANDBOX_VERSION);
   int rights = version < 3 ? SANDBOX_RIGHTS_2 : version < 5 ? SANDBOX_RIGHTS_3 : SANDBOX_RIGHTS_5;
   const struct sandbox_ruleset all = { (UINT64_C (1) << rights) - 1 };
   int ruleset = -1;
   long result = -1;
 
   if (version >= 2)
-    ruleset = (int) syscall (SANDBOX_CREATE_RULESET, &all, sizeof all, 0);
+    ruleset = (int) syscall (SYS_landlock_create_ruleset, &all, sizeof all, 0);
   if (ruleset >= 0)
     {
       /* syslog(3) reads the time zone; to connect to its socket needs no right
@@ -75,7 +71,7 @@ sandbox_enter (int dirfd, bool processes)
       result = sandbox_allow (ruleset, dirfd, all.handled & ~SANDBOX_EXECUTE);
 #ifndef CODE_COVERAGE /* whose data is written at exit, elsewhere */
       if (result == 0)
-        result = syscall (SANDBOX_RESTRICT_SELF, ruleset, 0);
+        result = syscall (SYS_landlock_restrict_self, ruleset, 0);
 #endif
       (void) close (ruleset);
     }

@@ -304,15 +304,52 @@ static void
 read_node (struct slurm_task *task, const struct variables *v)
 {
   const struct variable name = find (v, "SLURMD_NODENAME");
-  struct node_search search = { task->node, sizeof task->node, 0 };
+  struct node_search search = { task->node, sizeof task->node, task->node_id };
   struct failure f;
 
   if (name.value != NULL
       && hint_is_good (parse_word (&name, task->node, sizeof task->node, &f), &f))
     return;
-  search.rest = read_hint (find (v, "SLURM_NODEID"), 0, UINT32_MAX - 1, UINT32_MAX);
-  if (search.rest != UINT32_MAX && look_up (v, "SLURM_HET_SIZE") == NULL)
+  if (task->has_node_id && look_up (v, "SLURM_HET_SIZE") == NULL)
     (void) nodes_each (task->node_list, task->tasks_per_node, find_node, &search);
+}
+
+/* Adds the numbers of the list TEXT, "0,2,3", to SET.  False if that makes no
+ * sense. */
+static bool
+add_list (struct ranks *set, const char *text)
+{
+  while (isdigit ((unsigned char) *text))
+    {
+      char *end;
+      unsigned long rank = strtoul (text, &end, 10);
+      if (rank >= set->count || (*end != ',' && *end != '\0'))
+        return false;
+      ranks_add (set, (uint32_t) rank);
+      if (*end == '\0')
+        return true;
+      text = end + 1;
+    }
+  return false;
+}
+
+/* The tasks of this node.  Where the step has one node they are all; else
+ * SLURM_GTIDS lists them. */
+static int
+read_local (struct slurm_task *task, const struct variables *v, struct failure *f)
+{
+  const struct variable list = find (v, "SLURM_GTIDS");
+
+  if (ranks_init (&task->local, task->tasks) != 0)
+    return fail (f, EX_OSERR, "cannot keep track of %u tasks: %m", task->tasks);
+  for (uint32_t rank = 0; task->nodes == 1 && rank < task->tasks; rank++)
+    ranks_add (&task->local, rank);
+  if (task->nodes == 1 || list.value == NULL)
+    return 0;
+  bool good = add_list (&task->local, list.value) && ranks_has (&task->local, task->procid);
+  if (!hint_is_good (good ? 0 : parse_failed (&list, "a list of tasks with this one among them", f), f))
+    ranks_clear (&task->local);
+  return 0;
 }
 
 static void
@@ -328,7 +365,13 @@ read_hints (struct slurm_task *task, const struct variables *v)
   read_list (v, "SLURM_STEP_NODELIST", "-_.,[]", task->node_list, sizeof task->node_list);
   read_list (v, "SLURM_STEP_TASKS_PER_NODE", ",()", task->tasks_per_node,
              sizeof task->tasks_per_node);
+  task->node_id = read_hint (find (v, "SLURM_NODEID"), 0, UINT32_MAX - 1, UINT32_MAX);
+  task->has_node_id = task->node_id != UINT32_MAX;
   read_node (task, v);
+  /* There is no other node than the first. */
+  if (task->nodes == 1 && !task->has_node_id)
+    task->node_id = 0;
+  task->has_node_id = task->has_node_id || task->nodes == 1;
 }
 
 static enum slurm_env_result
@@ -348,7 +391,13 @@ read_task (struct slurm_task *task, const struct variables *v, struct failure *f
       (void) fail (f, 0, "nothing to synchronise: the job step has one task");
       return SLURM_ENV_NO_TASK;
     }
-  return SLURM_ENV_TASK;
+  return read_local (task, v, f) == 0 ? SLURM_ENV_TASK : SLURM_ENV_FAILED;
+}
+
+void
+slurm_env_free (struct slurm_task *task)
+{
+  ranks_free (&task->local);
 }
 
 enum slurm_env_result

@@ -9,6 +9,7 @@
 #define SLURM_ENV_H
 
 #include "failure.h"
+#include "ranks.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +27,10 @@ struct slurm_task {
   uint32_t procid;    /* below tasks */
   uint32_t nodes;     /* of the step, 0 if not told */
   bool first_on_node; /* SLURM_LOCALID is 0 or not told */
+  bool has_node_id;
+  uint32_t node_id;   /* SLURM_NODEID: the number of the node in the step */
+  struct ranks local; /* the tasks of this node, this one among them; none at all
+                       * if it cannot be told: SLURM_GTIDS, a hint as well */
   bool has_uid;
   uid_t uid;     /* SLURM_JOB_UID, a hint and no more */
   pid_t pid;     /* SLURM_TASK_PID, also a hint; 0 if not told */
@@ -55,6 +60,7 @@ typedef const char *slurm_env_get (const void *source, const char *name);
  * f->status is 0. */
 enum slurm_env_result slurm_env_read (struct slurm_task *task, slurm_env_get *container,
                                       const void *source, bool asked, struct failure *f);
+void slurm_env_free (struct slurm_task *task);
 
 /* The hook's own environment, as a slurm_env_get; SOURCE is not used. */
 const char *slurm_env_own (const void *source, const char *name);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "waiting.h"
 
+#include "calls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,25 +13,18 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-/* pidfd_getfd(2), Linux 5.6; the C library has no wrapper. */
-#define SYSCALL_PIDFD_GETFD 438
 
 /* podman gives conmon its socket as this descriptor (_OCI_SYNCPIPE). */
 #define CONMON_SOCKET 3
 
-static volatile sig_atomic_t end_signal, changed;
+static volatile sig_atomic_t end_signal;
 
 static void
 waiting_on_signal (int number)
 {
-  if (number == SIGIO)
-    changed = 1;
-  else
-    end_signal = number;
+  end_signal = number;
 }
 
 int64_t
@@ -44,13 +39,7 @@ waiting_now (void)
 static int
 waiting_pidfd (pid_t pid)
 {
-#ifdef SYS_pidfd_open
   return pid > 0 ? (int) syscall (SYS_pidfd_open, pid, 0) : -1;
-#else
-  (void) pid;
-  errno = ENOSYS;
-  return -1;
-#endif
 }
 
 void
@@ -63,13 +52,11 @@ waiting_start (struct waiting *w)
   (void) sigaddset (&set, SIGTERM);
   (void) sigaddset (&set, SIGINT);
   (void) sigaddset (&set, SIGHUP);
-  (void) sigaddset (&set, SIGIO);
   (void) sigprocmask (SIG_SETMASK, &set, NULL);
   (void) sigemptyset (&action.sa_mask);
   (void) sigaction (SIGTERM, &action, NULL);
   (void) sigaction (SIGINT, &action, NULL);
   (void) sigaction (SIGHUP, &action, NULL);
-  (void) sigaction (SIGIO, &action, NULL);
 
   /* In a pid namespace of the container's own (runc, createContainer) the
    * parent is outside and has no number: getppid(2) says 0 until it dies. */
@@ -80,7 +67,6 @@ waiting_start (struct waiting *w)
   w->parent_gone = w->podman_gone = w->task_gone = false;
   w->noise = (uint32_t) getpid () * 2654435761U + (uint32_t) waiting_now ();
   end_signal = 0;
-  changed = 0;
 }
 
 void
@@ -192,7 +178,7 @@ waiting_watch_podman (struct waiting *w)
   if (pidfd < 0)
     return;
   int fd = waiting_is_conmon (conmon)
-             ? (int) syscall (SYSCALL_PIDFD_GETFD, pidfd, CONMON_SOCKET, 0)
+             ? (int) syscall (SYS_pidfd_getfd, pidfd, CONMON_SOCKET, 0)
              : -1;
   (void) close (pidfd);
   if (fd < 0)
@@ -235,23 +221,10 @@ waiting_find_task (struct waiting *w)
     (void) close (fd);
 }
 
-bool
-waiting_notice (int dirfd, bool attributes)
-{
-  unsigned events = DN_CREATE | DN_DELETE | DN_RENAME | (unsigned) DN_MULTISHOT;
-
-  return fcntl (dirfd, F_NOTIFY, (long) (events | (attributes ? DN_ATTRIB : 0))) == 0;
-}
-
-void
-waiting_unnotice (int dirfd)
-{
-  (void) fcntl (dirfd, F_NOTIFY, 0L);
-}
-
-/* One ppoll(2), at most until UNTIL, which may have passed already. */
-static void
-waiting_poll (struct waiting *w, int64_t until, bool changes)
+/* One ppoll(2), at most until UNTIL, which may have passed already.  Returns
+ * whether FD has something to say. */
+static bool
+waiting_poll (struct waiting *w, int64_t until, int fd)
 {
   int64_t now = waiting_now ();
 
@@ -260,10 +233,11 @@ waiting_poll (struct waiting *w, int64_t until, bool changes)
       waiting_find_task (w);
       w->task = 0;
     }
-  struct pollfd gone[] = {
+  struct pollfd fds[] = {
     { .fd = w->parent_fd, .events = POLLIN }, /* ppoll passes over an fd of -1 */
     { .fd = w->task_fd, .events = POLLIN },
     { .fd = w->podman_fd, .events = POLLIN },
+    { .fd = fd, .events = POLLIN },
   };
   bool asks = w->parent_fd < 0 || (w->task_proc >= 0 && w->task_fd < 0);
   struct timespec rest = { 0 };
@@ -277,19 +251,19 @@ waiting_poll (struct waiting *w, int64_t until, bool changes)
       rest.tv_nsec = (until - now) % SECOND;
     }
   (void) sigemptyset (&inside);
-  if (!changes)
-    (void) sigaddset (&inside, SIGIO);
-  if (ppoll (gone, 3, until == WAITING_FOREVER ? NULL : &rest, &inside) > 0)
+  int ready = ppoll (fds, 4, until == WAITING_FOREVER ? NULL : &rest, &inside);
+  if (ready > 0)
     {
-      w->parent_gone = w->parent_gone || gone[0].revents != 0;
-      w->task_gone = w->task_gone || gone[1].revents != 0;
-      w->podman_gone = w->podman_gone || gone[2].revents != 0;
+      w->parent_gone = w->parent_gone || fds[0].revents != 0;
+      w->task_gone = w->task_gone || fds[1].revents != 0;
+      w->podman_gone = w->podman_gone || fds[2].revents != 0;
     }
   if (w->parent_fd < 0)
     w->parent_gone = getppid () != w->parent;
   if (w->task_fd < 0 && w->task_proc >= 0)
     /* A descriptor in /proc stays with its process: no other takes its place. */
     w->task_gone = faccessat (w->task_proc, "stat", F_OK, 0) != 0;
+  return ready > 0 && fds[3].revents != 0;
 }
 
 const char *
@@ -314,18 +288,15 @@ waiting_end_reason (const struct waiting *w)
 }
 
 enum wake
-waiting_sleep (struct waiting *w, int64_t until, bool changes)
+waiting_sleep (struct waiting *w, int64_t until, int fd)
 {
   while (waiting_end_reason (w) == NULL)
     {
-      waiting_poll (w, until, changes);
+      bool ready = waiting_poll (w, until, fd);
       if (waiting_end_reason (w) != NULL)
         break;
-      if (changes && changed)
-        {
-          changed = 0;
-          return WAKE_CHANGE;
-        }
+      if (ready)
+        return WAKE_READY;
       if (until <= waiting_now ())
         return WAKE_TIME;
     }
@@ -337,10 +308,10 @@ waiting_interval (struct waiting *w, int64_t waited, int64_t longest)
 {
   int64_t t = waited / 16;
 
-  if (t < MILLISECOND)
-    t = MILLISECOND;
+  if (t < 2 * MILLISECOND)
+    t = 2 * MILLISECOND;
   if (t > longest)
     t = longest;
   w->noise = w->noise * 1664525U + 1013904223U; /* Numerical Recipes' generator */
-  return t - t / 4 * (int64_t) (w->noise >> 16) / 65536;
+  return t + t / 8 * ((int64_t) (w->noise >> 16) - 32768) / 32768;
 }

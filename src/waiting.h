@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * waiting.h - sleep until a directory may have changed, until a time, or
- * until there is a reason to give up.
- *
- * The kernel tells of changes in a directory by dnotify (F_NOTIFY, fcntl(2)):
- * unlike inotify(7) it has no limit on instances a user, and closing it costs
- * microseconds instead of an RCU grace period.  Its signal is left at SIGIO,
- * of which only one can be pending: a thousand changes cost one wake-up.  It
- * tells only of changes made through this kernel; a directory that other
- * nodes change has to be looked at now and then.
+ * waiting.h - sleep until a socket has something to say, until a time, or until
+ * there is a reason to give up.
  *
  * Times are nanoseconds of CLOCK_MONOTONIC.
  */
@@ -35,14 +28,14 @@ struct waiting {
 };
 
 enum wake {
-  WAKE_TIME,   /* the time has come */
-  WAKE_CHANGE, /* a directory may have changed */
-  WAKE_END     /* waiting_end_reason() has something to say */
+  WAKE_TIME,  /* the time has come */
+  WAKE_READY, /* the descriptor has something to say */
+  WAKE_END    /* waiting_end_reason() has something to say */
 };
 
 int64_t waiting_now (void);
 
-/* Installs the handlers, makes SIGTERM, SIGINT, SIGHUP and SIGIO the blocked
+/* Installs the handlers, makes SIGTERM, SIGINT and SIGHUP the blocked
  * signals (waiting_sleep() alone lets them in) and remembers the parent.
  * Called once, as early as can be: a parent that is gone before is not missed.
  * Cannot fail: without pidfd_open(2), Linux 5.3, the parent is asked after. */
@@ -64,23 +57,17 @@ void waiting_watch_podman (struct waiting *w);
  * find that out costs as much as all else.  Cannot fail. */
 void waiting_watch_task (struct waiting *w, pid_t pid);
 
-/* Asks the kernel to tell of changes in the directory DIRFD as long as that is
- * open: entries made, removed or renamed, and with ATTRIBUTES also given other
- * times or modes.  Returns false if it refuses: then the caller has to look by
- * himself.  waiting_unnotice() ends it. */
-bool waiting_notice (int dirfd, bool attributes);
-void waiting_unnotice (int dirfd);
-
-/* Sleeps until UNTIL at most.  With CHANGES false, changes do not end the
- * sleep; they are told by the next call that wants them. */
-enum wake waiting_sleep (struct waiting *w, int64_t until, bool changes);
+/* Sleeps until UNTIL at most, or until FD can be read or is hung up; with an FD
+ * of -1 only until UNTIL. */
+enum wake waiting_sleep (struct waiting *w, int64_t until, int fd);
 
 /* Why the hook should give up: a signal, or the end of the runtime that
  * started it or of its Slurm task, in words; NULL if there is none. */
 const char *waiting_end_reason (const struct waiting *w);
 
 /* How long to sleep between two looks, having waited WAITED: a sixteenth of
- * that, at least 1 ms, at most LONGEST, less up to a quarter at random. */
+ * that, at least 2 ms, at most LONGEST, and up to an eighth more or less at
+ * random. */
 int64_t waiting_interval (struct waiting *w, int64_t waited, int64_t longest);
 
 #endif

@@ -128,6 +128,7 @@ json_strings() {
     for text in "$@"; do
         text=${text//\\/\\\\}
         text=${text//\"/\\\"}
+        text=${text//$'\t'/\\t}
         printf '%s"%s"' "$comma" "$text"
         comma=', '
     done

@@ -15,6 +15,11 @@
  *     -e TASK:NAME=VALUE   a variable for the hooks of this task
  *     -f CALL=ERROR or TASK:CALL=ERROR   this system call fails in the hooks
  *     -i FILE       their standard input
+ *     -b DIR        DIR/TASK/state.json is; a task that has none does not come
+ *     -t DIR        for tasks on several machines: each start and end of a hook
+ *                   is a directory made there, with the time of the server
+ *     -T DIR        no hook is started, but these times are read, and what all
+ *                   machines' hooks did is printed and checked
  *     -o DIR        where their messages go: TASK.LANE.ROUND; and the pid of a
  *                   task's latest hook: .pid-TASK
  *     -s SEED       of the random times
@@ -33,6 +38,9 @@
  * A promise that was broken is a line that begins with "broken: ", and exit
  * status 1.
  */
+#include "calls.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -46,7 +54,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,7 +82,8 @@ struct variable {
 
 static struct {
   long tasks, rounds, lanes, delay, pause, seed;
-  const char *input, *output;
+  const char *input, *output, *bundles, *stamps;
+  bool reads_stamps;
   struct fault faults[FAULTS_MAX];
   size_t fault_count;
   struct variable variables[VARIABLES_MAX];
@@ -157,7 +166,7 @@ parse_fault (char *text)
   } calls[] = {
     { "close_range", SYS_close_range, -1 },
     { "fstatfs", SYS_fstatfs, -1 },
-    { "landlock_create_ruleset", 444, -1 }, /* on all machines; headers may lack it */
+    { "landlock_create_ruleset", SYS_landlock_create_ruleset, -1 },
     { "linkat", SYS_linkat, -1 },
     { "mkdirat", SYS_mkdirat, -1 },
     { "mknodat", SYS_mknodat, -1 },
@@ -272,6 +281,14 @@ parse_option (int option)
     case 'i':
       step.input = optarg;
       break;
+    case 'b':
+      step.bundles = optarg;
+      break;
+    case 't':
+    case 'T':
+      step.stamps = optarg;
+      step.reads_stamps = option == 'T';
+      break;
     case 'o':
       step.output = optarg;
       break;
@@ -286,9 +303,9 @@ parse (int argc, char **argv)
   int option;
 
   set_tasks ("2");
-  while ((option = getopt (argc, argv, "+n:r:a:d:p:l:w:x:e:f:i:o:s:")) != -1)
+  while ((option = getopt (argc, argv, "+n:r:a:d:p:l:w:x:e:f:i:b:t:T:o:s:")) != -1)
     parse_option (option);
-  if (optind >= argc)
+  if (optind >= argc && !step.reads_stamps)
     die ("no hook", NULL);
   step.hook = argv + optind;
 }
@@ -336,6 +353,27 @@ set_number (const char *name, long n)
   (void) setenv (name, text, 1);
 }
 
+static void
+state_of (long task, char *path, size_t size)
+{
+  (void) snprintf (path, size, "%s/%ld/state.json", step.bundles, task);
+}
+
+/* Its time is the file server's: not after the hook's start, not before its
+ * end. */
+static void
+stamp (const char *what, long task, long lane, long round, int status)
+{
+  char path[4096];
+
+  if (step.stamps == NULL)
+    return;
+  (void) snprintf (path, sizeof path, "%s/%s.%ld.%ld.%ld.%d", step.stamps, what, task, lane, round,
+                   status);
+  if (mkdir (path, 0755) != 0)
+    die (path, strerror (errno));
+}
+
 static void __attribute__ ((noreturn))
 become_hook (long task, long lane, long round)
 {
@@ -346,7 +384,9 @@ become_hook (long task, long lane, long round)
   for (size_t i = 0; i < step.variable_count; i++)
     if (step.variables[i].task == task)
       (void) putenv (step.variables[i].text);
-  redirect (step.input, O_RDONLY, STDIN_FILENO);
+  if (step.bundles != NULL)
+    state_of (task, path, sizeof path);
+  redirect (step.bundles != NULL ? path : step.input, O_RDONLY, STDIN_FILENO);
   if (step.output != NULL)
     {
       (void) snprintf (path, sizeof path, "%s/%ld.%ld.%ld", step.output, task, lane, round);
@@ -375,6 +415,7 @@ run_hook (long task, long lane, long round)
 {
   struct hook *h = hook_of (task, lane, round);
 
+  stamp ("start", task, lane, round, 0);
   h->start = now ();
   pid_t pid = fork ();
   if (pid == 0)
@@ -386,6 +427,7 @@ run_hook (long task, long lane, long round)
     ;
   h->end = now ();
   h->status = status;
+  stamp ("end", task, lane, round, status);
 }
 
 static long
@@ -418,6 +460,17 @@ become_lane (long task, long lane, const int go[2])
   _exit (0);
 }
 
+static bool
+comes (long task)
+{
+  char path[4096];
+
+  if (step.bundles == NULL)
+    return step.late[task] >= 0;
+  state_of (task, path, sizeof path);
+  return step.late[task] >= 0 && access (path, F_OK) == 0;
+}
+
 static void
 run_step (void)
 {
@@ -426,7 +479,7 @@ run_step (void)
   if (pipe2 (go, O_CLOEXEC) != 0)
     die ("pipe", strerror (errno));
   for (long task = 0; task < step.tasks; task++)
-    for (long lane = 0; lane < step.lanes && step.late[task] >= 0; lane++)
+    for (long lane = 0; lane < step.lanes && comes (task); lane++)
       {
         pid_t pid = fork ();
         if (pid == 0)
@@ -438,6 +491,46 @@ run_step (void)
   (void) close (go[1]);
   while (wait (NULL) > 0 || errno == EINTR)
     ;
+}
+
+static void
+read_stamp (const char *name, int64_t time)
+{
+  char what[8];
+  long task, lane, round;
+  int status;
+
+  if (sscanf (name, "%7[a-z].%ld.%ld.%ld.%d", what, &task, &lane, &round, &status) != 5
+      || task >= step.tasks || lane >= step.lanes || round >= step.rounds)
+    die ("no stamp of this step", name);
+  struct hook *h = hook_of (task, lane, round);
+  if (strcmp (what, "start") == 0)
+    h->start = time;
+  else
+    {
+      h->end = time;
+      h->status = status;
+    }
+}
+
+static void
+read_stamps (void)
+{
+  DIR *directory = opendir (step.stamps);
+  struct dirent *entry;
+  struct stat st;
+
+  if (directory == NULL)
+    die (step.stamps, strerror (errno));
+  while ((entry = readdir (directory)) != NULL)
+    {
+      if (entry->d_name[0] == '.')
+        continue;
+      if (fstatat (dirfd (directory), entry->d_name, &st, 0) != 0)
+        die (entry->d_name, strerror (errno));
+      read_stamp (entry->d_name, st.st_mtim.tv_sec * INT64_C (1000000000) + st.st_mtim.tv_nsec);
+    }
+  (void) closedir (directory);
 }
 
 /*
@@ -600,7 +693,12 @@ main (int argc, char **argv)
     die ("mmap", strerror (errno));
   for (size_t i = 0; i < count; i++)
     hooks[i] = (struct hook){ .status = RUNNING };
-  run_step ();
+  if (step.reads_stamps)
+    read_stamps ();
+  else
+    run_step ();
+  if (step.stamps != NULL && !step.reads_stamps)
+    return 0;
   print_hooks ();
   int broken = check_safety () + check_agreement ();
   return broken == 0 ? 0 : 1;

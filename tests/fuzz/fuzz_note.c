@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What stands in an arrival file, and names of files in a barrier. */
+/* What a mark points to, and the set of tasks that its name tells. */
 #include "fuzz.h"
-#include "instance.h"
 #include "nodes.h"
 
 static void
@@ -15,14 +14,19 @@ visit (void *context, const char *node, uint32_t tasks)
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-  char *text = fuzz_text (data, size), list[NODES_NOTE_MAX], per_node[NODES_NOTE_MAX];
+  char *text = fuzz_text (data, size), list[INSTANCE_NOTE_MAX], per_node[INSTANCE_NOTE_MAX];
   uint64_t sum = 0;
 
   if (nodes_note_value (text, "nodes", list, sizeof list)
       && nodes_note_value (text, "tasks", per_node, sizeof per_node))
     (void) nodes_each (list, per_node, visit, &sum);
-  int64_t rank = instance_rank (text, 1000);
-  FUZZ_EXPECT (rank >= -1 && rank < 1000);
+
+  /* Who is added is there, and nobody is if it makes no sense. */
+  struct ranks set;
+  FUZZ_EXPECT (ranks_init (&set, 1000) == 0);
+  bool added = ranks_add_text (&set, text);
+  FUZZ_EXPECT (added == ranks_has_text (&set, text) && added == (set.present > 0));
+  ranks_free (&set);
   free (text);
   return 0;
 }

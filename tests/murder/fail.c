@@ -11,6 +11,7 @@
  * A call is named by what it is and how often it was made before: that varies
  * less from run to run than its number among all calls.
  */
+#include "calls.h"
 #include "ordeal.h"
 #include "trace.h"
 
@@ -20,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sysexits.h>
 
 /* Landlock's three calls have these numbers everywhere. */

@@ -279,6 +279,8 @@ START_TEST (refuses_a_config_it_may_not_read)
 
   unit_write_text (path, "{}");
   ck_assert_int_eq (chmod (path, 0), 0);
+  /* For its first object json-c 0.15 opens /dev/urandom, or ends the process. */
+  json_object_put (json_object_new_object ());
   unit_refuse (SYS_openat, EACCES);
   int ends[2];
   ck_assert_int_eq (pipe2 (ends, O_CLOEXEC), 0);
@@ -441,7 +443,8 @@ read_user (const char *user_text, const char *linux_text)
 
   (void) snprintf (text, sizeof text, "{\"process\": {\"user\": %s}, \"linux\": %s}", user_text,
                    linux_text);
-  ck_assert_msg (read_config (text) == 0, "%s", f.text);
+  if (read_config (text) != 0)
+    return -1;
   int result = container_user (&c, &user, &f);
   container_free (&c);
   return result;
@@ -480,8 +483,9 @@ static const struct
   { "{\"uid\": 1, \"gid\": -1}", "{}", "process.user.gid" },
   { "{\"uid\": 4294967295, \"gid\": 1}", "{}", "process.user.uid" },
   { "{\"uid\": 4294967296, \"gid\": 1}", "{}", "process.user.uid" },
-  { "{\"uid\": 18446744073709551616, \"gid\": 1}", "{}", "process.user.uid" },
-  { "{\"uid\": 99999999999999999999999999, \"gid\": 1}", "{}", "process.user.uid" },
+  /* json-c 0.18 takes these for no JSON, others for the largest number. */
+  { "{\"uid\": 18446744073709551616, \"gid\": 1}", "{}", "" },
+  { "{\"uid\": 99999999999999999999999999, \"gid\": 1}", "{}", "" },
   { "{\"uid\": 1, \"gid\": 4294967295}", "{}", "process.user.gid" },
   { "{\"uid\": 1, \"gid\": 1, \"additionalGids\": 5}", "{}", "additionalGids" },
   { "{\"uid\": 1, \"gid\": 1, \"additionalGids\": [5, \"6\"]}", "{}", "additionalGids" },
@@ -507,7 +511,7 @@ START_TEST (refuses_bad_users)
 {
   ck_assert_int_eq (read_user (bad_users[_i].user, bad_users[_i].linux_text), -1);
   ck_assert_int_eq (f.status, EX_DATAERR);
-  unit_assert_match (f.text, "config.json: ");
+  unit_assert_match (f.text, "config.json");
   unit_assert_match (f.text, bad_users[_i].says);
   ck_assert_ptr_null (user.groups);
 }

@@ -44,77 +44,22 @@ START_TEST (leaves_out_what_is_too_long)
 }
 END_TEST
 
-static int arrival;
+static struct instance in;
 
 static void
-make_arrival (void)
+make_instance (void)
 {
   unit_make_tmp ();
-  arrival = open (unit_tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  ck_assert_int_ge (arrival, 0);
+  int dirfd = open (unit_tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ck_assert_int_eq (instance_open (&in, dirfd, "key", 4, false), 0);
+  ck_assert_int_eq (instance_open_arrival (&in, 4), 0);
 }
 
 static void
-write_note (uint32_t rank, const char *note)
+write_note (const char *name, const char *note)
 {
-  char name[40];
-
-  (void) snprintf (name, sizeof name, "slurm-procid-%u", rank);
-  unit_write_text (unit_path (name), note);
+  ck_assert_int_eq (symlinkat (note, in.top, name), 0);
 }
-
-START_TEST (reads_a_note)
-{
-  char note[NODES_NOTE_MAX];
-
-  write_note (7, "host=n1 pid=12\n");
-  ck_assert (nodes_note_read (arrival, 7, note));
-  ck_assert_str_eq (note, "host=n1 pid=12");
-}
-END_TEST
-
-/* It goes to terminals and logs. */
-START_TEST (cleans_a_note)
-{
-  char note[NODES_NOTE_MAX];
-
-  write_note (0, "host=\033[2Jn1\n");
-  ck_assert (nodes_note_read (arrival, 0, note));
-  ck_assert_str_eq (note, "host=?[2Jn1");
-}
-END_TEST
-
-START_TEST (knows_no_note)
-{
-  char note[NODES_NOTE_MAX], longer[2 * NODES_NOTE_MAX];
-
-  ck_assert (!nodes_note_read (arrival, 0, note));
-  write_note (1, "");
-  ck_assert (!nodes_note_read (arrival, 1, note));
-  write_note (2, "host=n1"); /* cut off: no newline */
-  ck_assert (!nodes_note_read (arrival, 2, note));
-  memset (longer, 'x', sizeof longer);
-  longer[sizeof longer - 2] = '\n';
-  longer[sizeof longer - 1] = '\0';
-  write_note (3, longer);
-  ck_assert (!nodes_note_read (arrival, 3, note));
-}
-END_TEST
-
-/* The directory is the user's: he can put anything there. */
-START_TEST (is_not_held_up_by_other_files)
-{
-  char note[NODES_NOTE_MAX];
-
-  unit_write_text (unit_path ("elsewhere"), "host=n1\n");
-  ck_assert_int_eq (symlink ("elsewhere", unit_path ("slurm-procid-0")), 0);
-  ck_assert (!nodes_note_read (arrival, 0, note));
-  ck_assert_int_eq (mkfifo (unit_path ("slurm-procid-1"), 0600), 0);
-  ck_assert (!nodes_note_read (arrival, 1, note));
-  ck_assert_int_eq (mkdir (unit_path ("slurm-procid-2"), 0700), 0);
-  ck_assert (!nodes_note_read (arrival, 2, note));
-}
-END_TEST
 
 /* ------------------------------------------------------------------- lists */
 
@@ -125,7 +70,7 @@ visit (void *context, const char *node, uint32_t tasks)
 {
   size_t used = strlen (visited);
 
-  ck_assert_ptr_eq (context, &arrival);
+  ck_assert_ptr_eq (context, &in);
   (void) snprintf (visited + used, sizeof visited - used, "%s%s:%u", used > 0 ? " " : "", node,
                    tasks);
 }
@@ -134,7 +79,7 @@ static bool
 walk (const char *list, const char *per_node)
 {
   visited[0] = '\0';
-  return nodes_each (list, per_node, visit, &arrival);
+  return nodes_each (list, per_node, visit, &in);
 }
 
 static const struct
@@ -212,28 +157,32 @@ END_TEST
 
 /* ----------------------------------------------------------------- missing */
 
-/* NOTES: one letter a task, "-" not arrived, "?" arrived without a note, else
- * the number of its node. */
+static const char *
+missing_of (uint32_t tasks, const char *list, const char *per_node)
+{
+  static char text[256];
+
+  memset (text, '#', sizeof text);
+  ck_assert_ptr_eq (nodes_missing (&in, tasks, list, per_node, text, sizeof text), text);
+  return text;
+}
+
+/* TASKS: one letter a task, "-" not there, "?" arrived without a note, else the
+ * number of its node. */
 static const char *
 missing (const char *tasks, const char *list, const char *per_node)
 {
-  static char text[256];
-  struct ranks arrived;
-  char note[100];
+  char note[100], name[40];
 
-  ck_assert_int_eq (ranks_init (&arrived, (uint32_t) strlen (tasks)), 0);
   for (uint32_t rank = 0; tasks[rank] != '\0'; rank++)
     {
-      (void) snprintf (note, sizeof note, "host=h%c pid=1 node=n%c\n", tasks[rank], tasks[rank]);
-      if (tasks[rank] == '-')
-        continue;
-      write_note (rank, tasks[rank] == '?' ? "" : note);
-      ranks_add (&arrived, rank);
+      (void) snprintf (name, sizeof name, "arrival/slurm-procid-%u", rank);
+      (void) unlinkat (in.top, name, 0);
+      (void) snprintf (note, sizeof note, "host=h%c pid=1 node=n%c", tasks[rank], tasks[rank]);
+      if (tasks[rank] != '-')
+        write_note (name, tasks[rank] == '?' ? "x" : note);
     }
-  memset (text, '#', sizeof text);
-  ck_assert_ptr_eq (nodes_missing (arrival, &arrived, list, per_node, text, sizeof text), text);
-  ranks_free (&arrived);
-  return text;
+  return missing_of ((uint32_t) strlen (tasks), list, per_node);
 }
 
 START_TEST (says_on_which_nodes_members_are_missing)
@@ -251,6 +200,34 @@ END_TEST
 START_TEST (counts_whatever_the_distribution)
 {
   ck_assert_str_eq (missing ("12-2", "n[1-2]", "2(x2)"), "n1");
+}
+END_TEST
+
+/* A mark may be of several tasks; and who is only gathered is there, too. */
+START_TEST (counts_sets_and_gatherings)
+{
+  write_note ("arrival/slurm-procid-0-4:2", "host=h1 node=n1");
+  ck_assert_str_eq (missing_of (8, "n[1-3]", "3,3,2"), "n2,n3");
+  write_note ("gathering-1", "procid=1,3 host=h2 node=n2");
+  ck_assert_str_eq (missing_of (8, "n[1-3]", "3,3,2"), "n2,n3");
+  write_note ("gathering-2", "procid=6-7 host=h3 node=n3");
+  ck_assert_str_eq (missing_of (8, "n[1-3]", "3,3,2"), "n2");
+  /* It has just arrived, and is named twice. */
+  write_note ("arrival/slurm-procid-6-7", "host=h3 node=n3");
+  ck_assert_str_eq (missing_of (8, "n[1-3]", "3,3,2"), "n2");
+}
+END_TEST
+
+START_TEST (passes_over_what_is_no_mark)
+{
+  write_note ("arrival/slurm-procid-0", "node=n1");
+  write_note ("arrival/slurm-procid-9", "node=n1");
+  write_note ("arrival/slurm-procid-1-0", "node=n1");
+  write_note ("gathering-x", "procid=nonsense node=n1");
+  write_note ("gathering-y", "node=n1");
+  ck_assert_int_eq (mkdirat (in.top, "gathering-z", 0700), 0);
+  ck_assert_int_eq (mkdirat (in.top, "arrival/slurm-procid-2", 0700), 0);
+  ck_assert_str_eq (missing_of (4, "n[1-4]", "1(x4)"), "n2,n3,n4");
 }
 END_TEST
 
@@ -277,20 +254,17 @@ END_TEST
 START_TEST (cuts_what_does_not_fit)
 {
   char text[64];
-  struct ranks none;
 
-  ck_assert_int_eq (ranks_init (&none, 100), 0);
   for (size_t size = 8; size < sizeof text; size++)
     {
       memset (text, '#', sizeof text);
-      (void) nodes_missing (arrival, &none, "node[100-199]", "1(x100)", text, size);
+      (void) nodes_missing (&in, 100, "node[100-199]", "1(x100)", text, size);
       ck_assert_uint_lt (strlen (text), size);
       ck_assert_ptr_nonnull (strstr (text, "..."));
       ck_assert_str_eq (strstr (text, "..."), "...");
       ck_assert_int_eq (text[size], '#');
     }
   ck_assert_int_eq (strncmp (text, "node100,node101,", 16), 0);
-  ranks_free (&none);
 }
 END_TEST
 
@@ -301,18 +275,16 @@ main (void)
   TCase *tcase = tcase_create ("nodes");
 
   suite_add_tcase (suite, tcase);
-  tcase_add_checked_fixture (tcase, make_arrival, unit_remove_tmp);
+  tcase_add_checked_fixture (tcase, make_instance, unit_remove_tmp);
   tcase_add_loop_test (tcase, finds_a_value, 0, sizeof values / sizeof *values);
   tcase_add_test (tcase, leaves_out_what_is_too_long);
-  tcase_add_test (tcase, reads_a_note);
-  tcase_add_test (tcase, cleans_a_note);
-  tcase_add_test (tcase, knows_no_note);
-  tcase_add_test (tcase, is_not_held_up_by_other_files);
   tcase_add_loop_test (tcase, visits_each_node, 0, sizeof lists / sizeof *lists);
   tcase_add_loop_test (tcase, refuses_nonsense, 0, sizeof nonsense / sizeof *nonsense);
   tcase_add_test (tcase, has_limits);
   tcase_add_test (tcase, says_on_which_nodes_members_are_missing);
   tcase_add_test (tcase, counts_whatever_the_distribution);
+  tcase_add_test (tcase, counts_sets_and_gatherings);
+  tcase_add_test (tcase, passes_over_what_is_no_mark);
   tcase_add_test (tcase, says_nothing_that_is_not_certain);
   tcase_add_test (tcase, does_not_trust_a_list_that_cannot_be);
   tcase_add_test (tcase, cuts_what_does_not_fit);

@@ -39,7 +39,6 @@ START_TEST (closes_what_was_inherited)
 }
 END_TEST
 
-#ifdef SYS_close_range
 START_TEST (closes_it_on_old_kernels)
 {
   const long refused = SYS_close_range;
@@ -73,7 +72,6 @@ START_TEST (closes_a_full_table_on_old_kernels)
   ck_assert_int_eq (unit_child (look_at_full_table, NULL), 0);
 }
 END_TEST
-#endif
 
 static int
 look_at_standard_descriptors (const void *unused)
@@ -236,11 +234,9 @@ main (void)
   TCase *tcase = unit_case (suite, "process");
 
   tcase_add_test (tcase, closes_what_was_inherited);
-#ifdef SYS_close_range
   tcase_add_test (tcase, closes_it_on_old_kernels);
   unit_add_if (tcase, closes_a_full_table_on_old_kernels, !unit_in_valgrind (),
                "valgrind keeps descriptors of its own");
-#endif
   tcase_add_test (tcase, opens_standard_descriptors);
   tcase_add_test (tcase, keeps_standard_descriptors);
   tcase_add_test (tcase, says_when_it_cannot_open);

@@ -98,16 +98,24 @@ static const struct
   { "x..x.x", "1-2,4" },
 };
 
+/* The set that PATTERN tells, one letter a number. */
+static struct ranks
+set_of (const char *pattern)
+{
+  struct ranks set;
+
+  ck_assert_int_eq (ranks_init (&set, (uint32_t) strlen (pattern)), 0);
+  for (uint32_t i = 0; i < strlen (pattern); i++)
+    if (pattern[i] == 'x')
+      ranks_add (&set, i);
+  return set;
+}
+
 START_TEST (tells_missing_ranges)
 {
-  const char *text = ranges[_i].set;
-  struct ranks set;
+  struct ranks set = set_of (ranges[_i].set);
   char missing[64];
 
-  ck_assert_int_eq (ranks_init (&set, (uint32_t) strlen (text)), 0);
-  for (uint32_t i = 0; i < strlen (text); i++)
-    if (text[i] == 'x')
-      ranks_add (&set, i);
   ck_assert_ptr_eq (ranks_missing (&set, missing, sizeof missing), missing);
   ck_assert_str_eq (missing, ranges[_i].missing);
   ranks_free (&set);
@@ -159,6 +167,123 @@ START_TEST (cuts_what_does_not_fit)
 }
 END_TEST
 
+static const struct
+{
+  const char *set, *text;
+} texts[] = {
+  { "x", "0" },
+  { "xxxx", "0-3" },
+  { "xx", "0-1" },
+  { ".x.x", "1,3" },
+  { "x.x.x.", "0-4:2" },
+  { "x.xxxx", "0,2-5" },
+  { "x..x..x", "0-6:3" },
+  { "xx.x.x", "0-1,3,5" },
+  { "xx.x.x.x", "0-1,3-7:2" },
+};
+
+START_TEST (writes_and_reads_a_set)
+{
+  struct ranks set = set_of (texts[_i].set), same;
+  uint32_t from = 0;
+  char text[48];
+
+  ck_assert (ranks_next_text (&set, &from, text, sizeof text));
+  ck_assert_str_eq (text, texts[_i].text);
+  ck_assert (!ranks_next_text (&set, &from, text, sizeof text));
+  ck_assert_int_eq (ranks_init (&same, set.count), 0);
+  ck_assert (!ranks_has_text (&same, texts[_i].text));
+  ck_assert (ranks_add_text (&same, texts[_i].text));
+  ck_assert (ranks_has_text (&same, texts[_i].text));
+  ck_assert_uint_eq (same.present, set.present);
+  for (uint32_t i = 0; i < set.count; i++)
+    ck_assert (ranks_has (&same, i) == ranks_has (&set, i));
+  ranks_free (&set);
+  ranks_free (&same);
+}
+END_TEST
+
+/* The names of marks are anybody's: nothing but what is written counts, or one
+ * set could have two names. */
+static const char *const no_sets[] = {
+  "",      "x",     "64",   "4294967295", "4294967296", "18446744073709551617",
+  "01",    "00",    "+1",   "-1",         " 1",         "1 ",
+  "1\n",   "1~",    "0x1",  "1,",         ",1",         "1,,2",
+  "1-",    "1-1",   "2-1",  "1,1",        "2,1",        "1-3,3",
+  "0-64",  "1-2-3", "0-4:", "0-4:0",      "0-4:1",      "0-4:3",
+  "0-4:9", "3:2",   "0-4:2:2",
+  "99999999999999999999999999999999999999999999999999",
+};
+
+START_TEST (reads_no_nonsense)
+{
+  struct ranks set;
+
+  ck_assert_int_eq (ranks_init (&set, 64), 0);
+  ck_assert (!ranks_add_text (&set, no_sets[_i]));
+  ck_assert (!ranks_has_text (&set, no_sets[_i]));
+  ck_assert_uint_eq (set.present, 0);
+  ranks_free (&set);
+}
+END_TEST
+
+START_TEST (reads_the_largest_number)
+{
+  struct ranks set = { .count = UINT32_MAX };
+
+  /* Not in it: nothing is written where there is no memory for it. */
+  ck_assert (!ranks_add_text (&set, "0,4294967295"));
+  ck_assert (!ranks_add_text (&set, "4294967294-4294967295"));
+  ck_assert_int_eq (ranks_init (&set, 70), 0);
+  ck_assert (ranks_add_text (&set, "69"));
+  ck_assert (!ranks_has_text (&set, "69-70"));
+  ranks_free (&set);
+}
+END_TEST
+
+/* Pieces as long as there is room, which together are the set, each time the
+ * same ones. */
+START_TEST (writes_what_does_not_fit_in_pieces)
+{
+  struct ranks set, same;
+  uint32_t from = 0, again = 0;
+  char text[48], second[48];
+  int pieces = 0;
+
+  ck_assert_int_eq (ranks_init (&set, 1000), 0);
+  ck_assert_int_eq (ranks_init (&same, 1000), 0);
+  for (uint32_t i = 0; i < 1000; i = i * 5 / 4 + 1)
+    ranks_add (&set, i);
+  for (; ranks_next_text (&set, &from, text, sizeof text); pieces++)
+    {
+      ck_assert (ranks_next_text (&set, &again, second, sizeof second));
+      ck_assert_str_eq (text, second);
+      ck_assert (ranks_add_text (&same, text));
+    }
+  ck_assert_int_gt (pieces, 1);
+  ck_assert_uint_eq (same.present, set.present);
+  ranks_free (&set);
+  ranks_free (&same);
+}
+END_TEST
+
+START_TEST (finds_the_next)
+{
+  struct ranks set;
+
+  ck_assert_int_eq (ranks_init (&set, 300), 0);
+  ck_assert_uint_eq (ranks_next (&set, 0), 300);
+  ranks_add (&set, 0);
+  ranks_add (&set, 191);
+  ck_assert_uint_eq (ranks_next (&set, 0), 0);
+  ck_assert_uint_eq (ranks_next (&set, 1), 191);
+  ck_assert_uint_eq (ranks_next (&set, 191), 191);
+  ck_assert_uint_eq (ranks_next (&set, 192), 300);
+  ck_assert_uint_eq (ranks_next (&set, 300), 300);
+  ranks_free (&set);
+}
+END_TEST
+
 START_TEST (says_when_memory_is_short)
 {
   struct ranks set;
@@ -183,6 +308,11 @@ main (void)
   tcase_add_test (tcase, an_empty_group_is_full);
   tcase_add_test (tcase, may_be_freed_twice);
   tcase_add_loop_test (tcase, tells_missing_ranges, 0, sizeof ranges / sizeof *ranges);
+  tcase_add_loop_test (tcase, writes_and_reads_a_set, 0, sizeof texts / sizeof *texts);
+  tcase_add_loop_test (tcase, reads_no_nonsense, 0, sizeof no_sets / sizeof *no_sets);
+  tcase_add_test (tcase, reads_the_largest_number);
+  tcase_add_test (tcase, writes_what_does_not_fit_in_pieces);
+  tcase_add_test (tcase, finds_the_next);
   tcase_add_test (tcase, tells_ranges_across_words);
   tcase_add_loop_test (tcase, cuts_what_does_not_fit, 0, 60);
   unit_add_if (tcase, says_when_memory_is_short, unit_may_take_memory (), "memory is watched");

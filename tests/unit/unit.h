@@ -8,9 +8,13 @@
 #ifndef UNIT_H
 #define UNIT_H
 
+#include "calls.h"
+
 #include <check.h>
 /* Ours is that of failure.h; libcheck has one of old. */
 #undef fail
+
+#include "ranks.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,7 +32,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -156,6 +159,20 @@ unit_entries (const char *path)
     n++;
   (void) closedir (dir);
   return n - 2;
+}
+
+/* The set TEXT of numbers below COUNT; a few of the last ones stay valid. */
+static UNIT_UNUSED const struct ranks *
+unit_ranks (uint32_t count, const char *text)
+{
+  static struct ranks sets[8];
+  static unsigned next;
+  struct ranks *set = &sets[next++ % 8];
+
+  ranks_free (set);
+  ck_assert_int_eq (ranks_init (set, count), 0);
+  ck_assert (ranks_add_text (set, text));
+  return set;
 }
 
 /* Does *ACTION, if there is one, the first time: what another process does at a

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "gather.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Another number for each change of the messages. */
+#define VERSION UINT32_C (0x53594e31)
+
+/* Descriptors that a hook has open besides those of its members. */
+#define DESCRIPTORS 32
+
+/* The epoll(7) data of the listener; else it is the place of a member. */
+#define LISTENER UINT32_MAX
+
+/* The task of a connection that has not said it. */
+#define UNKNOWN UINT32_MAX
+
+/* What a hook says when it has come, */
+struct hello {
+  uint32_t version, rank, tasks;
+};
+
+/* and what the leader says to it: TEXT without what is behind its NUL. */
+struct word {
+  uint32_t version, word, leader;
+  char text[INSTANCE_TEXT_MAX];
+};
+
+struct gather_member {
+  int fd; /* -1: a free place */
+  uint32_t rank;
+  bool lost; /* was taken and is gone: its place stays */
+};
+
+static int64_t
+earlier (int64_t a, int64_t b)
+{
+  return a < b ? a : b;
+}
+
+static void
+close_one (int *fd)
+{
+  int error = errno;
+
+  if (*fd >= 0)
+    (void) close (*fd);
+  *fd = -1;
+  errno = error;
+}
+
+/* SO_PEERCRED says the peer's uid as this user namespace names it. */
+static bool
+is_own (int fd)
+{
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+
+  return getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid ();
+}
+
+void
+gather_start (struct gather *g, const struct instance *in, struct waiting *waiting,
+              const struct ranks *own, uint32_t node, uint32_t self)
+{
+  *g = (struct gather){ .in = in,
+                        .waiting = waiting,
+                        .own = own,
+                        .node = node,
+                        .self = self,
+                        .fd = -1,
+                        .listener = -1,
+                        .set = -1,
+                        .lost = -1 };
+}
+
+void
+gather_end (struct gather *g)
+{
+  bool leads = g->set >= 0;
+
+  close_one (&g->fd);
+  close_one (&g->listener);
+  for (size_t i = 0; i < g->count; i++)
+    close_one (&g->members[i].fd);
+  free (g->members);
+  g->members = NULL;
+  g->count = g->room = 0;
+  close_one (&g->set);
+  ranks_free (&g->here);
+  /* Last: NFS keeps the file of a socket that is open under another name. */
+  if (leads)
+    instance_unlisten (g->in, g->node);
+}
+
+/* ------------------------------------------------------------------ the leader */
+
+static int
+leader_watch (struct gather *g, int fd, uint32_t place)
+{
+  struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data = { .u32 = place } };
+
+  return epoll_ctl (g->set, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* A descriptor for each task of the node. */
+static void
+leader_raise_limit (const struct gather *g)
+{
+  const rlim_t wanted = (rlim_t) g->own->present + DESCRIPTORS;
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+    return;
+  limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+  (void) setrlimit (RLIMIT_NOFILE, &limit);
+}
+
+/* Whether others can find the socket that this hook has made: on FUSE file
+ * systems without stable inodes nobody can. */
+static bool
+leader_can_be_found (struct gather *g)
+{
+  int fd = instance_connect (g->in, g->node);
+  bool found = fd >= 0 || (errno != ECONNREFUSED && errno != EACCES && errno != EPERM);
+  int taken = fd < 0 ? -1 : accept4 (g->listener, NULL, NULL, SOCK_CLOEXEC);
+
+  close_one (&taken);
+  close_one (&fd);
+  return found;
+}
+
+/* This hook has made the socket. */
+static enum gather_result
+leader_begin (struct gather *g)
+{
+  enum gather_result result = GATHER_IMPOSSIBLE;
+
+  leader_raise_limit (g);
+  if (leader_can_be_found (g))
+    {
+      g->set = epoll_create1 (EPOLL_CLOEXEC);
+      result = g->set >= 0 && leader_watch (g, g->listener, LISTENER) == 0
+                   && ranks_init (&g->here, g->own->count) == 0
+                 ? GATHER_LEADS
+                 : GATHER_FAILED;
+    }
+  if (result == GATHER_LEADS)
+    ranks_add (&g->here, g->self);
+  else
+    {
+      close_one (&g->listener);
+      instance_unlisten (g->in, g->node);
+    }
+  return result;
+}
+
+static ssize_t
+leader_say (const struct gather *g, int fd, enum gather_word word, const char *text)
+{
+  struct word w = { VERSION, word, g->self, "" };
+  size_t length = strnlen (text, sizeof w.text - 1);
+
+  memcpy (w.text, text, length);
+  return send (fd, &w, offsetof (struct word, text) + length, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* A connection ends: of one that was taken, the place stays, since he is
+ * lost. */
+static void
+leader_drop (struct gather *g, struct gather_member *m)
+{
+  if (m->rank == UNKNOWN)
+    g->knocked = true;
+  else
+    {
+      g->connected--;
+      g->lost = g->closed ? g->lost : (int64_t) m->rank;
+    }
+  close_one (&m->fd);
+}
+
+/* Answers one who has said who he is, or has not. */
+static void
+leader_answer (struct gather *g, struct gather_member *m)
+{
+  struct hello hello;
+  ssize_t n = recv (m->fd, &hello, sizeof hello, MSG_DONTWAIT | MSG_TRUNC);
+
+  if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    return;
+  bool fits = n == (ssize_t) sizeof hello && hello.version == VERSION;
+  if (fits && hello.tasks == g->own->count && hello.rank < hello.tasks && !g->closed
+      && ranks_has (g->own, hello.rank) && !ranks_has (&g->here, hello.rank))
+    {
+      m->rank = hello.rank;
+      g->connected++;
+      /* Who has left without having been answered was not here. */
+      if (leader_say (g, m->fd, GATHER_TAKEN, "") > 0)
+        ranks_add (&g->here, hello.rank);
+      else
+        leader_drop (g, m);
+      return;
+    }
+  if (fits)
+    (void) leader_say (g, m->fd, GATHER_AWAY, "");
+  leader_drop (g, m);
+}
+
+/* A place for one who has come; NULL with ENOMEM. */
+static struct gather_member *
+leader_new_member (struct gather *g)
+{
+  for (size_t i = g->count < 4 ? 0 : g->count - 4; i < g->count; i++)
+    if (g->members[i].fd < 0 && g->members[i].rank == UNKNOWN)
+      return &g->members[i];
+  if (g->count == g->room)
+    {
+      size_t room = g->room + g->own->present + 1;
+      struct gather_member *members = realloc (g->members, room * sizeof *members);
+      if (members == NULL)
+        return NULL;
+      g->members = members;
+      g->room = room;
+    }
+  return &g->members[g->count++];
+}
+
+/* Takes those who wait in the socket's queue.  -1: somebody is there who cannot
+ * be let in. */
+static int
+leader_accept (struct gather *g)
+{
+  for (;;)
+    {
+      int fd = accept4 (g->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      if (fd < 0)
+        return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? 0 : -1;
+      struct gather_member *m = is_own (fd) ? leader_new_member (g) : NULL;
+      if (m == NULL)
+        {
+          (void) close (fd);
+          continue;
+        }
+      *m = (struct gather_member){ .fd = fd, .rank = UNKNOWN };
+      if (leader_watch (g, fd, (uint32_t) (m - g->members)) != 0)
+        leader_drop (g, m);
+      else
+        leader_answer (g, m);
+    }
+}
+
+/* One event of a connection. */
+static void
+leader_hear (struct gather *g, struct gather_member *m)
+{
+  char more;
+
+  if (m->fd < 0)
+    return;
+  if (m->rank == UNKNOWN)
+    leader_answer (g, m);
+  /* Who was taken has nothing more to say: an end, or what is not ours. */
+  else if (recv (m->fd, &more, 1, MSG_DONTWAIT) <= 0 && errno != EAGAIN && errno != EINTR)
+    leader_drop (g, m);
+}
+
+/* Deals with all that has happened by now. */
+static int
+leader_hear_all (struct gather *g)
+{
+  struct epoll_event events[64];
+  int n, result = 0;
+
+  do
+    {
+      n = epoll_wait (g->set, events, 64, 0);
+      for (int i = 0; i < n; i++)
+        {
+          errno = 0;
+          if (events[i].data.u32 == LISTENER)
+            result = leader_accept (g);
+          else
+            leader_hear (g, &g->members[events[i].data.u32]);
+        }
+    }
+  while (n == 64 && result == 0);
+  return result;
+}
+
+enum wake
+gather_serve (struct gather *g, int64_t until, struct failure *f)
+{
+  enum wake wake = waiting_sleep (g->waiting, until, g->set);
+
+  if (wake == WAKE_READY && leader_hear_all (g) != 0)
+    {
+      (void) fail (f, EX_OSERR, "cannot gather the %u tasks of this node: %m%s", g->own->present,
+                   errno == EMFILE ? "; raise the hard limit of open files (ulimit -Hn)" : "");
+      return WAKE_END;
+    }
+  return wake;
+}
+
+void
+gather_tell (struct gather *g, enum gather_word word, const char *text)
+{
+  g->closed = true;
+  /* Those in its queue see that nobody has answered them. */
+  close_one (&g->listener);
+  for (size_t i = 0; i < g->count; i++)
+    {
+      struct gather_member *m = &g->members[i];
+      if (m->fd >= 0 && m->rank == UNKNOWN)
+        close_one (&m->fd);
+      else if (m->fd >= 0)
+        (void) leader_say (g, m->fd, word, text);
+    }
+}
+
+bool
+gather_all_hung_up (struct gather *g, int64_t until)
+{
+  while (g->connected > 0 && waiting_sleep (g->waiting, until, g->set) == WAKE_READY)
+    (void) leader_hear_all (g);
+  return g->connected == 0;
+}
+
+/* ------------------------------------------------------------------ the others */
+
+/* Reads what the leader says: its word, 0 if he is gone, -1 if he has said
+ * nothing yet. */
+static int
+member_read (struct gather *g, int flags, char text[INSTANCE_TEXT_MAX])
+{
+  struct word w;
+  ssize_t n = recv (g->fd, &w, sizeof w - 1, flags | MSG_TRUNC);
+
+  if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    return -1;
+  if (n < (ssize_t) offsetof (struct word, text) || n >= (ssize_t) sizeof w || w.version != VERSION
+      || w.word > GATHER_CALLED_OFF)
+    return 0;
+  ((char *) &w)[n] = '\0';
+  (void) snprintf (text, INSTANCE_TEXT_MAX, "%s", w.text);
+  (void) text_clean (text);
+  g->leader = w.leader;
+  return (int) w.word;
+}
+
+/* Has come to a leader: says who this is, and waits for the answer. */
+static enum gather_result
+member_ask (struct gather *g, int64_t deadline)
+{
+  const struct hello hello = { VERSION, g->self, g->own->count };
+  char unused[INSTANCE_TEXT_MAX];
+  int answer = 0;
+  bool stays = true;
+
+  if (is_own (g->fd) && send (g->fd, &hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t) sizeof hello)
+    {
+      stays = waiting_sleep (g->waiting, deadline, g->fd) == WAKE_READY;
+      /* Who leaves now must know whether he was taken: after this the leader
+       * cannot answer any more. */
+      if (!stays)
+        (void) shutdown (g->fd, SHUT_RDWR);
+      answer = member_read (g, MSG_DONTWAIT, unused);
+    }
+  if (answer == GATHER_TAKEN)
+    return GATHER_BELONGS;
+  close_one (&g->fd);
+  if (!stays)
+    return GATHER_GIVEN_UP;
+  return answer == GATHER_AWAY ? GATHER_ELSEWHERE : GATHER_AGAIN;
+}
+
+/* Nobody listens at the socket, since a while.  A leader that has just made it
+ * is about to; one that tells an outcome does not any more; one that was killed
+ * never will. */
+static enum gather_result
+member_is_refused (const struct gather *g, int64_t since)
+{
+  char unused[INSTANCE_TEXT_MAX];
+  enum outcome outcome = instance_outcome (g->in, unused);
+
+  if (outcome == OUTCOME_ERROR)
+    return instance_is_gone (errno) ? GATHER_AGAIN : GATHER_FAILED;
+  if (outcome != OUTCOME_NONE)
+    return GATHER_ENDED;
+  return waiting_now () - since > GATHER_PATIENCE ? GATHER_DEAD : GATHER_GIVEN_UP;
+}
+
+/* There is no socket: makes it. */
+static enum gather_result
+become_leader (struct gather *g)
+{
+  g->listener = instance_listen (g->in, g->node);
+  if (g->listener >= 0)
+    return leader_begin (g);
+  switch (errno)
+    {
+    case EADDRINUSE: /* somebody else was faster */
+      return GATHER_GIVEN_UP;
+    case ENOENT:
+    case ESTALE:
+      return GATHER_AGAIN;
+    case EPERM:
+    case ENOSYS:
+    case EOPNOTSUPP:
+    case EINVAL:
+    case EACCES:
+      return GATHER_IMPOSSIBLE;
+    default:
+      return GATHER_FAILED;
+    }
+}
+
+enum gather_result
+gather_join (struct gather *g, int64_t deadline)
+{
+  const int64_t began = waiting_now ();
+  int64_t refused = 0;
+  enum gather_result result;
+
+  for (;;)
+    {
+      g->fd = instance_connect (g->in, g->node);
+      if (g->fd >= 0)
+        return member_ask (g, deadline);
+      /* GIVEN_UP, here and now: neither has come of it, try again. */
+      result = GATHER_GIVEN_UP;
+      if (errno == ENOENT)
+        {
+          refused = 0;
+          result = become_leader (g);
+        }
+      else if (errno == ECONNREFUSED || errno == EPROTOTYPE)
+        {
+          refused = refused == 0 ? waiting_now () : refused;
+          result = member_is_refused (g, refused);
+        }
+      else if (errno == ESTALE)
+        result = GATHER_AGAIN;
+      else if (errno == EACCES || errno == EPERM || errno == EOPNOTSUPP)
+        result = GATHER_IMPOSSIBLE;
+      else if (errno != EAGAIN && errno != EINTR) /* EAGAIN: too many at once */
+        result = GATHER_FAILED;
+      if (result != GATHER_GIVEN_UP)
+        return result;
+      int64_t now = waiting_now ();
+      int64_t pause = waiting_interval (g->waiting, now - began, SECOND / 20);
+      if (now >= deadline || waiting_sleep (g->waiting, earlier (now + pause, deadline), -1) == WAKE_END)
+        return GATHER_GIVEN_UP;
+    }
+}
+
+enum wake
+gather_listen (struct gather *g, int64_t until, enum gather_word *word,
+               char text[INSTANCE_TEXT_MAX])
+{
+  enum wake wake = waiting_sleep (g->waiting, until, g->fd);
+  int said = member_read (g, MSG_DONTWAIT, text);
+
+  /* A word that is there counts, even for who is about to leave. */
+  if (said < 0)
+    return wake == WAKE_READY ? WAKE_TIME : wake;
+  *word = (enum gather_word) said;
+  return WAKE_READY;
+}
