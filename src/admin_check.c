@@ -379,7 +379,8 @@ check_podman (const struct podman_trial *trial, const char *file, bool other)
         say (ERROR, "%s: podman reads %s in its place; remove one of the two", file, json->path);
       else if (!json->matched)
         say (WARNING, "%s: podman reads it, but the annotation " PODMAN_TRIAL_ANNOTATION "=true, which the "
-                      "documentation tells users, does not ask for the hook; correct \"when\"",
+                      "documentation tells users, does not ask for the hook: \"when\" has another "
+                      "condition, or \"always\": false",
              file);
       else
         check_stages (file, json->stages);
