@@ -164,7 +164,7 @@ keep (const char *dir, const char *module, const struct identity *user, int out)
     (void) kill (pid, SIGKILL);
   end_children ();
   /* As the user: root must not follow what he may exchange meanwhile. */
-  run_to_end ("rm", "-rf", in_dir ("", dir, ""));
+  run_to_end ("/bin/rm", "-rf", in_dir ("", dir, ""));
   return status < 0 ? 255 : status;
 }
 
