@@ -610,12 +610,18 @@ instance_connect (const struct instance *in, uint32_t node)
 int
 instance_listen (const struct instance *in, uint32_t node)
 {
-  char name[32];
+  char name[32], target[1];
 
   node_name (name, INSTANCE_NODE, node);
   int fd = instance_socket (in->top, name, bind);
+  /* connect(2) follows a link, bind(2) does not. */
+  if (fd < 0 && errno == EADDRINUSE)
+    errno = readlinkat (in->top, name, target, sizeof target) >= 0 ? ELOOP : EADDRINUSE;
   if (fd >= 0 && listen (fd, BACKLOG) != 0)
-    close_one (&fd);
+    {
+      instance_unlisten (in, node);
+      close_one (&fd);
+    }
   return fd;
 }
 
@@ -623,9 +629,11 @@ void
 instance_unlisten (const struct instance *in, uint32_t node)
 {
   char name[32];
+  int error = errno;
 
   node_name (name, INSTANCE_NODE, node);
   (void) unlinkat (in->top, name, 0);
+  errno = error;
 }
 
 /* Connects to NAME, if that is a node's socket, and hangs up. */

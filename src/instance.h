@@ -164,7 +164,7 @@ void instance_tell_gathering (const struct instance *in, uint32_t node, const ch
  * descriptor (SOCK_SEQPACKET, non-blocking), or -1.  From instance_connect()
  * ENOENT: nobody has made it; ECONNREFUSED: nobody listens, here at least;
  * EAGAIN: too many at once.  From instance_listen() EADDRINUSE: somebody else
- * has; others: there can be none here. */
+ * has; ELOOP from both: a link has its name; others: there can be none here. */
 int instance_connect (const struct instance *in, uint32_t node);
 int instance_listen (const struct instance *in, uint32_t node);
 void instance_unlisten (const struct instance *in, uint32_t node);
