@@ -12,7 +12,8 @@ const char config_help[]
   = "Usage: slurm_global_sync_hook [OPTION]...\n"
     "  or:  slurm_global_sync_hook --status [--user=NAME] [--job=JOB] [--json | --watch]\n"
     "  or:  slurm_global_sync_hook --prune [--user=NAME] [--older-than=AGE] [--dry-run]\n"
-    "  or:  slurm_global_sync_hook --check [--user=NAME] [HOOK_JSON]...\n"
+    "  or:  slurm_global_sync_hook --check [--user=NAME] [--module=MODULE]\n"
+    "                                      [HOOK_JSON]...\n"
     "An OCI hook: lets the container start when the containers of all other tasks\n"
     "of the Slurm job step are there, too.  The OCI runtime runs it, with the\n"
     "container's state on standard input.\n"
@@ -38,6 +39,7 @@ const char config_help[]
     "      --older-than=AGE    what has not changed for AGE: a number and s, m, h\n"
     "                            or d; default 1d\n"
     "      --dry-run           only say what would be removed\n"
+    "      --module=MODULE     with this --module of podman's\n"
     "\n"
     "      --help              print this help and exit\n"
     "      --version           print the version and exit\n"
@@ -57,7 +59,8 @@ enum {
   OPTION_JSON,
   OPTION_WATCH,
   OPTION_OLDER_THAN,
-  OPTION_DRY_RUN
+  OPTION_DRY_RUN,
+  OPTION_MODULE
 };
 
 static const struct option config_options[] = {
@@ -74,6 +77,7 @@ static const struct option config_options[] = {
   { "watch", no_argument, NULL, OPTION_WATCH },
   { "older-than", required_argument, NULL, OPTION_OLDER_THAN },
   { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
+  { "module", required_argument, NULL, OPTION_MODULE },
   { "help", no_argument, NULL, CONFIG_HELP },
   { "version", no_argument, NULL, CONFIG_VERSION },
   { NULL, 0, NULL, 0 },
@@ -114,6 +118,9 @@ config_take_option (struct config *config, int option)
     case OPTION_DRY_RUN:
       config->dry_run = true;
       break;
+    case OPTION_MODULE:
+      config->module = optarg;
+      break;
     default:
       config->mode = (enum config_mode) option;
       break;
@@ -134,6 +141,8 @@ config_check_mode (const struct config *config, struct failure *f)
     return fail (f, EX_USAGE, "--json does not go with --watch; try --help");
   if ((config->older_than != NULL || config->dry_run) && mode != CONFIG_PRUNE)
     return fail (f, EX_USAGE, "--older-than and --dry-run go with --prune; try --help");
+  if (config->module != NULL && mode != CONFIG_CHECK)
+    return fail (f, EX_USAGE, "--module goes with --check; try --help");
   if (config->user != NULL && mode == CONFIG_HOOK)
     return fail (f, EX_USAGE, "--user goes with --status, --prune and --check; try --help");
   if (config->job != NULL

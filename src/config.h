@@ -38,6 +38,7 @@ struct config {
   const char *job;        /* --job, NULL: all */
   const char *older_than; /* --older-than, NULL: a day */
   bool json, watch, dry_run;
+  const char *module; /* of --check, NULL: none */
   char **files; /* of --check, ends with NULL; borrowed from argv */
 
   /* What they mean, after config_settle(). */

@@ -233,6 +233,10 @@ read_bundle (struct container *c, json_object *state, struct failure *f)
       fail_prefix (f, "the container's state");
       return -1;
     }
+  /* podman's stage precreate lets hooks change it. */
+  if (bundle == NULL && json_object_object_get_ex (state, "process", NULL))
+    return fail (f, EX_DATAERR, "standard input has a container's config.json, not its state: the hook is "
+                                "in the wrong stage; write prestart into the hook's JSON file");
   if (bundle == NULL)
     return fail (f, EX_DATAERR, "the container's state has no \"bundle\"");
   if (json_object_get_string (bundle)[0] != '/')

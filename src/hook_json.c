@@ -5,36 +5,11 @@
 
 #include <fcntl.h>
 #include <json-c/json.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define HOOK_JSON_MAX ((size_t) 1 << 20)
-
-/* json-c takes some things for JSON, also when it is told to be strict, that
- * podman refuses: strings in single quotes or with control characters in them,
- * NaN, Infinity, and "1.".  Returns the first of these in TEXT, which json-c has
- * taken, or NULL. */
-static const char *
-find_lax (const char *text)
-{
-  bool string = false;
-
-  for (; *text != '\0'; text++)
-    {
-      if (string && (unsigned char) *text < 0x20)
-        return text;
-      if (*text == '"')
-        string = !string;
-      else if (string && *text == '\\')
-        text++;
-      else if (!string && (strchr ("'NI", *text) != NULL
-                           || (*text == '.' && (text[1] < '0' || text[1] > '9'))))
-        return text;
-    }
-  return NULL;
-}
 
 struct json_object *
 hook_json_read (const char *path, struct failure *f)
@@ -51,14 +26,6 @@ hook_json_read (const char *path, struct failure *f)
   ssize_t length = json_text_read (path, fd, HOOK_JSON_MAX, 4096, &text, f);
   if (length >= 0)
     json = json_text_parse (path, text, (size_t) length, f);
-  const char *lax = json != NULL ? find_lax (text) : NULL;
-  if (lax != NULL)
-    {
-      (void) fail (f, EX_DATAERR, "%s is not JSON: unexpected character at byte %zu", path,
-                   (size_t) (lax - text));
-      json_object_put (json);
-      json = NULL;
-    }
   free (text);
   (void) close (fd);
   return json;

@@ -353,9 +353,10 @@ main (int argc, char **argv)
 
   if (process_prepare () != 0)
     return EX_OSERR;
-  result = identity_guard (&f);
-  if (result == 0)
-    result = config_read (&h.config, argc, argv, &f);
+  result = config_read (&h.config, argc, argv, &f);
+  /* --check runs podman, which needs new privileges. */
+  if (h.config.mode != CONFIG_CHECK && identity_guard (&f) != 0)
+    result = -1;
   if (h.config.mode != CONFIG_HOOK)
     return main_command (&h.config, result, &f);
   (void) unsetenv ("TZ"); /* syslog(3) would open what it names */

@@ -29,7 +29,7 @@ is_change (uint64_t number, const __u64 *arguments)
 {
   static const long changes[] = {
     SYS_mkdirat, SYS_mknodat, SYS_linkat, SYS_unlinkat, SYS_symlinkat, SYS_renameat2, SYS_utimensat,
-    SYS_fchmod,
+    SYS_fchmod, SYS_bind,
 #ifdef SYS_renameat
     SYS_renameat,
 #endif
@@ -93,6 +93,7 @@ count_run (char *const argv[], char *const envp[], struct count *count)
   /* The first stop is the one after execve(2). */
   if (pid < 0 || waitpid (pid, &status, 0) != pid || !WIFSTOPPED (status))
     _exit (127);
+  count->pid = pid;
   (void) ptrace (PTRACE_SETOPTIONS, pid, NULL,
                  (void *) (uintptr_t) (PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
   while (ptrace (PTRACE_SYSCALL, pid, NULL, (void *) (uintptr_t) signal_number) == 0)

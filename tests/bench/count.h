@@ -6,8 +6,10 @@
 #define COUNT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct count {
+  pid_t pid;        /* the process */
   unsigned calls;   /* all, from the program's first to its last */
   unsigned changes; /* those that make, remove or change a name or a file */
   unsigned sleeps;  /* those that wait for a time or an event */

@@ -48,9 +48,10 @@ struct order {
 };
 
 static void
-crew_order (const struct crew *c, unsigned procid, struct order *o)
+crew_order (const struct crew *c, unsigned hook, struct order *o)
 {
   const struct scene *s = c->scene;
+  const unsigned procid = scene_procid (s, hook);
   char base[SCENE_PATH_MAX];
 
   scene_base (s, procid, base);
@@ -61,8 +62,8 @@ crew_order (const struct crew *c, unsigned procid, struct order *o)
   (void) snprintf (o->passwd, sizeof o->passwd, "PASSWD_FILE=%s", s->passwd);
   if (c->program == PROGRAM_POLL)
     {
-      (void) snprintf (o->tasks, sizeof o->tasks, "SLURM_NTASKS=%u", s->tasks);
-      (void) snprintf (o->procid, sizeof o->procid, "SLURM_PROCID=%u", procid);
+      (void) snprintf (o->tasks, sizeof o->tasks, "SLURM_NTASKS=%u", scene_hooks (s));
+      (void) snprintf (o->procid, sizeof o->procid, "SLURM_PROCID=%u", hook);
       (void) snprintf (o->job, sizeof o->job, "SLURM_JOB_ID=1");
       o->envp[2] = o->tasks;
       o->envp[3] = o->procid;
@@ -106,18 +107,18 @@ crew_start_traced (const struct order *o, int input, struct count *count)
 }
 
 static void
-crew_start (struct crew *c, unsigned procid)
+crew_start (struct crew *c, unsigned hook)
 {
   struct order o;
   posix_spawn_file_actions_t actions;
   pid_t pid = -1;
   int error;
 
-  crew_order (c, procid, &o);
-  int input = crew_state (c, procid);
-  if (c->counts != NULL && procid < 2)
+  crew_order (c, hook, &o);
+  int input = crew_state (c, scene_procid (c->scene, hook));
+  if (c->counts != NULL)
     {
-      pid = crew_start_traced (&o, input, &c->counts[procid]);
+      pid = crew_start_traced (&o, input, &c->counts[hook]);
       error = pid < 0 ? errno : 0;
     }
   else
@@ -131,7 +132,7 @@ crew_start (struct crew *c, unsigned procid)
   (void) close (input);
   if (error != 0)
     errx (1, "cannot start %s: %s", o.path, strerror (error));
-  c->members[procid] = (struct member){ .pid = pid };
+  c->members[hook] = (struct member){ .pid = pid };
   c->started++;
   c->running++;
 }
@@ -152,7 +153,7 @@ crew_reap (struct crew *c, int flags)
     errx (1, "stopped by signal %d", (int) crew_stop);
   pid_t pid = wait4 (-1, &status, flags, &usage);
   int64_t now = crew_now ();
-  unsigned procid = 0;
+  unsigned hook = 0;
 
   if (pid == 0)
     return false;
@@ -160,11 +161,11 @@ crew_reap (struct crew *c, int flags)
     return true;
   if (pid < 0)
     err (1, "cannot wait for the tasks");
-  while (procid < c->started && c->members[procid].pid != pid)
-    procid++;
-  if (procid == c->started)
+  while (hook < c->started && c->members[hook].pid != pid)
+    hook++;
+  if (hook == c->started)
     return true; /* no task */
-  struct member *m = &c->members[procid];
+  struct member *m = &c->members[hook];
   m->pid = 0;
   m->exited = now;
   m->cpu = nanoseconds (&usage.ru_utime) + nanoseconds (&usage.ru_stime);
@@ -172,7 +173,7 @@ crew_reap (struct crew *c, int flags)
   m->memory = usage.ru_maxrss;
   c->running--;
   if (status != 0)
-    errx (1, "%s of procid %u of %u: %s %d", c->path[c->program], procid, c->scene->tasks,
+    errx (1, "%s %u of %u: %s %d", c->path[c->program], hook, scene_hooks (c->scene),
           WIFEXITED (status) ? "exit status" : "signal",
           WIFEXITED (status) ? WEXITSTATUS (status) : WTERMSIG (status));
   return true;
@@ -206,11 +207,12 @@ crew_all_asleep (const struct crew *c)
 {
   char text[512];
 
-  for (unsigned procid = 0; procid < c->started; procid++)
+  for (unsigned i = 0; i < c->started; i++)
     {
-      if (c->members[procid].pid == 0)
+      if (c->members[i].pid == 0)
         continue;
-      read_proc (c->members[procid].pid, "stat", text, sizeof text);
+      read_proc (c->counts == NULL ? c->members[i].pid : c->counts[i].pid, "stat", text,
+                 sizeof text);
       const char *state = strrchr (text, ')');
       if (state == NULL || strncmp (state, ") S", 3) != 0)
         return false;
@@ -218,31 +220,43 @@ crew_all_asleep (const struct crew *c)
   return true;
 }
 
+/* Whether those that were started have done all that they can do by now: who
+ * gathers leaves no trace that tells so, but sleeps. */
+static bool
+crew_is_settled (const struct crew *c)
+{
+  switch (c->program)
+    {
+    case PROGRAM_FILE:
+      return c->running == 0;
+    case PROGRAM_POLL: /* where thousands poll, they are never all asleep */
+      return scene_arrived (c->scene, false) == c->started;
+    default:
+      return crew_all_asleep (c);
+    }
+}
+
 /* Until all that were started have come and wait; those of bench_file do not
  * wait, they end. */
 static void
 crew_settle (struct crew *c)
 {
-  bool files = c->program == PROGRAM_FILE;
   int64_t until = crew_now () + PATIENCE;
   unsigned quiet = 0;
 
-  while (crew_now () < until && crew_stop == 0)
+  while (quiet < 5)
     {
+      if (crew_now () > until || crew_stop != 0)
+        errx (1, "%u have not settled in %lld s", c->started, (long long) (PATIENCE / SECOND));
+      rest (10 * MILLISECOND);
       while (c->running > 0 && crew_reap (c, WNOHANG))
         ;
-      if (!files && c->running < c->started)
-        errx (1, "procid %u did not wait for the last task", c->started);
-      if (files ? c->running == 0 : scene_arrived (c->scene, false) == c->started)
-        /* Where thousands poll, they are never all asleep. */
-        quiet = c->program == PROGRAM_POLL || crew_all_asleep (c) ? quiet + 1 : 0;
-      if (quiet == 3)
-        break;
-      rest (10 * MILLISECOND);
+      if (c->program != PROGRAM_FILE && c->running < c->started)
+        errx (1, "one of %u did not wait for the last", c->started);
+      quiet = crew_is_settled (c) ? quiet + 1 : 0;
     }
-  if (quiet == 0)
-    errx (1, "%u of %u tasks have come in %lld s", scene_arrived (c->scene, files), c->started,
-          (long long) (PATIENCE / SECOND));
+  if (c->program == PROGRAM_FILE && scene_arrived (c->scene, true) != c->started)
+    errx (1, "bench_file has not made its file");
   /* A random time: else who polls would be met at the same point of his
    * interval each time. */
   rest (20 * MILLISECOND + (int64_t) (random () % 100) * MILLISECOND);
@@ -269,13 +283,13 @@ crew_memory (const struct crew *c, struct idle *idle)
   char text[4096];
 
   idle->peak = idle->resident = idle->proportional = -1;
-  for (unsigned procid = 0; procid < c->started; procid++)
+  for (unsigned hook = 0; hook < c->started; hook++)
     {
-      read_proc (c->members[procid].pid, "status", text, sizeof text);
+      read_proc (c->members[hook].pid, "status", text, sizeof text);
       long peak = number_after (text, "VmHWM:");
       idle->peak = peak > idle->peak ? peak : idle->peak;
       resident += number_after (text, "VmRSS:");
-      read_proc (c->members[procid].pid, "smaps_rollup", text, sizeof text);
+      read_proc (c->members[hook].pid, "smaps_rollup", text, sizeof text);
       long pss = number_after (text, "\nPss:");
       told = told && pss >= 0; /* the hook lets only root look */
       proportional += pss;
@@ -295,32 +309,36 @@ crew_measure_idle (const struct crew *c, struct idle *idle)
   idle->members = c->started;
   idle->cpu = idle->cpu_worst = idle->switches = 0;
   crew_memory (c, idle);
-  for (unsigned procid = 0; procid < c->started; procid++)
-    crew_usage (&c->members[procid], &cpu[procid], &switches[procid]);
+  for (unsigned hook = 0; hook < c->started; hook++)
+    crew_usage (&c->members[hook], &cpu[hook], &switches[hook]);
   rest (idle->seconds * SECOND);
-  for (unsigned procid = 0; procid < c->started; procid++)
+  for (unsigned hook = 0; hook < c->started; hook++)
     {
       int64_t cpu_now, switches_now;
 
-      crew_usage (&c->members[procid], &cpu_now, &switches_now);
-      cpu_now -= cpu[procid];
+      crew_usage (&c->members[hook], &cpu_now, &switches_now);
+      cpu_now -= cpu[hook];
       idle->cpu += cpu_now;
       idle->cpu_worst = cpu_now > idle->cpu_worst ? cpu_now : idle->cpu_worst;
-      idle->switches += switches_now - switches[procid];
+      idle->switches += switches_now - switches[hook];
     }
 }
 
 void
 crew_run (struct crew *c, enum program program, enum way way, struct idle *idle)
 {
-  unsigned tasks = c->scene->tasks;
+  unsigned hooks = scene_hooks (c->scene);
 
   c->program = program;
   c->started = c->running = 0;
   scene_renew (c->scene);
   c->began = crew_now ();
-  while (c->started + 1 < tasks)
-    crew_start (c, c->started);
+  while (c->started + 1 < hooks)
+    {
+      crew_start (c, c->started);
+      if (c->counts != NULL && c->started == 1)
+        crew_settle (c);
+    }
   if (way == WAY_LAST)
     {
       crew_settle (c);
@@ -337,11 +355,11 @@ crew_run (struct crew *c, enum program program, enum way way, struct idle *idle)
 void
 crew_kill (struct crew *c)
 {
-  for (unsigned procid = 0; procid < c->started; procid++)
-    if (c->members[procid].pid > 0)
-      (void) kill (c->members[procid].pid, SIGKILL);
-  for (unsigned procid = 0; procid < c->started; procid++)
-    if (c->members[procid].pid > 0)
-      (void) waitpid (c->members[procid].pid, NULL, 0);
+  for (unsigned hook = 0; hook < c->started; hook++)
+    if (c->members[hook].pid > 0)
+      (void) kill (c->members[hook].pid, SIGKILL);
+  for (unsigned hook = 0; hook < c->started; hook++)
+    if (c->members[hook].pid > 0)
+      (void) waitpid (c->members[hook].pid, NULL, 0);
   c->running = 0;
 }

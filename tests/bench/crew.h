@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * crew.h - the tasks of one step: N processes that are started, waited for
- * and measured.  A process that fails ends the benchmark.
+ * crew.h - the hooks of one step: processes, one for each container, that are
+ * started, waited for and measured.  A process that fails ends the benchmark.
  *
  * Times are nanoseconds; since a point in time means CLOCK_MONOTONIC.
  */
@@ -45,7 +45,7 @@ struct crew {
   const char *path[PROGRAMS]; /* NULL: not measured */
   enum program program;
   struct member members[CREW_MAX];
-  struct count *counts; /* shared with tracers: of procid 0 and 1; or NULL */
+  struct count *counts; /* CREW_MAX, shared with the tracers of all; or NULL: no tracers */
   int64_t began, last_started, ended;
   unsigned started, running;
 };
@@ -59,14 +59,15 @@ int64_t crew_now (void);
 struct idle {
   int64_t seconds;   /* to be measured for */
   int64_t cpu;       /* of all of them, in that time */
-  int64_t cpu_worst; /* of one */
+  int64_t cpu_worst; /* of one: the leader */
   int64_t switches;  /* of all of them */
   long peak, resident, proportional; /* KiB: largest VmHWM, mean RSS and PSS; -1: not told */
   unsigned members;
 };
 
-/* Runs the scene's tasks once.  With IDLE not NULL, and WAY_LAST, it measures
- * the waiting ones before the last is started. */
+/* Runs the scene's hooks once.  With IDLE not NULL, and WAY_LAST, it measures
+ * the waiting ones before the last is started.  With counts, the first has come
+ * and waits before the others are started: so it is the leader of its node. */
 void crew_run (struct crew *c, enum program program, enum way way, struct idle *idle);
 
 /* Kills what still runs. */

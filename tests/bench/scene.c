@@ -175,7 +175,7 @@ scene_renew (struct scene *s)
 void
 scene_base (const struct scene *s, unsigned procid, char path[SCENE_PATH_MAX])
 {
-  round_path (s, s->mount[scene_node (s, procid)], path);
+  round_path (s, s->mounts > 0 ? s->mount[scene_node (s, procid)] : s->shared, path);
 }
 
 unsigned
@@ -191,6 +191,29 @@ scene_first (const struct scene *s, unsigned node)
   return (unsigned) (((unsigned long) node * s->tasks + s->nodes - 1) / s->nodes);
 }
 
+unsigned
+scene_hooks (const struct scene *s)
+{
+  return s->for_node ? s->nodes : s->tasks;
+}
+
+unsigned
+scene_procid (const struct scene *s, unsigned hook)
+{
+  return s->for_node ? scene_first (s, hook) : hook;
+}
+
+static void
+write_gtids (const struct scene *s, unsigned node, FILE *out)
+{
+  unsigned procid = scene_first (s, node), end = scene_first (s, node + 1);
+
+  (void) fprintf (out, "\"SLURM_GTIDS=%u", procid);
+  while (++procid < end)
+    (void) fprintf (out, ",%u", procid);
+  (void) fputs ("\",", out);
+}
+
 /* What srun gives its tasks, in numbers and length. */
 static void
 write_slurm_variables (const struct scene *s, unsigned procid, FILE *out)
@@ -203,7 +226,6 @@ write_slurm_variables (const struct scene *s, unsigned procid, FILE *out)
     "SLURM_CPU_BIND_TYPE=mask_cpu:",
     "SLURM_CPU_BIND_VERBOSE=quiet",
     "SLURM_DISTRIBUTION=cyclic",
-    "SLURM_GTIDS=0,1,2,3",
     "SLURM_JOB_ACCOUNT=physics",
     "SLURM_JOB_CPUS_PER_NODE=64(x4)",
     "SLURM_JOB_GID=1000",
@@ -242,6 +264,7 @@ write_slurm_variables (const struct scene *s, unsigned procid, FILE *out)
                   "\"SLURM_TASK_PID=%ld\",",
                   JOB, JOB, s->tasks, s->tasks, s->tasks, procid, procid - scene_first (s, node),
                   node, s->nodes, s->nodes, node + 1, (unsigned) s->uid, (long) getpid ());
+  write_gtids (s, node, out);
 }
 
 static void
@@ -317,7 +340,9 @@ write_config (const struct scene *s, unsigned procid, FILE *out)
                 "\"hostname\":\"n1\",",
                 out);
   write_mounts (out);
-  (void) fputs ("\"annotations\":{\"com.hooks.slurm-global-sync.enabled\":\"true\","
+  (void) fprintf (out, "\"annotations\":{%s",
+                  s->for_node ? "\"com.hooks.slurm-global-sync.containers\":\"node\"," : "");
+  (void) fputs ("\"com.hooks.slurm-global-sync.enabled\":\"true\","
                 "\"io.container.manager\":\"libpod\","
                 "\"io.kubernetes.cri-o.Created\":\"2024-01-01T12:00:00.123456789Z\","
                 "\"io.podman.annotations.autoremove\":\"TRUE\","
@@ -342,16 +367,19 @@ scene_bundle (const struct scene *s, unsigned procid, char path[SCENE_PATH_MAX])
 }
 
 void
-scene_set_tasks (struct scene *s, unsigned tasks, unsigned nodes)
+scene_set_tasks (struct scene *s, unsigned tasks, unsigned nodes, bool for_node)
 {
   char path[SCENE_PATH_MAX], file[SCENE_PATH_MAX];
 
   s->tasks = tasks;
   s->nodes = nodes;
+  s->for_node = for_node;
   make_path (path, s->root, "bundle");
   make_directory (path);
-  for (unsigned procid = 0; procid < tasks; procid++)
+  for (unsigned hook = 0; hook < scene_hooks (s); hook++)
     {
+      unsigned procid = scene_procid (s, hook);
+
       scene_bundle (s, procid, path);
       make_directory (path);
       make_path (file, path, "config.json");

@@ -24,8 +24,9 @@ struct scene {
   char shared[SCENE_PATH_MAX];                /* ... this directory */
   char passwd[SCENE_PATH_MAX];
   unsigned nodes;
-  unsigned mounts; /* to be unmounted */
-  unsigned tasks;  /* of the bundles */
+  unsigned mounts; /* to be unmounted; 0: all nodes are one directory */
+  unsigned tasks;  /* of the step */
+  bool for_node;   /* one container, and so one bundle, a node */
   unsigned round;  /* counts scene_renew() */
   uid_t uid;
   gid_t gid;
@@ -36,9 +37,14 @@ void scene_make (struct scene *s, const char *dir, uid_t uid, gid_t gid);
 void scene_remove (struct scene *s);
 
 /* Makes the bundles of a step of TASKS tasks on NODES nodes, each node with a
- * block of them.  Their Slurm task is the calling process. */
-void scene_set_tasks (struct scene *s, unsigned tasks, unsigned nodes);
+ * block of them, and with one container of them all if FOR_NODE.  Their Slurm
+ * task is the calling process. */
+void scene_set_tasks (struct scene *s, unsigned tasks, unsigned nodes, bool for_node);
 unsigned scene_node (const struct scene *s, unsigned procid);
+
+/* How many containers, and so hooks, the step has; and the task of one. */
+unsigned scene_hooks (const struct scene *s);
+unsigned scene_procid (const struct scene *s, unsigned hook);
 
 /* The container's state as a runtime tells it to the hook of PROCID. */
 size_t scene_state (const struct scene *s, unsigned procid, char *text, size_t size);
@@ -63,7 +69,7 @@ void scene_renew (struct scene *s);
 void scene_base (const struct scene *s, unsigned procid, char path[SCENE_PATH_MAX]);
 
 /* How many of the tasks have made their file.  FILES: those of bench_file;
- * else those in the one barrier that there is. */
+ * else those of bench_poll. */
 unsigned scene_arrived (const struct scene *s, bool files);
 
 /* Type of the file system of the scene, as "ext4" or a number. */

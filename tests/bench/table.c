@@ -14,8 +14,8 @@
 static const char *const program_names[PROGRAMS] = { "bench_file", "hook", "other", "bench_poll" };
 static const char *const way_names[WAYS] = { "last", "once" };
 static const char *const value_names[VALUES]
-  = { "median_ms", "p99_ms", "worst_ms", "wall_ms", "cpu_ms_per_task", "memory_kib",
-      "sleeps_per_task", "cpu_to_file", "wall_to_file", "poll_worst_to_this",
+  = { "median_ms", "p99_ms", "worst_ms", "wall_ms", "cpu_ms_per_hook", "memory_kib",
+      "sleeps_per_hook", "cpu_to_file", "wall_to_file", "poll_worst_to_this",
       "poll_cpu_to_this" };
 
 static double
@@ -71,6 +71,20 @@ table_take (struct series *s, const struct crew *c, unsigned rep)
   value[VALUE_MEMORY][rep] = memory;
   value[VALUE_SLEEPS][rep] = switches / c->started;
   s->has[c->program] = true;
+}
+
+void
+table_take_counts (struct series *s, const struct crew *c)
+{
+  double calls = 0, changes = 0;
+
+  for (unsigned hook = 0; hook < c->started; hook++)
+    {
+      calls += c->counts[hook].calls;
+      changes += c->counts[hook].changes;
+    }
+  s->calls[c->program] = calls / c->started;
+  s->changes[c->program] = changes / c->started;
 }
 
 void
@@ -188,10 +202,10 @@ void
 table_print_head (const char *title)
 {
   (void) printf ("\n%s\n\n"
-                 "                     ms from the last start     wall   CPU ms  ratio to file  "
-                 "memory  sleeps\n"
-                 "    N way  program     to exit: median,  p99, worst     ms   a task    CPU   "
-                 "wall     KiB  a task\n",
+                 "                               ms from the last start    wall   CPU ms ratio to file "
+                 "memory sleeps  calls changes\n"
+                 " tasks nodes way  program      to exit: median,  worst     ms   a hook    CPU   wall "
+                 "   KiB a hook a hook  a hook\n",
                  title);
 }
 
@@ -199,9 +213,12 @@ static void
 table_print_json (const struct series *s, enum program program, FILE *json)
 {
   (void) fprintf (json,
-                  "{\"what\":\"run\",\"nodes\":%u,\"tasks\":%u,\"way\":\"%s\","
-                  "\"program\":\"%s\"",
-                  s->nodes, s->tasks, way_names[s->way], program_names[program]);
+                  "{\"what\":\"run\",\"nodes\":%u,\"tasks\":%u,\"hooks\":%u,"
+                  "\"way\":\"%s\",\"program\":\"%s\"",
+                  s->nodes, s->tasks, s->hooks, way_names[s->way], program_names[program]);
+  if (s->calls[program] > 0)
+    (void) fprintf (json, ",\"calls_per_hook\":%.2f,\"changes_per_hook\":%.3f",
+                    s->calls[program], s->changes[program]);
   for (enum value value = 0; value < VALUES; value++)
     {
       if (value >= VALUE_WORST_POLL && !s->has[PROGRAM_POLL])
@@ -225,11 +242,14 @@ table_print (const struct series *s, FILE *json)
       double median[VALUES];
       for (enum value value = 0; value < VALUES; value++)
         median[value] = table_median (s, program, value);
-      (void) printf ("%5u %s %-10s %17.2f %8.2f %8.2f %8.2f %7.3f %6.2f %6.2f %7.0f %7.1f\n",
-                     s->tasks, way_names[s->way], program_names[program], median[VALUE_MEDIAN],
-                     median[VALUE_P99], median[VALUE_WORST], median[VALUE_WALL], median[VALUE_CPU],
-                     median[VALUE_CPU_FILE], median[VALUE_WALL_FILE], median[VALUE_MEMORY],
-                     median[VALUE_SLEEPS]);
+      (void) printf ("%6u %5u %s %-10s %16.2f %7.2f %7.2f %8.3f %6.2f %6.2f %6.0f %6.1f",
+                     s->tasks, s->nodes, way_names[s->way], program_names[program],
+                     median[VALUE_MEDIAN], median[VALUE_WORST], median[VALUE_WALL],
+                     median[VALUE_CPU], median[VALUE_CPU_FILE], median[VALUE_WALL_FILE],
+                     median[VALUE_MEMORY], median[VALUE_SLEEPS]);
+      if (s->calls[program] > 0)
+        (void) printf (" %6.1f %7.2f", s->calls[program], s->changes[program]);
+      (void) printf ("\n");
       if (json != NULL)
         table_print_json (s, program, json);
     }
@@ -240,36 +260,48 @@ table_print (const struct series *s, FILE *json)
   (void) fflush (stdout);
 }
 
-void
-table_print_counts (unsigned tasks, unsigned nodes, enum program program,
-                    const struct count counts[2], FILE *json)
+static int
+compare_counts (const void *a, const void *b)
 {
-  for (unsigned procid = 0; procid < 2; procid++)
-    {
-      const struct count *c = &counts[procid];
+  const struct count *x = a, *y = b;
 
-      if (!c->known)
+  return (x->calls > y->calls) - (x->calls < y->calls);
+}
+
+void
+table_print_counts (const struct crew *c, FILE *out, FILE *json)
+{
+  static const char *const roles[] = { "the leader", "a member" };
+  const char *program = program_names[c->program];
+  unsigned tasks = c->scene->tasks;
+
+  qsort (c->counts + 1, c->started - 1, sizeof *c->counts, compare_counts);
+  for (unsigned i = 0; i < 2; i++)
+    {
+      const struct count *count = &c->counts[i == 0 ? 0 : c->started / 2];
+
+      if (!count->known)
         continue;
-      (void) printf ("%5u once %-10s procid %u: %u calls, %u that change something, %u sleeps\n",
-                     tasks, program_names[program], procid, c->calls, c->changes, c->sleeps);
+      (void) fprintf (out, "%5u %-10s %-10s: %u calls, %u that change something, %u sleeps\n", tasks,
+                      program, roles[i], count->calls, count->changes, count->sleeps);
       if (json != NULL)
         (void) fprintf (json,
-                        "{\"what\":\"calls\",\"nodes\":%u,\"tasks\":%u,\"program\":\"%s\","
-                        "\"procid\":%u,\"calls\":%u,\"changes\":%u,\"sleeps\":%u}\n",
-                        nodes, tasks, program_names[program], procid, c->calls, c->changes,
-                        c->sleeps);
+                        "{\"what\":\"calls\",\"tasks\":%u,\"program\":\"%s\",\"role\":\"%s\","
+                        "\"calls\":%u,\"changes\":%u,\"sleeps\":%u}\n",
+                        tasks, program, roles[i], count->calls, count->changes, count->sleeps);
     }
 }
 
 void
 table_print_idle (enum program program, const struct idle *idle, FILE *json)
 {
-  double mean = milliseconds (idle->cpu) / idle->members;
+  unsigned others = idle->members - 1;
+  double rest = milliseconds (idle->cpu - idle->cpu_worst) / others;
 
-  (void) printf ("%-10s %u tasks wait %lld s: CPU %.3f ms in all, %.4f ms a task, %.3f ms the "
-                 "worst, %.1f sleeps a task\n",
+  (void) printf ("%-10s %u tasks wait %lld s: CPU %.3f ms the one with the most, %.6f ms each of "
+                 "the others, %.1f sleeps a task\n",
                  program_names[program], idle->members, (long long) idle->seconds,
-                 milliseconds (idle->cpu), mean, milliseconds (idle->cpu_worst),
+                 milliseconds (idle->cpu_worst), rest,
                  (double) idle->switches / idle->members);
   (void) printf ("%-10s memory of a waiting task: peak %ld KiB, resident %ld KiB", "", idle->peak,
                  idle->resident);
@@ -279,10 +311,10 @@ table_print_idle (enum program program, const struct idle *idle, FILE *json)
   if (json != NULL)
     (void) fprintf (json,
                     "{\"what\":\"wait\",\"program\":\"%s\",\"tasks\":%u,\"seconds\":%lld,"
-                    "\"cpu_ms\":%.3f,\"cpu_ms_per_task\":%.4f,\"cpu_ms_worst\":%.3f,"
+                    "\"cpu_ms\":%.3f,\"cpu_ms_worst\":%.3f,\"cpu_ms_of_another\":%.6f,"
                     "\"sleeps\":%lld,\"peak_kib\":%ld,\"resident_kib\":%ld,\"pss_kib\":%ld}\n",
                     program_names[program], idle->members, (long long) idle->seconds,
-                    milliseconds (idle->cpu), mean, milliseconds (idle->cpu_worst),
+                    milliseconds (idle->cpu), milliseconds (idle->cpu_worst), rest,
                     (long long) idle->switches, idle->peak, idle->resident, idle->proportional);
 }
 

@@ -24,7 +24,7 @@ START_TEST (reads_an_object)
 }
 END_TEST
 
-/* Each of these breaks every `podman run` of a node: Go's parser is strict. */
+/* Each of these breaks every `podman run` of a node. */
 static const char *const bad[] = {
   "",
   " \n",
@@ -44,32 +44,7 @@ static const char *const bad[] = {
   "\"version\"",
   "17",
   "null",
-  /* What json-c takes all the same. */
-  "{'version': \"1.0.0\"}",
-  "{\"x\": NaN}",
-  "{\"x\": Infinity}",
-  "{\"x\": -Infinity}",
-  "{\"x\": 1.}",
-  "{\"x\": \"a\tb\"}",
-  "{\"x\": \"a\nb\"}",
-  "{\"x\\\"\": 'NaN'}",
 };
-
-static const char *const odd[] = {
-  "{\"x\": \"'NaN' 1. Infinity\"}",
-  "{\"x\\\"\": 1.5, \"y\": \"\\\\\"}",
-  "{\"x\": [true, null, -1.0e-5, \"\\u0009\"]}",
-};
-
-START_TEST (takes_what_podman_takes)
-{
-  struct failure f = { 0 };
-  struct json_object *json = read_text (odd[_i], &f);
-
-  ck_assert_msg (json != NULL, "%s: %s", odd[_i], f.text);
-  json_object_put (json);
-}
-END_TEST
 
 START_TEST (refuses_what_podman_refuses)
 {
@@ -178,7 +153,6 @@ main (void)
   suite_add_tcase (suite, tcase);
   tcase_add_checked_fixture (tcase, unit_make_tmp, unit_remove_tmp);
   tcase_add_test (tcase, reads_an_object);
-  tcase_add_loop_test (tcase, takes_what_podman_takes, 0, sizeof odd / sizeof *odd);
   tcase_add_loop_test (tcase, refuses_what_podman_refuses, 0, sizeof bad / sizeof *bad);
   tcase_add_test (tcase, refuses_what_is_no_file);
   tcase_add_loop_test (tcase, finds_a_setting, 0, sizeof settings / sizeof *settings);
