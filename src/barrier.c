@@ -545,13 +545,15 @@ note_who_is_last (struct attempt *a, const struct instance_mark *mark, const str
   (void) instance_read_note (mark->dirfd, mark->name, a->last_note);
 }
 
-/* One mark in arrival.  Returns a step, STEP_ON being 0. */
+/* One mark in arrival, or the trace of a call-off.  Returns a step, STEP_ON
+ * being 0. */
 static int
 visit_arrival (void *context, const struct instance_mark *mark)
 {
   struct attempt *a = context;
   struct stat st;
 
+  a->look = a->look || strcmp (mark->ranks, INSTANCE_TRACE) == 0;
   if (!ranks_add_text (&a->listed, mark->ranks) || ranks_has_text (&a->fresh, mark->ranks))
     return STEP_ON;
   if (fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)

@@ -815,6 +815,7 @@ START_TEST (who_will_not_come_completes_nothing)
       wait_until (is_there, KEY "/arrival/slurm-procid-0");
       ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
       ck_assert_int_eq (end (0)->status, EX_PROTOCOL);
+      ck_assert_int_lt (shared->results[0].took, SECOND);
       ck_assert_int_eq (rename (KEY, (char[]){ 'a', (char) ('a' + i), '\0' }), 0);
     }
 }
