@@ -111,6 +111,7 @@ struct attempt {
   struct instance in;
   struct gather gather;
   bool leads, belongs; /* at the socket of its node */
+  bool unanswered;     /* there: the instance may be another hook's of its task */
   struct ranks single; /* of one who comes for itself alone */
   const struct ranks *own; /* for whom this hook arrives */
   bool tried;          /* to make the marks of these; */
@@ -744,6 +745,7 @@ barrier_gather (struct attempt *a)
     case GATHER_DEAD:
       return leader_is_dead (a);
     case GATHER_GIVEN_UP:
+      a->unanswered = true;
       return given_up (a);
     default:
       return failed_or_gone (a, "gather in");
@@ -1169,8 +1171,9 @@ make_it_go (struct attempt *a)
   if (instance_outcome_time (&a->in, &made) != 0)
     return STEP_ON;
   int64_t age = age_of (a, made);
-  bool at_work = instance_stat (&a->in, a->own, &own) == 0 && own.stx_mtime.tv_sec != 0
-                 && !is_history (age, BARRIER_LEAVE + SECOND);
+  bool at_work = (instance_stat (&a->in, a->b->own, &own) == 0
+                  || instance_stat (&a->in, a->own, &own) == 0)
+                 && own.stx_mtime.tv_sec != 0 && !is_history (age, BARRIER_LEAVE + SECOND);
   if (outcome == OUTCOME_RELEASED && !at_work && is_complete (a, instance_list_departure))
     clear_away (a, true);
   else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && is_history (age, LEFT_OVER))
@@ -1255,6 +1258,17 @@ barrier_wait_until_gone (struct attempt *a)
   return step;
 }
 
+/* A member that knows without its leader's word that the barrier is called off
+ * says so itself: its task's next hook shall not take that for its own. */
+static void
+know_that_it_is_off (struct attempt *a)
+{
+  if (a->off[0] == '\0' || be_alone (a) != STEP_ON
+      || instance_open_arrival (&a->in, a->b->tasks) != 0)
+    return;
+  (void) instance_arrive (&a->in, a->own, a->b->note);
+}
+
 /* -------------------------------------------------------------------- all of it */
 
 static void
@@ -1290,11 +1304,13 @@ barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f
     step = barrier_gather (&a);
   if (step == STEP_ON)
     step = a.belongs ? barrier_listen (&a) : barrier_wait (&a);
-  if (step == STEP_FAILED && entered && !b->passed_on)
+  if (step == STEP_FAILED && entered && !b->passed_on && !a.unanswered)
     step = call_off (&a);
   if (step == STEP_RELEASED)
     step = barrier_depart (&a);
   (void) tell (&a, step);
+  if (step == STEP_FAILED && a.belongs && !b->led)
+    know_that_it_is_off (&a);
   /* The instance is this hook's, unless it waits until it is gone. */
   if (step == STEP_NOT_OURS)
     step = barrier_wait_until_gone (&a);

@@ -332,10 +332,14 @@ podman_of() {
     return 1
 }
 
-# arrived USER N: N tasks of that user wait in a barrier.
+# arrived USER N: N tasks of that user wait, whether their nodes have arrived or
+# have gathered only some of their tasks.
 arrived() {
-    [ "$(find "$(sync_dir "$1")" -path '*/arrival/slurm-procid-*' \
-        2>/dev/null | wc -l)" -eq "$2" ]
+    local there
+    there=$("$hook" --status --json --user="$1" --base-dir="$homes" \
+        --passwd-file=/etc/passwd 2>/dev/null |
+        awk -F: '/"arrived":/ { n += $2 } END { print n + 0 }')
+    [ "$there" -eq "$2" ]
 }
 
 # gated USER N COMMAND...: starts a step of N tasks of which the last holds
@@ -386,7 +390,7 @@ runs_as() {
 owns() {
     local odd
     odd=$(find "$homes/$1/.oci-hooks" -printf '%u:%g %m %y %P\n' |
-        grep -vE "^$1:$1 (700 d|600 f|777 l) ")
+        grep -vE "^$1:$1 (700 d|777 l|700 s) ")
     [ -z "$odd" ] || diag "$odd"
     [ -z "$odd" ]
 }
