@@ -114,7 +114,8 @@ struct attempt {
   bool unanswered;     /* there: the instance may be another hook's of its task */
   struct ranks single; /* of one who comes for itself alone */
   const struct ranks *own; /* for whom this hook arrives */
-  bool arrived;        /* the marks of these are this hook's */
+  bool tried;          /* to make the marks of these; */
+  bool arrived;        /* they are this hook's */
 
   bool look;            /* at everything, now; or else */
   int64_t next;         /* when to look again */
@@ -267,24 +268,37 @@ called_off (struct attempt *a, const char *text)
   return STEP_FAILED;
 }
 
-/* It is called off when this hook comes.  Who comes long after that is not meant,
- * nor one whose task knows it already: whose mark is there. */
+/* Speaks for itself alone from now on.  *KNOWN: its task has arrived already, so
+ * the instance is another hook's. */
 static enum step
-came_to_call_off (struct attempt *a, const char *text)
+come_late (struct attempt *a, bool *known)
 {
-  int64_t after = a->b->timeout > 0 ? a->b->timeout : FOREVER_IS, made;
   struct ranks there;
-  struct statx own;
-
   enum step step = be_alone (a);
+
   if (step != STEP_ON)
     return step;
   if (instance_open_arrival (&a->in, a->b->tasks) != 0)
     return failed_or_gone (a, "open");
   if (ranks_init (&there, a->b->tasks) != 0)
     return failed (a, "keep track of");
-  bool known = instance_list_arrival (&a->in, &there) == 0 && ranks_has (&there, a->b->self);
+  *known = instance_list_arrival (&a->in, &there) == 0 && ranks_has (&there, a->b->self);
   ranks_free (&there);
+  return STEP_ON;
+}
+
+/* It is called off when this hook comes.  Who comes long after that is not meant,
+ * nor one whose task knows it already: whose mark is there. */
+static enum step
+came_to_call_off (struct attempt *a, const char *text)
+{
+  int64_t after = a->b->timeout > 0 ? a->b->timeout : FOREVER_IS, made;
+  struct statx own;
+  bool known = false;
+
+  enum step step = come_late (a, &known);
+  if (step != STEP_ON)
+    return step;
   if (known || instance_arrive (&a->in, a->own, a->b->note) != 0)
     return known || errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
   if (instance_outcome_time (&a->in, &made) == 0 && instance_stat (&a->in, a->own, &own) == 0
@@ -306,6 +320,19 @@ has_mark (struct attempt *a)
   return !is_gone (a);
 }
 
+/* This hook will not come: takes the place of its mark.  False: its task has
+ * arrived already, and an earlier barrier is not to be called off. */
+static bool
+take_place (struct attempt *a)
+{
+  const struct failure own = *a->f;
+  bool known = false;
+  enum step step = come_late (a, &known);
+
+  *a->f = own;
+  return !known && (step != STEP_ON || instance_refuse (&a->in, a->own) == 0 || errno != EEXIST);
+}
+
 /* Calls the barrier off because of what the failure says.  But an outcome that
  * stands already counts.  Who has not arrived, and finds that the key names
  * another instance, has nothing to call off: that is another hook's. */
@@ -321,6 +348,8 @@ call_off (struct attempt *a)
       if (there == OUTCOME_NONE || there == OUTCOME_ERROR)
         return STEP_FAILED;
     }
+  if (!a->tried && !a->leads && !a->belongs && !take_place (a))
+    return STEP_FAILED;
   (void) snprintf (text, sizeof text, "procid %u: %s%.*s", a->b->self,
                    own.status == EX_TEMPFAIL ? TIMEOUT : "", INSTANCE_TEXT_MAX - 48, own.text);
   if (instance_call_off (&a->in, text) == 0)
@@ -337,8 +366,7 @@ call_off (struct attempt *a)
   enum outcome outcome = instance_outcome (&a->in, told);
   /* After EIO and its like the arrival may have been done. */
   if (outcome == OUTCOME_RELEASED)
-    return (a->arrived || a->belongs || own.status == EX_IOERR) && has_mark (a) ? STEP_RELEASED
-                                                                                : STEP_AGAIN;
+    return (a->tried || a->belongs) && has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
   if (outcome == OUTCOME_CALLED_OFF)
     return called_off (a, told);
   *a->f = own;
@@ -518,13 +546,15 @@ note_who_is_last (struct attempt *a, const struct instance_mark *mark, const str
   (void) instance_read_note (mark->dirfd, mark->name, a->last_note);
 }
 
-/* One mark in arrival.  Returns a step, STEP_ON being 0. */
+/* One mark in arrival, or the trace of a call-off.  Returns a step, STEP_ON
+ * being 0. */
 static int
 visit_arrival (void *context, const struct instance_mark *mark)
 {
   struct attempt *a = context;
   struct stat st;
 
+  a->look = a->look || strcmp (mark->ranks, INSTANCE_TRACE) == 0;
   if (!ranks_add_text (&a->listed, mark->ranks) || ranks_has_text (&a->fresh, mark->ranks))
     return STEP_ON;
   if (fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -789,6 +819,7 @@ arrive (struct attempt *a)
 
   if (a->leads && a->gather.here.present < a->own->present)
     return STEP_ON;
+  a->tried = true;
   if (instance_arrive (&a->in, a->own, a->b->note) != 0)
     return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
   a->arrived = a->look = true;
@@ -1318,19 +1349,14 @@ barrier_meet (struct barrier *b, struct failure *f)
 }
 
 /* For a hook that cannot come: is the instance this hook's to call off?  Its
- * leader says so; or there is nothing of its task, whose place it takes. */
+ * leader says so; or else there is no outcome, and call_off() finds out. */
 static bool
 may_call_off (struct attempt *a)
 {
   char text[INSTANCE_TEXT_MAX];
 
-  if (barrier_gather (a) != STEP_ON)
-    return false;
-  if (a->leads || a->belongs)
-    return true;
-  return instance_outcome (&a->in, text) == OUTCOME_NONE && be_alone (a) == STEP_ON
-         && instance_open_arrival (&a->in, a->b->tasks) == 0
-         && (instance_refuse (&a->in, a->own) == 0 || errno != EEXIST);
+  return barrier_gather (a) == STEP_ON
+         && (a->leads || a->belongs || instance_outcome (&a->in, text) == OUTCOME_NONE);
 }
 
 void

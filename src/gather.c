@@ -408,6 +408,8 @@ become_leader (struct gather *g)
     {
     case EADDRINUSE: /* somebody else was faster */
       return GATHER_GIVEN_UP;
+    case ELOOP:
+      return GATHER_DEAD;
     case ENOENT:
     case ESTALE:
       return GATHER_AGAIN;
@@ -448,7 +450,9 @@ gather_join (struct gather *g, int64_t deadline)
         }
       else if (errno == ESTALE)
         result = GATHER_AGAIN;
-      else if (errno == EACCES || errno == EPERM || errno == EOPNOTSUPP)
+      else if (errno == ELOOP)
+        result = GATHER_DEAD;
+      else if (errno == EACCES || errno == EPERM || errno == EOPNOTSUPP || errno == EAFNOSUPPORT)
         result = GATHER_IMPOSSIBLE;
       else if (errno != EAGAIN && errno != EINTR) /* EAGAIN: too many at once */
         result = GATHER_FAILED;

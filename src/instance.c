@@ -293,38 +293,52 @@ instance_stat (const struct instance *in, const struct ranks *own, struct statx 
   return statx (in->arrival, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, st);
 }
 
+/* A link takes no room of its own, so that a full file system holds up nobody who
+ * has arrived.  Some (BeeGFS, AFS) have no links from one directory to another. */
+static int
+depart_as (const struct instance *in, const char *name, const char *note)
+{
+  char path[sizeof "departure/" + NAME_MAX_];
+
+  (void) snprintf (path, sizeof path, "departure/%s", name);
+  if (linkat (in->arrival, name, in->top, path, 0) == 0 || errno == EEXIST)
+    return 0;
+  if (errno != ENOENT && errno != ESTALE && errno != ENOTDIR && errno != ELOOP
+      && (symlinkat (note, in->top, path) == 0 || errno == EEXIST))
+    return 0;
+  errno = errno == ENOTDIR || errno == ELOOP ? ENOENT : errno;
+  return -1;
+}
+
 int
 instance_depart (const struct instance *in, const struct ranks *own, const char *note)
 {
-  char name[NAME_MAX_], path[sizeof "departure/" + NAME_MAX_];
+  char name[NAME_MAX_];
   bool cached = false;
   uint32_t from = 0;
 
   while (next_mark (own, &from, name))
     {
-      (void) snprintf (path, sizeof path, "departure/%s", name);
-      int result = symlinkat (note, in->top, path);
+      int result = depart_as (in, name, note);
       /* It is there, or was, but this node's cache may still have it as absent;
        * EEXIST puts that right.  Where it is removed, void is what that means. */
       if (result != 0 && errno == ENOENT && !cached)
         {
           cached = true;
           (void) instance_void (in);
-          result = symlinkat (note, in->top, path);
+          result = depart_as (in, name, note);
         }
-      if (result != 0 && errno != EEXIST)
-        {
-          errno = errno == ENOTDIR || errno == ELOOP ? ENOENT : errno;
-          return -1;
-        }
+      if (result != 0)
+        return -1;
     }
   instance_publish (in, in->top, "departure");
   return 0;
 }
 
-/* Goes through the entries in DIR that begin with PREFIX, and closes it. */
+/* Goes through the entries in DIR that begin with PREFIX, or are called TRACE, and
+ * closes it. */
 static int
-each_entry (DIR *dir, const char *prefix, instance_visit *visit, void *context)
+each_entry (DIR *dir, const char *prefix, const char *trace, instance_visit *visit, void *context)
 {
   const struct dirent *entry;
   int result = 0;
@@ -332,10 +346,10 @@ each_entry (DIR *dir, const char *prefix, instance_visit *visit, void *context)
   errno = 0;
   while (result == 0 && (entry = readdir (dir)) != NULL)
     {
-      if (strncmp (entry->d_name, prefix, strlen (prefix)) == 0)
+      size_t skip = strncmp (entry->d_name, prefix, strlen (prefix)) == 0 ? strlen (prefix) : 0;
+      if (skip > 0 || strcmp (entry->d_name, trace) == 0)
         result = visit (context, &(struct instance_mark){ dirfd (dir), entry->d_name,
-                                                          entry->d_name + strlen (prefix),
-                                                          entry->d_type });
+                                                          entry->d_name + skip, entry->d_type });
       if (result == 0)
         errno = 0;
     }
@@ -364,7 +378,7 @@ instance_each_arrival (const struct instance *in, int64_t *changed, instance_vis
         }
       *changed = time;
     }
-  return each_entry (dir, MARK, visit, context);
+  return each_entry (dir, MARK, changed != NULL ? INSTANCE_TRACE : "", visit, context);
 }
 
 int
@@ -372,7 +386,7 @@ instance_each_departure (const struct instance *in, instance_visit *visit, void 
 {
   DIR *dir = list (in->top, "departure");
 
-  return dir == NULL ? -1 : each_entry (dir, MARK, visit, context);
+  return dir == NULL ? -1 : each_entry (dir, MARK, "", visit, context);
 }
 
 int
@@ -380,7 +394,7 @@ instance_each_gathering (const struct instance *in, instance_visit *visit, void 
 {
   DIR *dir = list (in->top, ".");
 
-  return dir == NULL ? -1 : each_entry (dir, INSTANCE_GATHERING, visit, context);
+  return dir == NULL ? -1 : each_entry (dir, INSTANCE_GATHERING, "", visit, context);
 }
 
 bool
@@ -530,7 +544,7 @@ instance_call_off (const struct instance *in, const char *text)
   (void) snprintf (target, sizeof target, CALLED_OFF "%.*s", INSTANCE_TEXT_MAX - 1, text);
   if (symlinkat (target, in->top, "departure") != 0)
     return -1;
-  if (symlinkat ("../departure", in->top, "arrival/called-off") == 0)
+  if (symlinkat ("../departure", in->top, "arrival/" INSTANCE_TRACE) == 0)
     instance_publish (in, in->top, "arrival");
   instance_publish (in, in->top, ".");
   return 0;
@@ -610,12 +624,18 @@ instance_connect (const struct instance *in, uint32_t node)
 int
 instance_listen (const struct instance *in, uint32_t node)
 {
-  char name[32];
+  char name[32], target[1];
 
   node_name (name, INSTANCE_NODE, node);
   int fd = instance_socket (in->top, name, bind);
+  /* connect(2) follows a link, bind(2) does not. */
+  if (fd < 0 && errno == EADDRINUSE)
+    errno = readlinkat (in->top, name, target, sizeof target) >= 0 ? ELOOP : EADDRINUSE;
   if (fd >= 0 && listen (fd, BACKLOG) != 0)
-    close_one (&fd);
+    {
+      instance_unlisten (in, node);
+      close_one (&fd);
+    }
   return fd;
 }
 
@@ -623,9 +643,11 @@ void
 instance_unlisten (const struct instance *in, uint32_t node)
 {
   char name[32];
+  int error = errno;
 
   node_name (name, INSTANCE_NODE, node);
   (void) unlinkat (in->top, name, 0);
+  errno = error;
 }
 
 /* Connects to NAME, if that is a node's socket, and hangs up. */

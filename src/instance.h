@@ -47,6 +47,9 @@
 #define INSTANCE_TEXT_MAX 500
 #define INSTANCE_NOTE_MAX 1000
 
+/* What a call-off leaves in arrival. */
+#define INSTANCE_TRACE "called-off"
+
 /* Names of instances that went away begin with this. */
 #define INSTANCE_GONE "gone-"
 
@@ -136,9 +139,10 @@ struct instance_mark {
 };
 
 /* Calls VISIT with each mark in arrival, or in departure, or with each gathering,
- * until that returns other than 0; returns what that was.  With CHANGED, a time of the directory's in
- * *CHANGED: nothing is listed while that is the same, and it is brought up to
- * date. */
+ * until that returns other than 0; returns what that was.  With CHANGED, a time
+ * of the directory's in *CHANGED: nothing is listed while that is the same, and
+ * it is brought up to date; and the trace of a call-off is visited, too, which
+ * says INSTANCE_TRACE for its ranks. */
 typedef int instance_visit (void *context, const struct instance_mark *mark);
 int instance_each_arrival (const struct instance *in, int64_t *changed, instance_visit *visit,
                            void *context);
@@ -164,7 +168,7 @@ void instance_tell_gathering (const struct instance *in, uint32_t node, const ch
  * descriptor (SOCK_SEQPACKET, non-blocking), or -1.  From instance_connect()
  * ENOENT: nobody has made it; ECONNREFUSED: nobody listens, here at least;
  * EAGAIN: too many at once.  From instance_listen() EADDRINUSE: somebody else
- * has; others: there can be none here. */
+ * has; ELOOP from both: a link has its name; others: there can be none here. */
 int instance_connect (const struct instance *in, uint32_t node);
 int instance_listen (const struct instance *in, uint32_t node);
 void instance_unlisten (const struct instance *in, uint32_t node);

@@ -28,7 +28,7 @@ arrive (int procid)
   char name[100];
 
   (void) snprintf (name, sizeof name, BARRIER "/arrival/slurm-procid-%d", procid);
-  unit_write_text (unit_path (name), "host=n1 pid=1\n");
+  ck_assert_int_eq (symlink ("host=n1 pid=1", unit_path (name)), 0);
 }
 
 /* A barrier of 3, with nobody in it. */
@@ -53,11 +53,10 @@ make_barrier (void)
 static void
 depart (int procid)
 {
-  char from[100], to[100];
+  char name[100];
 
-  (void) snprintf (from, sizeof from, BARRIER "/arrival/slurm-procid-%d", procid);
-  (void) snprintf (to, sizeof to, BARRIER "/departure/slurm-procid-%d", procid);
-  ck_assert_int_eq (rename (unit_path (from), unit_path (to)), 0);
+  (void) snprintf (name, sizeof name, BARRIER "/departure/slurm-procid-%d", procid);
+  ck_assert_int_eq (symlink ("host=n1 pid=1", unit_path (name)), 0);
 }
 
 /* Procid 2 is slow to go on, so that the barrier stays. */
@@ -91,31 +90,27 @@ it_is_called_off (void)
 
 /* --------------------------------------------------------------- the others */
 
-/* What the hooks do before, or after, this process looks at the outcome for
- * the first time.  The library is linked statically, so this stands in for the
- * C library's. */
+/* What the hooks do before, or after, this process looks at the outcome: in the
+ * third directory that it lists.  The library is linked statically, so this
+ * stands in for the C library's. */
 static void (*before_look) (void), (*after_look) (void);
 
 int
 openat (int fd, const char *path, int flags, ...)
 {
-  const char name[] = "departure";
-  size_t length = strlen (path);
-  bool look = length >= strlen (name) && strcmp (path + length - strlen (name), name) == 0;
+  static int lists;
   unsigned mode;
   va_list ap;
 
   va_start (ap, flags);
   mode = (flags & O_CREAT) != 0 ? va_arg (ap, unsigned) : 0;
   va_end (ap);
-  if (look)
+  lists = strcmp (path, "arrival") == 0 ? 0 : lists + (strcmp (path, ".") == 0);
+  if (lists == 3)
     unit_once (&before_look);
-  int result = (int) syscall (SYS_openat, fd, path, flags, mode);
-  int error = errno;
-  if (look)
+  if (lists == 4)
     unit_once (&after_look);
-  errno = error;
-  return result;
+  return (int) syscall (SYS_openat, fd, path, flags, mode);
 }
 
 /* ---------------------------------------------------------------- the status */
@@ -211,6 +206,25 @@ START_TEST (shows_the_reason_that_has_just_been_given)
 }
 END_TEST
 
+/* A mark of a whole node, and one that has gathered only some of its tasks. */
+START_TEST (shows_sets_and_gatherings)
+{
+  ck_assert_int_eq (unlink (unit_path (BARRIER "/ntasks")), 0);
+  ck_assert_int_eq (symlink ("8", unit_path (BARRIER "/ntasks")), 0);
+  ck_assert_int_eq (symlink ("host=h1 pid=11 node=n1 nodes=n[1-2] tasks=4(x2)",
+                             unit_path (BARRIER "/arrival/slurm-procid-0-6:2")),
+                    0);
+  ck_assert_int_eq (symlink ("procid=1,5 host=h2 pid=12 node=n2 nodes=n[1-2] tasks=4(x2)",
+                             unit_path (BARRIER "/gathering-1")),
+                    0);
+  const char *text = look ();
+  ck_assert_shows (" 6/8 waiting");
+  ck_assert_shows ("missing: procid 3,7 on n2\n");
+  ck_assert_shows ("procid 0-6:2 on h1, pid 11");
+  ck_assert_shows ("procid 1,5 gathered on h2, pid 12");
+}
+END_TEST
+
 int
 main (void)
 {
@@ -220,6 +234,7 @@ main (void)
   suite_add_tcase (suite, tcase);
   tcase_add_checked_fixture (tcase, make_barrier, unit_remove_tmp);
   tcase_add_test (tcase, shows_a_barrier_that_waits);
+  tcase_add_test (tcase, shows_sets_and_gatherings);
   tcase_add_loop_test (tcase, shows_nobody_as_missing_who_has_just_gone_on, 0, 2);
   tcase_add_test (tcase, shows_nobody_as_missing_who_has_just_come);
   tcase_add_loop_test (tcase, leaves_out_what_is_removed_meanwhile, 0, 2);

@@ -15,7 +15,9 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <time.h>
 
 #define KEY "jobid-17"
@@ -86,6 +88,46 @@ ssize_t
 readlinkat (int dirfd, const char *path, char *text, size_t size)
 {
   return fails_once (&readlink_error) ? -1 : syscall (SYS_readlinkat, dirfd, path, text, size);
+}
+
+/* How links fail whose names begin so, in the member that set it. */
+static struct
+{
+  const char *name;
+  int error;
+  bool made; /* all the same: the answer was lost */
+} link_fault;
+
+int
+symlinkat (const char *target, int dirfd, const char *name)
+{
+  bool fails = link_fault.name != NULL && strncmp (name, link_fault.name, strlen (link_fault.name)) == 0;
+  int result = fails && !link_fault.made ? -1 : (int) syscall (SYS_symlinkat, target, dirfd, name);
+
+  errno = fails ? link_fault.error : errno;
+  return fails ? -1 : result;
+}
+
+static void
+no_links (const char *name, int error, bool made)
+{
+  link_fault.name = name;
+  link_fault.error = error;
+  link_fault.made = made;
+}
+
+/* As on FUSE file systems without stable inodes: what is bound there is found by
+ * nobody. */
+static bool loses_sockets;
+
+int
+connect (int fd, const struct sockaddr *address, socklen_t size)
+{
+  const char *name = ((const struct sockaddr_un *) address)->sun_path;
+
+  if (loses_sockets)
+    errno = access (name, F_OK) == 0 ? ECONNREFUSED : ENOENT;
+  return loses_sockets ? -1 : (int) syscall (SYS_connect, fd, address, size);
 }
 
 /* How long the next listing of a directory takes, in seconds. */
@@ -242,12 +284,6 @@ link_of (const char *path)
 
   text[n > 0 ? n : 0] = '\0';
   return text;
-}
-
-static void
-make_file (const char *path)
-{
-  unit_write_text (path, "");
 }
 
 static void
@@ -634,7 +670,7 @@ static void
 cannot_arrive (struct barrier *b)
 {
   (void) b;
-  unit_refuse (SYS_mknodat, ENOSPC);
+  no_links ("slurm-procid-", ENOSPC, false);
 }
 
 START_TEST (the_others_are_told)
@@ -665,7 +701,7 @@ END_TEST
 static void
 cannot_tell (struct barrier *b)
 {
-  unit_refuse (SYS_symlinkat, ENOSPC);
+  no_links ("departure", ENOSPC, false);
   got_sigterm (b);
 }
 
@@ -686,15 +722,35 @@ static void
 cannot_depart (struct barrier *b)
 {
   (void) b;
-  unit_refuse (SYS_linkat, EIO);
+  no_links ("departure/", EIO, false);
   log_set_level (LOG_ERR);
 }
 
 START_TEST (released_is_released)
 {
-  make_instance ("2");
+  start (1, cannot_depart);
+  wait_until (is_there, KEY "/arrival/slurm-procid-1");
   make_directory (KEY "/departure");
-  ck_assert_int_eq (meet (1, cannot_depart)->status, 0);
+  ck_assert_int_eq (end (1)->status, 0);
+  ck_assert (!is_there (KEY "/departure/slurm-procid-1"));
+}
+END_TEST
+
+static void
+arrival_is_not_confirmed (struct barrier *b)
+{
+  (void) b;
+  no_links ("slurm-procid-", EIO, true);
+}
+
+/* His mark was made: so the others may have been released. */
+START_TEST (who_may_have_arrived_goes_with_the_others)
+{
+  make_instance ("2");
+  start (0, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  start (1, arrival_is_not_confirmed);
+  ck_assert_int_eq (end (0)->status == 0, end (1)->status == 0);
 }
 END_TEST
 
@@ -702,7 +758,7 @@ static void
 always_gone (struct barrier *b)
 {
   (void) b;
-  unit_refuse (SYS_mknodat, ENOENT);
+  no_links ("slurm-procid-", ENOENT, false);
 }
 
 START_TEST (what_goes_each_time_is_not_waited_for_at_full_speed)
@@ -759,6 +815,7 @@ START_TEST (who_will_not_come_completes_nothing)
       wait_until (is_there, KEY "/arrival/slurm-procid-0");
       ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
       ck_assert_int_eq (end (0)->status, EX_PROTOCOL);
+      ck_assert_int_lt (shared->results[0].took, SECOND);
       ck_assert_int_eq (rename (KEY, (char[]){ 'a', (char) ('a' + i), '\0' }), 0);
     }
 }
@@ -895,20 +952,21 @@ static void
 finds_an_outcome (struct barrier *b)
 {
   (void) b;
-  unit_refuse (SYS_symlinkat, EEXIST);
+  no_links ("departure", EEXIST, false);
 }
 
 /* Somebody removes it: its outcome is there for member 0's void, and gone then. */
 START_TEST (who_is_left_behind_decides_nothing)
 {
-  model.timeout = 2 * SECOND;
-  make_instance ("2");
+  model.timeout = 100 * SECOND;
   start (0, finds_an_outcome);
   wait_until (is_there, KEY "/arrival/slurm-procid-0");
   ck_assert_int_eq (rename (KEY, "away"), 0);
-  make_mark ("away/arrival/slurm-procid-1");
-  assert_says (end (0), EX_TEMPFAIL, "/where/" KEY " went away each time");
+  shared->jump = 21;
+  wait_until (is_there, KEY "/arrival/slurm-procid-0");
   ck_assert (!is_there ("away/departure"));
+  start (1, NULL);
+  assert_all_meet ();
 }
 END_TEST
 
@@ -1095,6 +1153,254 @@ START_TEST (member_0_does_not_wait_for_what_is_removed)
 }
 END_TEST
 
+/*
+ * Nodes that gather
+ */
+
+static const char *const nodes[][3] = {
+  { "0-3" },
+  { "0-1", "2-3" },
+  { "0,2", "1,3" },
+  { "0-2", "3" },
+};
+
+static void
+gather_nodes (int which)
+{
+  model.tasks = 4;
+  for (int i = 0; i < 3 && nodes[which][i] != NULL; i++)
+    gather (nodes[which][i]);
+  model.nodes = nodes[which][1] == NULL ? 1 : 2;
+}
+
+START_TEST (nodes_meet)
+{
+  gather_nodes (_i);
+  for (int round = 0; round < 5; round++)
+    {
+      for (uint32_t self = 0; self < 4; self++)
+        start ((self + (uint32_t) round) % 4, NULL);
+      assert_all_meet ();
+      assert_nothing_left ();
+    }
+}
+END_TEST
+
+/* Two hooks of each task at once; the ends come back in any order. */
+START_TEST (nodes_meet_twice_at_once)
+{
+  pid_t first[4];
+
+  gather_nodes (_i);
+  for (uint32_t self = 0; self < 4; self++)
+    {
+      start (self, NULL);
+      first[self] = pids[self];
+    }
+  for (uint32_t self = 0; self < 4; self++)
+    start (self, NULL);
+  for (uint32_t self = 0; self < 4; self++)
+    ck_assert_int_eq (waitpid (first[self], NULL, 0), first[self]);
+  assert_all_meet ();
+  assert_nothing_left ();
+}
+END_TEST
+
+/* One by one, so that 0 and 2 lead; and all are there but one. */
+static void
+start_two_nodes (uint32_t but)
+{
+  gather_nodes (1);
+  for (uint32_t self = 0; self < 4; self++)
+    if (self != but)
+      {
+        start (self, NULL);
+        wait_until (is_there, self < 2 ? KEY "/node-0" : KEY "/node-2");
+      }
+}
+
+static bool
+is_said (const char *path)
+{
+  return strstr (link_of (path), "procid=0-1 ") != NULL
+         || strstr (link_of (path), "procid=2 ") != NULL;
+}
+
+START_TEST (a_time_out_names_who_is_missing_on_a_node)
+{
+  model.timeout = 3 * SECOND;
+  start_two_nodes (3);
+  const struct result *result;
+  unsigned own = 0;
+  for (uint32_t self = 0; self < 3; self++)
+    {
+      result = end (self);
+      assert_says (result, EX_TEMPFAIL, "1 of 4 tasks did not arrive within 3 s: procid 3");
+      own += !result->passed_on;
+    }
+  ck_assert_uint_ge (own, 1);
+}
+END_TEST
+
+START_TEST (who_is_gathered_is_said_after_a_moment)
+{
+  start_two_nodes (3);
+  wait_until (is_said, KEY "/gathering-2");
+  ck_assert_str_eq (link_of (KEY "/gathering-2"), "procid=2 " NOTE);
+  start (3, NULL);
+  assert_all_meet ();
+  assert_nothing_left ();
+}
+END_TEST
+
+static bool
+two_are_gathered (const char *path)
+{
+  return strstr (link_of (path), "procid=0-1 ") != NULL;
+}
+
+/* A leader or its member, while they gather or when they have arrived: the kernel
+ * tells those of their node, and these all others. */
+START_TEST (who_is_killed_ends_it_for_all)
+{
+  static const char *const reasons[] = {
+    "the hook of procid 0, which spoke for this node, is gone; was it killed?",
+    "the hook of procid 1 is gone before all tasks had come; was it killed?",
+  };
+  const uint32_t victim = (uint32_t) _i % 2, missing = 2 + (uint32_t) _i / 2;
+
+  gather_nodes (3);
+  start (0, NULL);
+  wait_until (is_there, KEY "/node-0");
+  for (uint32_t self = 1; self < 4; self++)
+    if (self != missing)
+      start (self, NULL);
+  if (missing == 2)
+    wait_until (two_are_gathered, KEY "/gathering-0");
+  else
+    wait_until (is_there, KEY "/arrival/slurm-procid-0-2");
+  ck_assert_int_eq (kill (pids[victim], SIGKILL), 0);
+  ck_assert_int_eq (waitpid (pids[victim], NULL, 0), pids[victim]);
+  for (uint32_t self = 0; self < 4; self++)
+    if (self != victim && self != missing)
+      {
+        const struct result *result = end (self);
+        assert_says (result, EX_PROTOCOL, reasons[victim]);
+        ck_assert_int_lt (result->took, LIMIT / 2);
+      }
+}
+END_TEST
+
+/* What a killed run has left: sockets at which nobody listens, of this node or of
+ * all, whatever else is there. */
+START_TEST (dead_sockets_hold_nobody_up)
+{
+  struct sockaddr_un address = { AF_UNIX, KEY "/node-0" };
+
+  gather_nodes (1);
+  make_instance ("4");
+  if (_i > 1)
+    make_mark (KEY "/arrival/slurm-procid-2-3");
+  for (int n = 0; n < 1 + _i % 2; n++, address.sun_path[strlen (KEY "/node-")] = '2')
+    {
+      int fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+      ck_assert_int_eq (bind (fd, (struct sockaddr *) &address, sizeof address), 0);
+      (void) close (fd);
+    }
+  for (uint32_t self = 0; self < 4; self++)
+    start (self, NULL);
+  assert_all_meet ();
+  assert_nothing_left ();
+  ck_assert_int_lt (shared->results[3].took, LIMIT / 2);
+}
+END_TEST
+
+/* Something else has the name of the socket. */
+START_TEST (what_is_no_socket_holds_nobody_up)
+{
+  gather_nodes (1);
+  make_instance ("4");
+  if (_i == 0)
+    unit_write_text (KEY "/node-0", "");
+  else if (_i == 1)
+    make_directory (KEY "/node-0");
+  else
+    make_link (_i == 2 ? "nowhere" : "node-0", KEY "/node-0");
+  for (uint32_t self = 0; self < 4; self++)
+    start (self, NULL);
+  assert_all_meet ();
+  assert_nothing_left ();
+  ck_assert_int_lt (shared->results[3].took, LIMIT / 2);
+}
+END_TEST
+
+/* The file system, or a container, refuses sockets, or finds them by no name: each
+ * comes alone. */
+static const struct
+{
+  long call;
+  int error;
+} refusals[] = {
+  { SYS_bind, EPERM },           { SYS_bind, EOPNOTSUPP },  { SYS_bind, EACCES },
+  { SYS_bind, EINVAL },          { SYS_listen, EOPNOTSUPP }, { SYS_connect, EOPNOTSUPP },
+  { SYS_connect, EACCES },       { SYS_socket, EPERM },     { SYS_socket, EAFNOSUPPORT },
+  { 0, 0 }, /* no name leads to its socket */
+};
+static int refusal;
+
+static void
+refused (struct barrier *b)
+{
+  (void) b;
+  loses_sockets = refusals[refusal].call == 0;
+  if (!loses_sockets)
+    unit_refuse (refusals[refusal].call, refusals[refusal].error);
+}
+
+START_TEST (without_sockets_each_comes_alone)
+{
+  refusal = _i;
+  gather_nodes (1);
+  for (uint32_t self = 0; self < 4; self++)
+    start (self, refused);
+  assert_all_meet ();
+  assert_nothing_left ();
+  ck_assert_int_lt (shared->results[0].took, LIMIT / 2);
+}
+END_TEST
+
+/* One hook speaks for all of its node. */
+static void
+speaks_for_all (struct barrier *b)
+{
+  b->gathers = false;
+}
+
+START_TEST (one_hook_a_node_is_enough)
+{
+  gather_nodes (1);
+  start (1, speaks_for_all);
+  wait_until (is_there, KEY "/arrival/slurm-procid-0-1");
+  start (2, speaks_for_all);
+  ck_assert_int_eq (end (1)->status, 0);
+  ck_assert_int_eq (end (2)->status, 0);
+  assert_nothing_left ();
+}
+END_TEST
+
+/* Marks of versions before 2 are regular files: who decides tells it at once, the
+ * others soon. */
+START_TEST (an_earlier_version_is_named)
+{
+  make_instance ("2");
+  unit_write_text (_i == 0 ? KEY "/arrival/slurm-procid-1" : KEY "/arrival/slurm-procid-0", "");
+  const struct result *result = meet ((uint32_t) _i, NULL);
+  assert_says (result, EX_PROTOCOL, _i == 0 ? "procid 1 runs an earlier version"
+                                            : "procid 0 runs an earlier version");
+  ck_assert_int_lt (result->took, LIMIT / 2);
+}
+END_TEST
+
 #define COUNT(array) ((int) (sizeof (array) / sizeof *(array)))
 
 static TCase *
@@ -1137,6 +1443,7 @@ add_failing (Suite *suite)
   tcase_add_test (tcase, the_others_are_told_before_arriving);
   tcase_add_test (tcase, who_cannot_tell_disowns_its_file);
   tcase_add_test (tcase, released_is_released);
+  tcase_add_loop_test (tcase, who_may_have_arrived_goes_with_the_others, 0, 10);
   tcase_add_test (tcase, what_goes_each_time_is_not_waited_for_at_full_speed);
   tcase_add_test (tcase, who_will_not_come_tells_it);
   tcase_add_test (tcase, who_will_not_come_may_be_the_first);
@@ -1165,6 +1472,23 @@ add_others (Suite *suite)
   tcase_add_test (tcase, member_0_says_who_is_missing_meanwhile);
 }
 
+static void
+add_nodes (Suite *suite)
+{
+  TCase *tcase = add_case (suite, "nodes");
+
+  tcase_add_loop_test (tcase, nodes_meet, 0, COUNT (nodes));
+  tcase_add_loop_test (tcase, nodes_meet_twice_at_once, 0, COUNT (nodes));
+  tcase_add_test (tcase, a_time_out_names_who_is_missing_on_a_node);
+  tcase_add_test (tcase, who_is_gathered_is_said_after_a_moment);
+  tcase_add_loop_test (tcase, who_is_killed_ends_it_for_all, 0, 4);
+  tcase_add_loop_test (tcase, dead_sockets_hold_nobody_up, 0, 4);
+  tcase_add_loop_test (tcase, what_is_no_socket_holds_nobody_up, 0, 4);
+  tcase_add_loop_test (tcase, without_sockets_each_comes_alone, 0, COUNT (refusals));
+  tcase_add_test (tcase, one_hook_a_node_is_enough);
+  tcase_add_loop_test (tcase, an_earlier_version_is_named, 0, 2);
+}
+
 int
 main (void)
 {
@@ -1173,5 +1497,6 @@ main (void)
   add_meeting (suite);
   add_failing (suite);
   add_others (suite);
+  add_nodes (suite);
   return unit_run (suite);
 }

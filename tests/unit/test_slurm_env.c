@@ -162,6 +162,59 @@ START_TEST (finds_its_node_by_its_number)
 }
 END_TEST
 
+static void
+assert_local (const char *expected)
+{
+  char text[64] = "";
+  uint32_t from = 0;
+
+  (void) ranks_next_text (&task.local, &from, text, sizeof text);
+  ck_assert_str_eq (text, expected);
+  slurm_env_free (&task);
+}
+
+/* SLURM_GTIDS lists them, in any order; where there is one node they are all. */
+START_TEST (knows_the_tasks_of_its_node)
+{
+  static const struct
+  {
+    const char *list, *local;
+  } rows[] = {
+    { "SLURM_GTIDS=2,3", "2-3" },   { "SLURM_GTIDS=3,1", "1,3" },
+    { "SLURM_GTIDS=3", "3" },       { "SLURM_GTIDS=3,3", "3" },
+    { "SLURM_GTIDS=0,1", "" },      { "SLURM_GTIDS=3,4", "" },
+    { "SLURM_GTIDS=3,", "" },       { "SLURM_GTIDS=,3", "" },
+    { "SLURM_GTIDS=2,,3", "" },     { "SLURM_GTIDS=2 3", "" },
+    { "SLURM_GTIDS=-1,3", "" },     { "SLURM_GTIDS=2-3", "" },
+    { "SLURM_GTIDS=3,4294967296", "" }, { "SLURM_GTIDS=3,99999999999999999999999", "" },
+    { "SLURM_GTIDS=x", "" },        { "SLURM_GTIDS=", "" },
+    { "SLURM_LOCALID=0", "" },
+  };
+
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    {
+      ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=2", rows[i].list), SLURM_ENV_TASK);
+      assert_local (rows[i].local);
+      ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=1", rows[i].list), SLURM_ENV_TASK);
+      assert_local ("0-3");
+    }
+}
+END_TEST
+
+START_TEST (knows_the_number_of_its_node)
+{
+  ck_assert_int_eq (read_task (STEP, "SLURM_NODEID=3"), SLURM_ENV_TASK);
+  ck_assert (task.has_node_id && task.node_id == 3);
+  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=2"), SLURM_ENV_TASK);
+  ck_assert (!task.has_node_id);
+  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=2", "SLURM_NODEID=x"), SLURM_ENV_TASK);
+  ck_assert (!task.has_node_id);
+  /* There is no other. */
+  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=1"), SLURM_ENV_TASK);
+  ck_assert (task.has_node_id && task.node_id == 0);
+}
+END_TEST
+
 START_TEST (restarts_above_zero_only)
 {
   ck_assert_int_eq (read_task (STEP, "SLURM_RESTART_COUNT=0"), SLURM_ENV_TASK);
@@ -459,6 +512,8 @@ main (void)
   tcase_add_test (tcase, does_not_know_the_nodes_of_a_heterogeneous_step);
   tcase_add_test (tcase, knows_where_the_tasks_are);
   tcase_add_test (tcase, finds_its_node_by_its_number);
+  tcase_add_test (tcase, knows_the_tasks_of_its_node);
+  tcase_add_test (tcase, knows_the_number_of_its_node);
   tcase_add_test (tcase, restarts_above_zero_only);
   tcase_add_test (tcase, the_longest_key_fits);
   tcase_add_test (tcase, reads_signed_ids);
