@@ -18,7 +18,6 @@
 # Variables that a test may use:
 #
 #   $job      of the step that follows; new_job takes the next one
-#   $key      the directory of its barrier, on the server
 #   $results  what step printed: task, lane, round, exit status, start, end; the
 #             times are the server's, in ms
 #   $messages what the hooks said, each line after TASK.LANE.ROUND:
@@ -35,7 +34,7 @@ variables=()
 
 # see MACHINE CONDITION...: waits until it holds there
 see() {
-    on "$1" "TASKS=$tasks see $limit ${*:2}"
+    on "$1" "TASKS=$tasks/$job-$run see $limit ${*:2}"
 }
 
 job=100
@@ -50,8 +49,6 @@ new_job() {
 
 # again TASKS NODES [OPTION...]: the same job once more
 again() {
-    # shellcheck disable=SC2034
-    key=$home/.oci-hooks/slurm-global-sync/jobid-$job-stepid-0
     size=("$1" "$2")
     shape=("${@:3}")
     run=$((run + 1))
@@ -99,7 +96,7 @@ tell() {
 # save NAME, load NAME: several steps at once
 declare -A saved
 save() {
-    saved[$1]=$(declare -p job key size shape run started late)
+    saved[$1]=$(declare -p job size shape run started late)
 }
 
 load() {
@@ -197,8 +194,8 @@ all_die() {
 # learns it, too.
 dies() {
     local client=$(($2 + 1)) pid procid
-    pid=$(on "$client" "TASKS=$tasks see 0 $3 $2")
-    procid=$(on "$client" "TASKS=$tasks see 0 procid $pid")
+    pid=$(on "$client" "TASKS=$tasks/$job-$run see 0 $3 $2")
+    procid=$(on "$client" "TASKS=$tasks/$job-$run see 0 procid $pid")
     ok "$1: there is one" [ -n "$procid" ] && on "$client" "kill -KILL $pid"
     see 1 gone
     see 2 gone
