@@ -72,31 +72,30 @@ member_of (json_object *object, const char *name, json_type type)
   return json_object_is_type (member, type) ? member : NULL;
 }
 
-static void
+/* Returns false if podman passes over the hook, without a word. */
+static bool
 check_program (const char *file, json_object *hook)
 {
   json_object *path = member_of (hook, "path", json_type_string);
   const char *program = path == NULL ? "" : json_object_get_string (path);
   struct stat st;
 
-  if (program[0] != '/')
-    say (ERROR, "%s: hook.path \"%s\" is not an absolute path; podman skips the hook without a word",
-         file, program);
-  else if (stat (program, &st) != 0 && errno == ENOENT)
-    say (ERROR, "%s: hook.path %s is not there; podman skips the hook without a word; install the "
-                "program on this node, or correct the path",
-         file, program);
-  else if (access (program, X_OK) != 0)
-    say (ERROR, "%s: hook.path %s: %s; every container that asks for the hook fails; make it a "
-                "program that all users can run",
-         file, program, strerror (errno));
-  else if (!S_ISREG (st.st_mode))
-    say (ERROR, "%s: hook.path %s is not a program; every container that asks for the hook fails",
+  if (program[0] != '/' || stat (program, &st) != 0)
+    {
+      say (ERROR, "%s: hook.path %s is not there%s; podman skips the hook without a word; install the "
+                  "program on this node, or correct the path",
+           file, program, program[0] == '/' ? "" : ", or not an absolute path");
+      return false;
+    }
+  if (!S_ISREG (st.st_mode) || access (program, X_OK) != 0)
+    say (ERROR, "%s: hook.path %s cannot be executed; every container that asks for the hook fails; make "
+                "it a program that all users can run",
          file, program);
   else if ((st.st_mode & S_IWOTH) != 0)
     say (ERROR, "%s: hook.path %s can be changed by everybody; run chmod o-w on it", file, program);
   else
     say (OK, "%s: hook.path %s can be executed", file, program);
+  return true;
 }
 
 static void
@@ -239,7 +238,7 @@ check_name (struct identity *user, const char *base, const char *passwd_file)
 {
   struct identity plain = *user;
   struct failure f;
-  char with[SYNCDIR_USER_MAX], without[SYNCDIR_USER_MAX];
+  char with[SYNCDIR_USER_MAX];
 
   if (identity_name (user, passwd_file, &f) != 0)
     {
@@ -249,11 +248,11 @@ check_name (struct identity *user, const char *base, const char *passwd_file)
   say (OK, "uid %u is user %s by %s%s", user->uid, user->name,
        passwd_file == NULL || user->by_nss ? "this node's name service" : "PASSWD_FILE ",
        passwd_file == NULL || user->by_nss ? "" : passwd_file);
-  if ((base == NULL && passwd_file == NULL) || identity_name (&plain, NULL, &f) != 0
-      || syncdir_user (base, user, with, &f) != 0 || syncdir_user (NULL, &plain, without, &f) != 0
-      || strcmp (plain.name, user->name) != 0 || strcmp (with, without) != 0)
-    return true;
-  say (OK, "user %s needs neither HOOK_BASE_DIR nor PASSWD_FILE: by default it is the same", user->name);
+  if (passwd_file != NULL && identity_name (&plain, NULL, &f) == 0
+      && strcmp (plain.name, user->name) == 0 && strcmp (plain.home, user->home) == 0)
+    say (OK, "PASSWD_FILE is not needed for user %s: this node's name service says the same", user->name);
+  if (base != NULL && syncdir_user (base, user, with, &f) == 0 && strcmp (with, user->home) == 0)
+    say (OK, "HOOK_BASE_DIR is not needed for user %s: it leads to his home", user->name);
   return true;
 }
 
@@ -277,11 +276,9 @@ check_settings (const char *file, json_object *json, const struct identity *give
   const char *base = hook_json_setting (json, "base-dir", "HOOK_BASE_DIR");
   const char *passwd_file = hook_json_setting (json, "passwd-file", "PASSWD_FILE");
   struct identity user = *given;
-  bool good = base == NULL || base[0] != '/' || check_base (file, base);
 
-  if (passwd_file != NULL && passwd_file[0] == '/' && !check_passwd_file (file, passwd_file))
-    good = false;
-  if (!good || (base != NULL && base[0] != '/') || (passwd_file != NULL && passwd_file[0] != '/'))
+  if ((base != NULL && (base[0] != '/' || !check_base (file, base)))
+      || (passwd_file != NULL && (passwd_file[0] != '/' || !check_passwd_file (file, passwd_file))))
     return;
   if (nobody && base != NULL)
     check_file_system (base);
@@ -323,28 +320,21 @@ check_trial (const struct podman_trial *trial)
          trial->error);
 }
 
-/* FILE is not among the JSONs that podman has: says why. */
+/* FILE is not among the JSONs that podman has. */
 static void
 check_absent (const struct podman_trial *trial, const char *file, bool other)
 {
-  char dirs[sizeof trial->dirs], path[PATH_MAX], real[PATH_MAX], *rest;
+  int first = (int) strcspn (trial->dirs, ",");
+  char real[PATH_MAX];
 
-  (void) snprintf (dirs, sizeof dirs, "%s", trial->dirs);
-  for (char *dir = strtok_r (dirs, ",", &rest); dir != NULL; dir = strtok_r (NULL, ",", &rest))
-    {
-      (void) snprintf (path, sizeof path, "%s/%s", dir + strspn (dir, " "), name_of (file));
-      if (is_same_file (path, file))
-        return; /* it skips it for another reason, which was said */
-    }
   if (realpath (file, real) == NULL)
     return;
-  if (trial->dirs[0] == '\0')
+  if (first == 0)
     say (ERROR, "%s: podman does not read it, nor any other: hooks_dir in containers.conf is empty", file);
   else
     say (other ? WARNING : ERROR, "%s: podman does not read it: it reads %s; make a symbolic link there: "
                                   "mkdir -p %.*s && ln -s %s %.*s/",
-         file, trial->dirs, (int) strcspn (trial->dirs, ","), trial->dirs, real,
-         (int) strcspn (trial->dirs, ","), trial->dirs);
+         file, trial->dirs, first, trial->dirs, real, first, trial->dirs);
 }
 
 static void
@@ -379,7 +369,8 @@ check_podman (const struct podman_trial *trial, const char *file, bool other)
         say (ERROR, "%s: podman reads %s in its place; remove one of the two", file, json->path);
       else if (!json->matched)
         say (WARNING, "%s: podman reads it, but the annotation " PODMAN_TRIAL_ANNOTATION "=true, which the "
-                      "documentation tells users, does not ask for the hook; correct \"when\"",
+                      "documentation tells users, does not ask for the hook: \"when\" has another "
+                      "condition, or \"always\": false",
              file);
       else
         check_stages (file, json->stages);
@@ -390,17 +381,7 @@ check_podman (const struct podman_trial *trial, const char *file, bool other)
 
 /* ------------------------------------------------------------------------ files */
 
-/* What podman says nothing of. */
-static void
-check_json (const char *file, json_object *json, const struct identity *user, bool nobody)
-{
-  json_object *hook = member_of (json, "hook", json_type_object);
-
-  check_program (file, hook);
-  check_timeout (file, json, hook);
-  check_settings (file, json, user, nobody);
-}
-
+/* What podman says of FILE, and what it says nothing of. */
 static void
 check_file (const char *file, const struct podman_trial *trial, bool other,
             const struct identity *user, bool nobody)
@@ -415,11 +396,14 @@ check_file (const char *file, const struct podman_trial *trial, bool other,
     say (ERROR, "%s: this " BREAKS, f.text);
   if (json == NULL)
     return;
+  json_object *hook = member_of (json, "hook", json_type_object);
+  bool there = check_program (file, hook);
   if (length < 5 || strcmp (file + length - 5, ".json") != 0)
     say (ERROR, "%s: podman reads only files whose names end in .json; rename it", file);
-  else
+  else if (there)
     check_podman (trial, file, other);
-  check_json (file, json, user, nobody);
+  check_timeout (file, json, hook);
+  check_settings (file, json, user, nobody);
   json_object_put (json);
 }
 

@@ -286,9 +286,13 @@ identity_become (const struct identity *id, struct failure *f)
 {
   bool root = geteuid () == 0;
 
-  /* The bounding set needs CAP_SETPCAP, which an ordinary user lacks; without
-   * new privileges it is of no use to him anyway. */
-  for (unsigned long cap = 0; root && prctl (PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
+  /* The bounding set limits what execve(2) may grant, and what can be added to
+   * the inheritable set (capabilities(7)).  The first is nothing without new
+   * privileges (prctl(2)), the second needs CAP_SETPCAP, which goes below.  So
+   * its 41 calls are for root's own jobs only: execve(2) has rules of its own
+   * for uid 0. */
+  for (unsigned long cap = 0; root && id->uid == 0 && prctl (PR_CAPBSET_DROP, cap, 0, 0, 0) == 0;
+       cap++)
     ;
   /* In a user namespace the groups are the user's own, and perhaps the only way
    * to his home; those without a number here could not be taken back. */

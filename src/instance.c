@@ -293,30 +293,43 @@ instance_stat (const struct instance *in, const struct ranks *own, struct statx 
   return statx (in->arrival, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, st);
 }
 
+/* A link takes no room of its own, so that a full file system holds up nobody who
+ * has arrived.  Some (BeeGFS, AFS) have no links from one directory to another. */
+static int
+depart_as (const struct instance *in, const char *name, const char *note)
+{
+  char path[sizeof "departure/" + NAME_MAX_];
+
+  (void) snprintf (path, sizeof path, "departure/%s", name);
+  if (linkat (in->arrival, name, in->top, path, 0) == 0 || errno == EEXIST)
+    return 0;
+  if (errno != ENOENT && errno != ESTALE && errno != ENOTDIR && errno != ELOOP
+      && (symlinkat (note, in->top, path) == 0 || errno == EEXIST))
+    return 0;
+  errno = errno == ENOTDIR || errno == ELOOP ? ENOENT : errno;
+  return -1;
+}
+
 int
 instance_depart (const struct instance *in, const struct ranks *own, const char *note)
 {
-  char name[NAME_MAX_], path[sizeof "departure/" + NAME_MAX_];
+  char name[NAME_MAX_];
   bool cached = false;
   uint32_t from = 0;
 
   while (next_mark (own, &from, name))
     {
-      (void) snprintf (path, sizeof path, "departure/%s", name);
-      int result = symlinkat (note, in->top, path);
+      int result = depart_as (in, name, note);
       /* It is there, or was, but this node's cache may still have it as absent;
        * EEXIST puts that right.  Where it is removed, void is what that means. */
       if (result != 0 && errno == ENOENT && !cached)
         {
           cached = true;
           (void) instance_void (in);
-          result = symlinkat (note, in->top, path);
+          result = depart_as (in, name, note);
         }
-      if (result != 0 && errno != EEXIST)
-        {
-          errno = errno == ENOTDIR || errno == ELOOP ? ENOENT : errno;
-          return -1;
-        }
+      if (result != 0)
+        return -1;
     }
   instance_publish (in, in->top, "departure");
   return 0;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,9 +24,11 @@
 #define TRIAL_SECONDS 30
 #define TRIAL_TEXT_MAX ((size_t) 4 << 20)
 
-/* The program is not in the container, and that is found out after the hooks
- * have run. */
+/* podman's: the program is not in the container, and that is found out after the
+ * hooks have run.  The others are ours. */
 #define STATUS_NO_PROGRAM 127
+#define STATUS_NO_PODMAN 200
+#define STATUS_NONE 255
 
 /* ---------------------------------------------------------- the user's process */
 
@@ -127,28 +130,24 @@ end_children (void)
   while (waitpid (-1, NULL, 0) > 0);
 }
 
-static void
-run_to_end (const char *program, const char *option, const char *argument)
+static int
+remove_entry (const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
-  pid_t pid = fork ();
-
-  if (pid == 0)
-    {
-      (void) execlp (program, program, option, argument, (char *) NULL);
-      _exit (STATUS_NO_PROGRAM);
-    }
-  if (pid > 0)
-    (void) waitpid (pid, NULL, 0);
+  (void) st;
+  (void) flag;
+  (void) ftw;
+  (void) remove (path);
+  return 0;
 }
 
-/* Returns podman's exit status; 255 if there is none. */
+/* Returns podman's exit status, or STATUS_NONE. */
 static int
 keep (const char *dir, const char *module, const struct identity *user, int out)
 {
   static const char *const made[] = { "root", "run" };
 
   if (become (user) != 0 || chdir (dir) != 0 || prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
-    return 255;
+    return STATUS_NONE;
   for (size_t i = 0; i < sizeof made / sizeof *made; i++)
     (void) mkdir (made[i], 0700);
   pid_t pid = fork ();
@@ -157,15 +156,15 @@ keep (const char *dir, const char *module, const struct identity *user, int out)
       (void) dup2 (out, STDOUT_FILENO);
       (void) dup2 (out, STDERR_FILENO);
       execute (dir, module);
-      _exit (STATUS_NO_PROGRAM);
+      _exit (errno == ENOENT ? STATUS_NO_PODMAN : STATUS_NONE);
     }
   int status = pid < 0 ? -1 : wait_for (pid, TRIAL_SECONDS);
   if (status < 0 && pid > 0)
     (void) kill (pid, SIGKILL);
   end_children ();
   /* As the user: root must not follow what he may exchange meanwhile. */
-  run_to_end ("rm", "-rf", in_dir ("", dir, ""));
-  return status < 0 ? 255 : status;
+  (void) nftw (dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+  return status < 0 ? STATUS_NONE : status;
 }
 
 /* ------------------------------------------------------------------ its answer */
@@ -268,10 +267,10 @@ take_answer (struct podman_trial *trial, int status, int out, int hook)
   char *text = NULL, *rest;
   struct failure unused;
 
-  trial->installed = true;
+  trial->installed = status != STATUS_NO_PODMAN;
   (void) lseek (out, 0, SEEK_SET);
   if (json_text_read ("podman", out, TRIAL_TEXT_MAX, 65536, &text, &unused) < 0)
-    status = 255;
+    status = STATUS_NONE;
   else
     for (char *line = strtok_r (text, "\n", &rest); line != NULL; line = strtok_r (NULL, "\n", &rest))
       take_line (trial, line);
@@ -286,30 +285,12 @@ take_answer (struct podman_trial *trial, int status, int out, int hook)
   trial->hook[strcspn (trial->hook, "\n")] = '\0';
 }
 
-static bool
-is_installed (const char *name)
-{
-  const char *path = getenv ("PATH");
-  char program[PATH_MAX];
-
-  for (const char *dir = path == NULL ? "/usr/bin" : path; dir != NULL; dir = strchr (dir, ':'))
-    {
-      dir += *dir == ':' ? 1 : 0;
-      (void) snprintf (program, sizeof program, "%.*s/%s", (int) strcspn (dir, ":"), dir, name);
-      if (access (program, X_OK) == 0)
-        return true;
-    }
-  return false;
-}
-
 void
 podman_trial_run (struct podman_trial *trial, const struct identity *user, const char *module)
 {
   char dir[] = TRIAL_DIR;
 
-  *trial = (struct podman_trial){ .installed = is_installed ("podman") };
-  if (!trial->installed)
-    return;
+  *trial = (struct podman_trial){ .installed = true };
   if (mkdtemp (dir) == NULL)
     {
       (void) snprintf (trial->error, sizeof trial->error, "%s: %s", dir, strerror (errno));

@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* signal(7); SIGRTMIN is what the C library leaves of them. */
+#define FIRST_REAL_TIME 32
+
 /* For kernels before 5.9, which have no close_range(2). */
 static void
 process_close_listed (void)
@@ -63,10 +66,9 @@ process_limit (int resource, rlim_t soft)
 int
 process_prepare (void)
 {
-  for (int s = 1; s < NSIG; s++)
-    (void) signal (s, SIG_DFL);
-  (void) signal (SIGPIPE, SIG_IGN);
-  (void) signal (SIGXFSZ, SIG_IGN);
+  /* Nobody sends real-time signals here: those stay as they are. */
+  for (int s = 1; s < FIRST_REAL_TIME; s++)
+    (void) signal (s, s == SIGPIPE || s == SIGXFSZ ? SIG_IGN : SIG_DFL);
   process_close_inherited ();
   (void) umask (077);
   process_limit (RLIMIT_CORE, 0);

@@ -16,6 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The Slurm task is looked for after this long: most have come by then. */
+#define FIND_TASK SECOND
+
 /* podman gives conmon its socket as this descriptor (_OCI_SYNCPIPE). */
 #define CONMON_SOCKET 3
 
@@ -63,6 +66,7 @@ waiting_start (struct waiting *w)
   w->parent = getppid ();
   w->parent_fd = waiting_pidfd (w->parent);
   w->task = 0;
+  w->find_task = 0;
   w->podman_fd = w->task_fd = w->task_proc = -1;
   w->parent_gone = w->podman_gone = w->task_gone = false;
   w->noise = (uint32_t) getpid () * 2654435761U + (uint32_t) waiting_now ();
@@ -191,7 +195,9 @@ waiting_watch_podman (struct waiting *w)
 void
 waiting_watch_task (struct waiting *w, pid_t pid)
 {
-  w->task = w->podman_fd >= 0 ? 0 : pid;
+  w->task = w->podman_fd >= 0 || pid <= 0 ? 0 : pid;
+  w->find_task = waiting_now () + FIND_TASK;
+  w->task_was_there = w->task > 0 && (kill (w->task, 0) == 0 || errno == EPERM);
 }
 
 static void
@@ -201,7 +207,10 @@ waiting_find_task (struct waiting *w)
   int proc = waiting_open_proc (w->task), fd = -1;
 
   if (proc < 0)
-    return;
+    {
+      w->task_gone = w->task_was_there && kill (w->task, 0) != 0 && errno == ESRCH;
+      return;
+    }
   /* In createContainer the hook can be in the container's pid namespace and
    * still see the host's /proc: there a pidfd would be somebody else's. */
   if (readlink ("/proc/self", self, sizeof self - 1) > 0 && atoi (self) == getpid ())
@@ -228,11 +237,13 @@ waiting_poll (struct waiting *w, int64_t until, int fd)
 {
   int64_t now = waiting_now ();
 
-  if (w->task > 0 && until - now >= SECOND)
+  if (w->task > 0 && now >= w->find_task)
     {
       waiting_find_task (w);
       w->task = 0;
     }
+  if (w->task > 0 && until > w->find_task)
+    until = w->find_task;
   struct pollfd fds[] = {
     { .fd = w->parent_fd, .events = POLLIN }, /* ppoll passes over an fd of -1 */
     { .fd = w->task_fd, .events = POLLIN },

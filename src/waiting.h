@@ -20,7 +20,9 @@ struct waiting {
   pid_t parent;   /* who started the hook: the runtime */
   int parent_fd;  /* pidfd of it, or -1: then getppid(2) is asked each second */
   int podman_fd;  /* can be read when podman is gone; or -1 */
-  pid_t task;     /* of the Slurm task, to be watched in a longer sleep; or 0 */
+  pid_t task;     /* of the Slurm task, to be found and watched; or 0 */
+  int64_t find_task;   /* when to look for it */
+  bool task_was_there; /* there was such a process when it was told */
   int task_fd;    /* pidfd of it, or -1 */
   int task_proc;  /* its directory in /proc, looked at each second, or -1 */
   bool parent_gone, podman_gone, task_gone; /* what waiting_sleep() has seen */
@@ -53,8 +55,9 @@ void waiting_watch_podman (struct waiting *w);
 /* Watches the process PID of the Slurm task, too, unless podman is watched: a
  * cancelled step ends the task, but not with every Slurm set-up the hook.  PID
  * is what SLURM_TASK_PID says, which the user can forge: it is watched only if
- * it is slurmstepd's child; and only in sleeps of a second and more, since to
- * find that out costs as much as all else.  Cannot fail. */
+ * it is slurmstepd's child.  To find that out costs as much as to gather: so it
+ * is done a second after this call, and a process that is gone by then counts as
+ * one that has ended.  Cannot fail. */
 void waiting_watch_task (struct waiting *w, pid_t pid);
 
 /* Sleeps until UNTIL at most, or until FD can be read or is hung up; with an FD

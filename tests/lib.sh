@@ -112,7 +112,7 @@ set_up() {
         'ASAN_OPTIONS=detect_leaks=0')
     # The build tree may be closed to others.
     mkdir "$tmp/bin" "$base" "$home" "$tmp/bundles" || bail_out 'disk full?'
-    cp "$program" "$HOOK" || bail_out 'disk full?'
+    install "$program" "$HOOK" || bail_out 'disk full?'
     printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' \
         "$user:x:$uid:$gid:A tester:/nonexistent:/bin/sh" >"$passwd"
     own "$home"

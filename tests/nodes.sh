@@ -128,12 +128,10 @@ nothing_open_is_left() {
     ! grep -F '/.nfs' <<<"$left" | sed 's/^/# left: /' | grep .
 }
 
-# When the next step has succeeded, only under a name that is no barrier's, and no
-# sockets.
+# When the next step has succeeded they have a name that is no barrier's.
 nothing_alive_is_left() {
     nothing_open_is_left &&
-        ! grep -E '/node-[0-9]+$|/slurm-global-sync/jobid-|^[^.]' <<<"$left" |
-        sed 's/^/# left: /' | grep .
+        ! grep -E '/slurm-global-sync/jobid-|^[^.]' <<<"$left" | sed 's/^/# left: /' | grep .
 }
 
 # succeeds NAME: all hooks of a step that needs none of the above do.
@@ -148,7 +146,7 @@ succeeds() {
 
 # named_on NODEID PROCIDS: what the hooks there said names these, and no others.
 named_on() {
-    grep -qE "procid ($2)([^0-9,-]|\$)" "$tmp/$job-$run-$1" && return
+    grep -qE "procid ($2)([,-]?[^0-9,-]|\$)" "$tmp/$job-$run-$1" && return
     diag "not said on node $1: procid $2"
     tell
     return 1
@@ -183,6 +181,16 @@ next_step() {
     start 2 1
     went "$1: the next step" '0*8'
     ok "$1: the next step leaves nothing alive" nothing_alive_is_left
+}
+
+# all_die: all its hooks at once, before one of them can tell the others; and those
+# who have started them.
+all_die() {
+    local client
+    for client in 1 2; do
+        on "$client" 'pkill -STOP -x slurm_global_sy; pkill -KILL -x slurm_global_sy
+            pkill -KILL -x step'
+    done
 }
 
 # dies NAME NODEID leader|member: a hook of the step that waits. Who comes later

@@ -306,6 +306,8 @@ crew_measure_idle (const struct crew *c, struct idle *idle)
 {
   static int64_t cpu[CREW_MAX], switches[CREW_MAX];
 
+  /* After a second each looks for its Slurm task, once. */
+  rest (2 * SECOND);
   idle->members = c->started;
   idle->cpu = idle->cpu_worst = idle->switches = 0;
   crew_memory (c, idle);

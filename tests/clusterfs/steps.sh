@@ -30,9 +30,7 @@ test_steps() {
     done
 
     waits 5
-    # Of this namespace.
-    pkill -KILL -x step
-    pkill -KILL -x slurm_global_sy
+    all_die
     finish
     ok 'all hooks are killed: their sockets are left' \
         [ "$(grep -c '/node-[01]$' <<<"$left")" = 2 ]

@@ -71,8 +71,7 @@ own_directory() {
         "lowerdir=$1,upperdir=$MACHINE$1/upper,workdir=$MACHINE$1/work" overlay "$1"
 }
 
-# HOOK_BASE_DIR is /home, as it is installed. The users have no other settings
-# for podman than those of the cluster: which of them do, is in the tests.
+# The users have no other settings for podman than those of the cluster: which of them do, is in the tests.
 enter_machine() {
     mount --bind "$homes" /home
     images alice

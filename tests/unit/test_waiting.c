@@ -395,13 +395,13 @@ end_stepd (pid_t stepd)
   ck_assert_int_eq (waitpid (stepd, NULL, 0), stepd);
 }
 
-/* A sleep that could have been a long one. The task is looked for in no other,
- * because that costs too much. */
+/* A sleep when the task has been waited for, for long enough to look for it. */
 static void
 begin_a_long_sleep (void)
 {
   int fd = said ();
 
+  w.find_task = waiting_now ();
   ck_assert_int_eq (sleep_for (LONG, fd), WAKE_READY);
   (void) close (fd);
 }
@@ -431,15 +431,28 @@ START_TEST (the_end_of_the_task_ends_it)
 }
 END_TEST
 
-START_TEST (the_task_is_looked_for_in_long_sleeps_only)
+START_TEST (the_task_is_looked_for_after_a_while)
 {
   pid_t task, stepd = start_stepd ("slurmstepd", &task);
 
   waiting_watch_task (&w, task);
   assert_nothing_happens ();
   ck_assert_int_eq (w.task_proc, -1);
-  begin_a_long_sleep ();
+  ck_assert_int_eq (sleep_for (2 * SECOND, -1), WAKE_TIME);
   ck_assert_int_ge (w.task_proc, 0);
+  end_stepd (stepd);
+}
+END_TEST
+
+START_TEST (a_task_that_ends_before_that_has_ended)
+{
+  pid_t task, stepd = start_stepd ("slurmstepd", &task);
+
+  waiting_watch_task (&w, task);
+  assert_nothing_happens ();
+  ck_assert_int_eq (kill (task, SIGKILL), 0);
+  ck_assert_int_eq (sleep_for (LONG, -1), WAKE_END);
+  ck_assert_str_eq (waiting_end_reason (&w), "the Slurm task has ended");
   end_stepd (stepd);
 }
 END_TEST
@@ -733,7 +746,8 @@ add_reasons (Suite *suite)
   tcase_add_loop_test (tcase, the_end_of_the_runtime_ends_it, 0, 2);
   tcase_add_test (tcase, a_living_runtime_is_no_reason);
   tcase_add_loop_test (tcase, the_end_of_the_task_ends_it, 0, 2);
-  tcase_add_test (tcase, the_task_is_looked_for_in_long_sleeps_only);
+  tcase_add_test (tcase, the_task_is_looked_for_after_a_while);
+  tcase_add_test (tcase, a_task_that_ends_before_that_has_ended);
   tcase_add_loop_test (tcase, only_slurmstepd_s_child_is_a_task, 0, 5);
   tcase_add_loop_test (tcase, a_task_that_is_not_there_is_not_watched, 0, 3);
   tcase_add_test (tcase, stopping_closes_everything);
