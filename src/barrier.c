@@ -110,6 +110,7 @@ struct attempt {
   int64_t began; /* when the hook came to its first */
   struct instance in;
   struct gather gather;
+  bool refuses;        /* this hook will not come */
   bool leads, belongs; /* at the socket of its node */
   bool unanswered;     /* there: the instance may be another hook's of its task */
   struct ranks single; /* of one who comes for itself alone */
@@ -727,6 +728,7 @@ barrier_gather (struct attempt *a)
   gather_start (&a->gather, &a->in, b->waiting, b->own, b->node, b->self);
   if (!b->gathers)
     return STEP_ON;
+  a->gather.refuses = a->refuses;
   switch (gather_join (&a->gather, b->deadline))
     {
     case GATHER_LEADS:
@@ -1355,6 +1357,7 @@ may_call_off (struct attempt *a)
 {
   char text[INSTANCE_TEXT_MAX];
 
+  a->refuses = true;
   return barrier_gather (a) == STEP_ON
          && (a->leads || a->belongs || instance_outcome (&a->in, text) == OUTCOME_NONE);
 }
