@@ -723,6 +723,7 @@ cannot_depart (struct barrier *b)
 {
   (void) b;
   no_links ("departure/", EIO, false);
+  unit_refuse (SYS_linkat, EIO);
   log_set_level (LOG_ERR);
 }
 
