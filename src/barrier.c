@@ -562,13 +562,15 @@ visit_arrival (void *context, const struct instance_mark *mark)
     return is_gone (a) ? STEP_ON : (int) failed (a, "look at an arrival in");
   if (S_ISREG (st.st_mode))
     return (int) other_version (a, mark->ranks);
-  if (!S_ISLNK (st.st_mode))
+  if (!S_ISLNK (st.st_mode) && !S_ISDIR (st.st_mode))
     return STEP_ON; /* nobody arrives by it */
   if (is_history (age_of (a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE))
     {
       enum step step = make_void (a, mark->name);
       return step == STEP_ON ? STEP_AGAIN : (int) step;
     }
+  if (S_ISDIR (st.st_mode))
+    return STEP_ON; /* who will not come is about to call off */
   note_who_is_last (a, mark, &st);
   (void) ranks_add_text (&a->fresh, mark->ranks);
   return STEP_ON;

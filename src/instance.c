@@ -290,7 +290,13 @@ instance_stat (const struct instance *in, const struct ranks *own, struct statx 
   uint32_t from = 0;
 
   (void) next_mark (own, &from, name);
-  return statx (in->arrival, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, st);
+  int result = statx (in->arrival, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
+                      STATX_BASIC_STATS, st);
+  /* The C library has its own statx(2) where the kernel, or a container, has none,
+   * but not this flag. */
+  if (result != 0 && errno == EINVAL)
+    result = statx (in->arrival, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, st);
+  return result;
 }
 
 /* A link takes no room of its own, so that a full file system holds up nobody who
