@@ -1134,7 +1134,9 @@ visit_left_over (void *context, const struct instance_mark *mark)
   struct left_over *l = context;
   struct stat st;
 
-  if (!instance_is_mark (mark) || fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+  /* A directory is of one who will not come. */
+  if ((!instance_is_mark (mark) && mark->type != DT_DIR)
+      || fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return 0;
   l->marks = true;
   l->stale = is_history (age_of (l->a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE);
