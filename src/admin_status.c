@@ -201,6 +201,17 @@ add_missing (json_object *object, const struct instance *in, struct members *m, 
     admin_add_text (object, "missing_nodes", text);
 }
 
+static int
+compare_members (const void *a, const void *b)
+{
+  unsigned long first[2];
+  const void *const members[] = { a, b };
+
+  for (int i = 0; i < 2; i++)
+    first[i] = strtoul (get_text (*(json_object *const *) members[i], "procid"), NULL, 10);
+  return first[0] < first[1] ? -1 : first[0] > first[1];
+}
+
 /* Who is there, who is missing, how it ended.  Arrivals are read before the
  * outcome, and departures last: who moves on meanwhile is in one of the two. */
 static void
@@ -212,6 +223,7 @@ add_members (json_object *object, const struct instance *in, uint32_t tasks, int
     {
       (void) instance_each_arrival (in, NULL, visit_member, &m);
       (void) instance_each_gathering (in, visit_member, &m);
+      json_object_array_sort (m.array, compare_members);
       add_missing (object, in, &m, add_outcome (object, in));
     }
   ranks_free (&m.there);

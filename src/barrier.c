@@ -110,6 +110,7 @@ struct attempt {
   int64_t began; /* when the hook came to its first */
   struct instance in;
   struct gather gather;
+  bool refuses;        /* this hook will not come */
   bool leads, belongs; /* at the socket of its node */
   bool unanswered;     /* there: the instance may be another hook's of its task */
   struct ranks single; /* of one who comes for itself alone */
@@ -561,13 +562,15 @@ visit_arrival (void *context, const struct instance_mark *mark)
     return is_gone (a) ? STEP_ON : (int) failed (a, "look at an arrival in");
   if (S_ISREG (st.st_mode))
     return (int) other_version (a, mark->ranks);
-  if (!S_ISLNK (st.st_mode))
+  if (!S_ISLNK (st.st_mode) && !S_ISDIR (st.st_mode))
     return STEP_ON; /* nobody arrives by it */
   if (is_history (age_of (a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE))
     {
       enum step step = make_void (a, mark->name);
       return step == STEP_ON ? STEP_AGAIN : (int) step;
     }
+  if (S_ISDIR (st.st_mode))
+    return STEP_ON; /* who will not come is about to call off */
   note_who_is_last (a, mark, &st);
   (void) ranks_add_text (&a->fresh, mark->ranks);
   return STEP_ON;
@@ -727,6 +730,7 @@ barrier_gather (struct attempt *a)
   gather_start (&a->gather, &a->in, b->waiting, b->own, b->node, b->self);
   if (!b->gathers)
     return STEP_ON;
+  a->gather.refuses = a->refuses;
   switch (gather_join (&a->gather, b->deadline))
     {
     case GATHER_LEADS:
@@ -1130,7 +1134,9 @@ visit_left_over (void *context, const struct instance_mark *mark)
   struct left_over *l = context;
   struct stat st;
 
-  if (!instance_is_mark (mark) || fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+  /* A directory is of one who will not come. */
+  if ((!instance_is_mark (mark) && mark->type != DT_DIR)
+      || fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return 0;
   l->marks = true;
   l->stale = is_history (age_of (l->a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE);
@@ -1355,6 +1361,7 @@ may_call_off (struct attempt *a)
 {
   char text[INSTANCE_TEXT_MAX];
 
+  a->refuses = true;
   return barrier_gather (a) == STEP_ON
          && (a->leads || a->belongs || instance_outcome (&a->in, text) == OUTCOME_NONE);
 }

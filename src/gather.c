@@ -25,6 +25,7 @@
 /* What a hook says when it has come, */
 struct hello {
   uint32_t version, rank, tasks;
+  uint32_t refuses; /* not 0: it will not come, and must not count */
 };
 
 /* and what the leader says to it: TEXT without what is behind its NUL. */
@@ -200,6 +201,12 @@ leader_answer (struct gather *g, struct gather_member *m)
   if (fits && hello.tasks == g->own->count && hello.rank < hello.tasks && !g->closed
       && ranks_has (g->own, hello.rank) && !ranks_has (&g->here, hello.rank))
     {
+      if (hello.refuses != 0)
+        {
+          /* When it hangs up it has called off. */
+          (void) leader_say (g, m->fd, GATHER_TAKEN, "");
+          return;
+        }
       m->rank = hello.rank;
       g->connected++;
       /* Who has left without having been answered was not here. */
@@ -359,7 +366,7 @@ member_read (struct gather *g, int flags, char text[INSTANCE_TEXT_MAX])
 static enum gather_result
 member_ask (struct gather *g, int64_t deadline)
 {
-  const struct hello hello = { VERSION, g->self, g->own->count };
+  const struct hello hello = { VERSION, g->self, g->own->count, g->refuses };
   char unused[INSTANCE_TEXT_MAX];
   int answer = 0;
   bool stays = true;

@@ -5,7 +5,7 @@
  * the file server hears one voice a node.
  *
  * A hook connects and says which task it is.  The leader answers: TAKEN, it will
- * arrive for that task; or AWAY, this instance is not for it, it has to wait
+ * arrive for that task, unless the hook said that it will not come; or AWAY, this instance is not for it, it has to wait
  * until this one goes.  Whoever was taken waits for the leader's word: how the
  * barrier ended.  Whoever was not answered is nobody's and may start over.
  *
@@ -53,6 +53,7 @@ struct gather {
   const struct ranks *own; /* the tasks of this node */
   uint32_t node;           /* its number, of the socket's name */
   uint32_t self;           /* this hook's task */
+  bool refuses;            /* it will not come: asks only whether it is expected */
 
   int fd;          /* a member's connection to its leader, or -1 */
   uint32_t leader; /* whom it leads to */

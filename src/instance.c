@@ -290,49 +290,58 @@ instance_stat (const struct instance *in, const struct ranks *own, struct statx 
   uint32_t from = 0;
 
   (void) next_mark (own, &from, name);
-  return statx (in->arrival, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, st);
+  int result = statx (in->arrival, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
+                      STATX_BASIC_STATS, st);
+  /* The C library has its own statx(2) where the kernel, or a container, has none,
+   * but not this flag. */
+  if (result != 0 && errno == EINVAL)
+    result = statx (in->arrival, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, st);
+  return result;
 }
 
 /* A link takes no room of its own, so that a full file system holds up nobody who
  * has arrived.  Some (BeeGFS, AFS) have no links from one directory to another. */
 static int
-depart_as (const struct instance *in, const char *name, const char *note)
+depart_as (const struct instance *in, int departure, const char *name, const char *note)
 {
-  char path[sizeof "departure/" + NAME_MAX_];
-
-  (void) snprintf (path, sizeof path, "departure/%s", name);
-  if (linkat (in->arrival, name, in->top, path, 0) == 0 || errno == EEXIST)
+  if (linkat (in->arrival, name, departure, name, 0) == 0 || errno == EEXIST)
     return 0;
-  if (errno != ENOENT && errno != ESTALE && errno != ENOTDIR && errno != ELOOP
-      && (symlinkat (note, in->top, path) == 0 || errno == EEXIST))
+  if (!instance_is_gone (errno) && (symlinkat (note, departure, name) == 0 || errno == EEXIST))
     return 0;
-  errno = errno == ENOTDIR || errno == ELOOP ? ENOENT : errno;
   return -1;
+}
+
+/* Opens departure, after RELEASED was seen; ENOENT if it is none any more. */
+static int
+open_departure (const struct instance *in)
+{
+  int fd = openat (in->top, "departure", HOLD_DIRECTORY);
+
+  /* It is there, or was, but this node's cache may still have it as absent; EEXIST
+   * puts that right.  Where it is removed, void is what that means. */
+  if (fd < 0 && errno == ENOENT)
+    {
+      (void) instance_void (in);
+      fd = openat (in->top, "departure", HOLD_DIRECTORY);
+    }
+  if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
+    errno = ENOENT;
+  return fd;
 }
 
 int
 instance_depart (const struct instance *in, const struct ranks *own, const char *note)
 {
+  int departure = open_departure (in), result = departure < 0 ? -1 : 0;
   char name[NAME_MAX_];
-  bool cached = false;
   uint32_t from = 0;
 
-  while (next_mark (own, &from, name))
-    {
-      int result = depart_as (in, name, note);
-      /* It is there, or was, but this node's cache may still have it as absent;
-       * EEXIST puts that right.  Where it is removed, void is what that means. */
-      if (result != 0 && errno == ENOENT && !cached)
-        {
-          cached = true;
-          (void) instance_void (in);
-          result = depart_as (in, name, note);
-        }
-      if (result != 0)
-        return -1;
-    }
-  instance_publish (in, in->top, "departure");
-  return 0;
+  while (result == 0 && next_mark (own, &from, name))
+    result = depart_as (in, departure, name, note);
+  close_one (&departure);
+  if (result == 0)
+    instance_publish (in, in->top, "departure");
+  return result;
 }
 
 /* Goes through the entries in DIR that begin with PREFIX, or are called TRACE, and
@@ -544,8 +553,10 @@ instance_call_off (const struct instance *in, const char *text)
   (void) snprintf (target, sizeof target, CALLED_OFF "%.*s", INSTANCE_TEXT_MAX - 1, text);
   if (symlinkat (target, in->top, "departure") != 0)
     return -1;
-  if (symlinkat ("../departure", in->top, "arrival/" INSTANCE_TRACE) == 0)
+  int arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
+  if (arrival >= 0 && symlinkat ("../departure", arrival, INSTANCE_TRACE) == 0)
     instance_publish (in, in->top, "arrival");
+  close_one (&arrival);
   instance_publish (in, in->top, ".");
   return 0;
 }

@@ -60,7 +60,7 @@
 #include <unistd.h>
 
 #define FAULTS_MAX 16
-#define VARIABLES_MAX 64
+#define VARIABLES_MAX 1024
 #define RUNNING (-1)
 
 struct hook {
@@ -72,7 +72,6 @@ struct fault {
   long task; /* -1: all */
   long call;
   int error;
-  long command; /* the second argument that it has to have, -1: any */
 };
 
 struct variable {
@@ -162,27 +161,27 @@ parse_fault (char *text)
   static const struct
   {
     const char *name;
-    long call, command;
+    long call;
   } calls[] = {
-    { "close_range", SYS_close_range, -1 },
-    { "fstatfs", SYS_fstatfs, -1 },
-    { "landlock_create_ruleset", SYS_landlock_create_ruleset, -1 },
-    { "linkat", SYS_linkat, -1 },
-    { "mkdirat", SYS_mkdirat, -1 },
-    { "mknodat", SYS_mknodat, -1 },
-    { "notify", SYS_fcntl, F_NOTIFY },
-    { "openat2", SYS_openat2, -1 },
-    { "pidfd_open", SYS_pidfd_open, -1 },
-    { "symlinkat", SYS_symlinkat, -1 },
-    { "utimensat", SYS_utimensat, -1 },
+    { "bind", SYS_bind },
+    { "close_range", SYS_close_range },
+    { "connect", SYS_connect },
+    { "fstatfs", SYS_fstatfs },
+    { "landlock_create_ruleset", SYS_landlock_create_ruleset },
+    { "mkdirat", SYS_mkdirat },
+    { "openat2", SYS_openat2 },
+    { "pidfd_open", SYS_pidfd_open },
+    { "symlinkat", SYS_symlinkat },
+    { "utimensat", SYS_utimensat },
   };
   static const struct
   {
     const char *name;
     int error;
   } errors[] = {
-    { "EDQUOT", EDQUOT }, { "EINVAL", EINVAL }, { "ENOSPC", ENOSPC }, { "ENOSYS", ENOSYS },
-    { "EPERM", EPERM },   { "EIO", EIO },
+    { "EDQUOT", EDQUOT },         { "EINVAL", EINVAL }, { "ENOSPC", ENOSPC },
+    { "ENOSYS", ENOSYS },         { "EPERM", EPERM },   { "EIO", EIO },
+    { "EOPNOTSUPP", EOPNOTSUPP },
   };
   struct fault *fault = &step.faults[step.fault_count++];
   char *error = strchr (text, '=');
@@ -193,10 +192,7 @@ parse_fault (char *text)
   fault->task = strchr (text, ':') != NULL ? task_of (text, &text) : -1;
   for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
     if (strcmp (text, calls[i].name) == 0)
-      {
-        fault->call = calls[i].call;
-        fault->command = calls[i].command;
-      }
+      fault->call = calls[i].call;
   for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
     if (strcmp (error, errors[i].name) == 0)
       fault->error = errors[i].error;
@@ -318,13 +314,9 @@ parse (int argc, char **argv)
 static void
 refuse (const struct fault *fault)
 {
-  const uint32_t low = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? sizeof (uint32_t) : 0;
-  const bool any = fault->command < 0;
   struct sock_filter code[] = {
     BPF_STMT (BPF_LD | BPF_W | BPF_ABS, (uint32_t) offsetof (struct seccomp_data, nr)),
-    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) fault->call, any ? 2 : 0, 3),
-    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, (uint32_t) offsetof (struct seccomp_data, args) + 8 + low),
-    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) fault->command, 0, 1),
+    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) fault->call, 0, 1),
     BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t) fault->error),
     BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };

@@ -26,10 +26,39 @@ new_job() {
     mkdir -p "$logs"
 }
 
-# The variables of a step on one node; SLURM_LOCALID and the like come with
-# the option -e.
-# shellcheck disable=SC2034,SC2154
-step_variables=(SLURM_STEP_ID=0 SLURM_STEP_NUM_NODES=1)
+# on_nodes TASKS...: the step that follows has these nodes, each with a list of
+# tasks, "0 2"; with its options "${nodes[@]}"
+on_nodes() {
+    local tasks task id=0 local counts=() names=()
+    nodes=()
+    for tasks in "$@"; do
+        local=0
+        for task in $tasks; do
+            nodes+=(-e "$task:SLURM_GTIDS=${tasks// /,}" -e "$task:SLURM_NODEID=$id"
+                -e "$task:SLURM_LOCALID=$local" -e "$task:SLURMD_NODENAME=n$id")
+            local=$((local + 1))
+        done
+        counts+=("$local") names+=("n$id")
+        id=$((id + 1))
+    done
+    step_variables=(SLURM_STEP_ID=0 "SLURM_STEP_NUM_NODES=$id"
+        "SLURM_STEP_NODELIST=$(IFS=,; echo "${names[*]}")"
+        "SLURM_STEP_TASKS_PER_NODE=$(IFS=,; echo "${counts[*]}")")
+}
+
+# on_one_node: that has all tasks
+on_one_node() {
+    step_variables=(SLURM_STEP_ID=0 SLURM_STEP_NUM_NODES=1)
+}
+
+# alone: each task comes alone, as on nodes that Slurm says nothing of
+alone() {
+    # shellcheck disable=SC2034
+    step_variables=(SLURM_STEP_ID=0 SLURM_STEP_NUM_NODES=2)
+}
+
+on_one_node
+# shellcheck disable=SC2154
 mk_bundle step "$uid" "$gid"
 
 # step OPTION...: runs a step; false if it broke a promise.
@@ -94,11 +123,33 @@ nothing_is_left() {
     same "$(remains)" ''
 }
 
-# All of these tasks have arrived.
+# in_set SET TASK: "0-4:2,7" has it.
+in_set() {
+    local run step
+    for run in ${1//,/ }; do
+        step=1
+        [[ $run != *:* ]] || step=${run#*:}
+        run=${run%:*}
+        (($2 >= ${run%-*} && $2 <= ${run#*-} && ($2 - ${run%-*}) % step == 0)) && return
+    done
+    return 1
+}
+
+# All of these tasks have arrived, or are gathered on their node; who gathers says
+# so after a second. (Marks are links that lead nowhere.)
 have_arrived() {
-    local task
+    local mark sets=() set task
+    for mark in "$key"/arrival/slurm-procid-*; do
+        sets+=("${mark##*slurm-procid-}")
+    done
+    for mark in "$key"/gathering-*; do
+        set=$(readlink "$mark") && set=${set#procid=} && sets+=("${set%% *}")
+    done
     for task in "$@"; do
-        [ -e "$key/arrival/slurm-procid-$task" ] || return
+        for set in "${sets[@]}"; do
+            [[ $set != [0-9]* ]] || ! in_set "$set" "$task" || continue 2
+        done
+        return 1
     done
 }
 

@@ -763,6 +763,7 @@ START_TEST (departing_says_what_went_wrong)
   ck_assert_int_eq (instance_arrive (&in, only (1), "note"), 0);
   release ();
   unit_refuse (SYS_symlinkat, EDQUOT);
+  unit_refuse (SYS_linkat, EDQUOT);
   assert_fails (instance_depart (&in, only (1), "note"), EDQUOT);
 }
 END_TEST
