@@ -61,6 +61,9 @@
 #define LOOK_MAX (SECOND / 2)
 #define LOOKS_A_SECOND 400
 
+/* The same for the first looks of all nodes but that of who decides. */
+#define FIRST_LOOKS_A_SECOND 10000
+
 /* Who decides looks at arrival, where a call-off leaves a trace; should that have
  * failed, it sees the outcome itself after this. */
 #define LOOK_AT_OUTCOME (2 * SECOND)
@@ -885,13 +888,17 @@ next_look (struct attempt *a)
 {
   const struct barrier *b = a->b;
   int64_t now = waiting_now (), until = a->touched + TOUCH, longest = LOOK_MAX;
+  int64_t waited = now - a->began;
+  bool watches = a->arrived && decides (a);
 
-  if (a->arrived && decides (a) && log_enabled (LOG_INFO))
+  if (watches && log_enabled (LOG_INFO))
     until = earlier (until, a->report);
+  if (!watches) /* the interval is a sixteenth of what was waited */
+    waited += 16 * b->nodes * SECOND / FIRST_LOOKS_A_SECOND;
   if (longest * LOOKS_A_SECOND < b->nodes * SECOND)
     longest = b->nodes * SECOND / LOOKS_A_SECOND;
   if (!a->leads || b->nodes != 1)
-    until = earlier (until, now + waiting_interval (b->waiting, now - a->began, longest));
+    until = earlier (until, now + waiting_interval (b->waiting, waited, longest));
   return until < a->rest ? a->rest : until;
 }
 

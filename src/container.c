@@ -24,13 +24,18 @@
 static size_t
 skip_string (const char *text, size_t at, size_t end)
 {
-  for (at++; at < end; at += 2) /* over a backslash and what it escapes */
+  const char *quote;
+  bool escaped = true;
+
+  while (escaped && (quote = memchr (text + at + 1, '"', end - at - 1)) != NULL)
     {
-      at += strcspn (text + at, "\"\\");
-      if (text[at] != '\\')
-        break;
+      at = (size_t) (quote - text);
+      /* It is, behind an odd number of backslashes. */
+      escaped = false;
+      for (size_t i = at - 1; text[i] == '\\'; i--)
+        escaped = !escaped;
     }
-  return at < end ? at + 1 : end;
+  return escaped ? end : at + 1;
 }
 
 /* The position behind the object or array that begins at TEXT[AT], or END. */
@@ -40,22 +45,27 @@ skip_brackets (const char *text, size_t at, size_t end)
   size_t depth = 0;
 
   while (at < end)
-    {
-      at += strcspn (text + at, "\"[]{}");
-      if (text[at] == '"')
-        {
-          at = skip_string (text, at, end);
-          continue;
-        }
-      if (text[at] == '{' || text[at] == '[')
-        depth++;
-      else
-        depth--;
-      at++;
-      if (depth == 0)
+    switch (text[at])
+      {
+      case '"':
+        at = skip_string (text, at, end);
         break;
-    }
-  return at < end ? at : end;
+      case '{':
+      case '[':
+        depth++;
+        at++;
+        break;
+      case '}':
+      case ']':
+        at++;
+        if (--depth == 0)
+          return at;
+        break;
+      default:
+        at++;
+        break;
+      }
+  return end;
 }
 
 /* Whether the string TEXT[FROM] .. TEXT[TO-1] names a part of config.json that
@@ -89,10 +99,10 @@ find_ballast (const char *text, size_t from, size_t at)
 }
 
 /* Most of config.json is mounts and system calls.  Parsed, they would cost more
- * than all the rest of the hook.  Copies TEXT to KEPT, which has as much room,
- * with a 0 in their place; returns the length. */
+ * than all the rest of the hook.  Puts a 0 in their place in TEXT, and returns
+ * the length that is left. */
 static size_t
-drop_ballast (const char *text, size_t end, char *kept)
+drop_ballast (char *text, size_t end)
 {
   const char *quote;
   size_t length = 0, from = 0, at = 0;
@@ -105,39 +115,27 @@ drop_ballast (const char *text, size_t end, char *kept)
       if (value == 0)
         continue;
       at = skip_brackets (text, value, end);
-      memcpy (kept + length, text + from, value - from);
+      memmove (text + length, text + from, value - from);
       length += value - from;
-      kept[length++] = '0';
+      text[length++] = '0';
       from = at;
     }
-  memcpy (kept + length, text + from, end - from);
+  memmove (text + length, text + from, end - from);
   length += end - from;
-  kept[length] = '\0';
+  text[length] = '\0';
   return length;
 }
 
 static json_object *
-parse_without_ballast (const char *what, const char *text, size_t length, struct failure *f)
-{
-  char *kept = malloc (length + 1);
-  json_object *object = NULL;
-
-  if (kept != NULL)
-    object = json_text_parse (what, kept, drop_ballast (text, length, kept), f);
-  free (kept);
-  /* Whatever is wrong with it: the message tells the byte in the whole text. */
-  return object != NULL ? object : json_text_parse (what, text, length, f);
-}
-
-static json_object *
-read_object (const char *what, int fd, size_t max, size_t expected, struct failure *f)
+read_object (const char *what, int fd, size_t max, size_t expected, bool ballast, struct failure *f)
 {
   char *text = NULL;
   json_object *object = NULL;
   ssize_t length = json_text_read (what, fd, max, expected, &text, f);
 
   if (length >= 0)
-    object = parse_without_ballast (what, text, (size_t) length, f);
+    object = json_text_parse (what, text,
+                              ballast ? drop_ballast (text, (size_t) length) : (size_t) length, f);
   free (text);
   return object;
 }
@@ -209,8 +207,13 @@ read_config (const char *bundle, struct failure *f)
   else if (!S_ISREG (st.st_mode))
     (void) fail (f, EX_DATAERR, "%s is not a regular file", path);
   else
-    config = read_object (path, fd, CONFIG_MAX, (size_t) (st.st_size < 65536 ? st.st_size : 65535) + 1,
-                          f);
+    {
+      size_t expected = (size_t) (st.st_size < 65536 ? st.st_size : 65535) + 1;
+      config = read_object (path, fd, CONFIG_MAX, expected, true, f);
+      /* Whatever is wrong with it: the message tells the byte in the whole text. */
+      if (config == NULL && lseek (fd, 0, SEEK_SET) == 0)
+        config = read_object (path, fd, CONFIG_MAX, expected, false, f);
+    }
   if (fd >= 0)
     (void) close (fd);
   if (config != NULL && check_config (config, f) != 0)
@@ -253,7 +256,7 @@ int
 container_read (struct container *c, int fd, struct failure *f)
 {
   *c = (struct container){ 0 };
-  json_object *state = read_object ("the container's state on standard input", fd, STATE_MAX, 4096, f);
+  json_object *state = read_object ("the container's state on standard input", fd, STATE_MAX, 4096, false, f);
   if (state == NULL)
     return -1;
   int result = read_bundle (c, state, f);

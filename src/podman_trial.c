@@ -254,7 +254,7 @@ take_line (struct podman_trial *trial, char *line)
       if (json != NULL)
         (void) snprintf (json->path, sizeof json->path, "%s", found);
     }
-  else if ((found = after (text, "hook ")) != NULL)
+  else if (after (text, "hook ") != NULL)
     take_match (trial, text + strlen ("hook "));
   else if (text == line && after (trial->error, "Error: ") == NULL)
     /* Should there be no "Error: ...": its last words. */

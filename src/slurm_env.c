@@ -158,6 +158,14 @@ has_all_needed (const struct variables *v)
   return has_job (v) && look_up (v, "SLURM_PROCID") != NULL && find_tasks (v).value != NULL;
 }
 
+/* A step that tells all but the task: srun --container of Slurm 22.05. */
+static bool
+is_untold (const struct variables *v)
+{
+  return has_job (v) && has_step (v) && find_tasks (v).value != NULL
+         && look_up (v, "SLURM_PROCID") == NULL;
+}
+
 /* A batch script, and the shell of an salloc, have the job's variables and no
  * step id: one process, however many tasks it announces.  The submit
  * directory and the node list tell them from a container that was given only
@@ -198,17 +206,22 @@ read_place (struct place *place)
 /* Nothing names the task.  That is as it should be outside of a step; within
  * one a container that ASKED for it must not start unsynchronised in silence. */
 static enum slurm_env_result
-explain_absence (const struct place *place, bool outside, bool some, bool asked, struct failure *f)
+explain_absence (const struct place *place, bool outside, bool some, bool untold, bool asked,
+                 struct failure *f)
 {
   const char *missing
-    = some ? "of SLURM_JOB_ID, SLURM_NTASKS and SLURM_PROCID the container got only some"
-           : "the container has no SLURM_* variables";
+    = untold ? "the container has no SLURM_PROCID"
+      : some ? "of SLURM_JOB_ID, SLURM_NTASKS and SLURM_PROCID the container got only some"
+             : "the container has no SLURM_* variables";
+  const char *advice = untold ? "Slurm 22.05 does not tell it to srun --container, 24.11 does"
+                              : "start it with podman run --env 'SLURM_*'";
 
   if (place->in_step && asked)
     {
       (void) fail (f, EX_CONFIG, "this is job %s step %s, but %s, so which task it is cannot be told; "
-                                 "start it with podman run --env 'SLURM_*', or without the annotation",
-                   place->job, place->step, missing);
+                                 "%s%s",
+                   place->job, place->step, missing, advice,
+                   untold ? "" : ", or without the annotation");
       return SLURM_ENV_FAILED;
     }
   if (place->in_job && !place->in_step)
@@ -220,9 +233,8 @@ explain_absence (const struct place *place, bool outside, bool some, bool asked,
                        "a job step");
   else
     {
-      (void) fail (f, 0, "not synchronised: %s; start it with podman run --env 'SLURM_*', in a job step "
-                         "(srun)",
-                   missing);
+      (void) fail (f, 0, "not synchronised: %s; %s%s", missing, advice,
+                   untold ? "" : ", in a job step (srun)");
       return SLURM_ENV_ABSENT;
     }
   return SLURM_ENV_NO_TASK;
@@ -411,7 +423,7 @@ slurm_env_read (struct slurm_task *task, slurm_env_get *container, const void *s
                                        { runtime_env_get, &runtime[1], false } };
   const struct variables *v = NULL;
   struct place place = { 0 };
-  bool outside = false, some = false;
+  bool outside = false, some = false, untold = is_untold (&sources[0]);
 
   *task = (struct slurm_task){ 0 };
   for (size_t i = 0; v == NULL && i < sizeof sources / sizeof *sources; i++)
@@ -426,7 +438,7 @@ slurm_env_read (struct slurm_task *task, slurm_env_get *container, const void *s
   if (lost)
     read_place (&place);
   enum slurm_env_result result = v == NULL || (lost && !place.in_step)
-                                   ? explain_absence (&place, outside, some, asked, f)
+                                   ? explain_absence (&place, outside, some, untold, asked, f)
                                    : read_task (task, v, f);
   runtime_env_free (&runtime[0]);
   runtime_env_free (&runtime[1]);

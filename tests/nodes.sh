@@ -10,7 +10,7 @@
 #   all_wait HOOKS HOOKS waits until so many hooks of node 0, which is on client
 #                        1, and of node 1 can only wait any more
 #   $tmp      a directory of the test's
-#   $tasks    one on each client, for bundles
+#   $bundles  one on each client, for bundles
 #   $log $log_on_s   one that both clients share, there and on the server
 #   $home     the user's directory, on the server
 #   $owner    UID:GID of the user
@@ -18,7 +18,6 @@
 # Variables that a test may use:
 #
 #   $job      of the step that follows; new_job takes the next one
-#   $key      the directory of its barrier, on the server
 #   $results  what step printed: task, lane, round, exit status, start, end; the
 #             times are the server's, in ms
 #   $messages what the hooks said, each line after TASK.LANE.ROUND:
@@ -35,7 +34,7 @@ variables=()
 
 # see MACHINE CONDITION...: waits until it holds there
 see() {
-    on "$1" "TASKS=$tasks see $limit ${*:2}"
+    on "$1" "TASKS=$bundles/$job-$run see $limit ${*:2}"
 }
 
 job=100
@@ -50,8 +49,6 @@ new_job() {
 
 # again TASKS NODES [OPTION...]: the same job once more
 again() {
-    # shellcheck disable=SC2034
-    key=$home/.oci-hooks/slurm-global-sync/jobid-$job-stepid-0
     size=("$1" "$2")
     shape=("${@:3}")
     run=$((run + 1))
@@ -62,10 +59,10 @@ again() {
 start() {
     local name=$job-$run-${2//,/-} hook base
     read -r hook base < <(hook_for "$1")
-    on "$1" "mkdir -p $log/$job-$run && mkdir $tasks/$name && cd $tasks/$name &&
+    on "$1" "mkdir -p $log/$job-$run && mkdir $bundles/$name && cd $bundles/$name &&
         ${variables[*]} HOOK_BASE_DIR=$base PASSWD_FILE=/etc/passwd \
         HOOK_TIMEOUT=$timeout HOOK_LOG_LEVEL=info HOOK=$hook STEP=step \
-        STEP_USER=$owner STEP_DIR=$tasks/$name STEP_STAMPS=$log/$job-$run \
+        STEP_USER=$owner STEP_DIR=$bundles/$name STEP_STAMPS=$log/$job-$run \
         step-node $job ${size[*]} $2 ${shape[*]} ${*:3}" >"$tmp/$name" 2>&1 &
     started+=("$name:$!")
 }
@@ -99,7 +96,7 @@ tell() {
 # save NAME, load NAME: several steps at once
 declare -A saved
 save() {
-    saved[$1]=$(declare -p job key size shape run started late)
+    saved[$1]=$(declare -p job size shape run started late)
 }
 
 load() {
@@ -165,13 +162,13 @@ named_by_both() {
 waits() {
     new_job 8 2
     late=$1
-    start 1 0 -w "$late:$tasks/go-$job"
-    start 2 1 -w "$late:$tasks/go-$job"
+    start 1 0 -w "$late:$bundles/go-$job"
+    start 2 1 -w "$late:$bundles/go-$job"
     all_wait $((4 - (late < 4))) $((4 - (late > 3)))
 }
 
 late_one() {
-    on $((late / 4 + 1)) "touch $tasks/go-$job"
+    on $((late / 4 + 1)) "touch $bundles/go-$job"
 }
 
 # next_step NAME: the same job's next one, which has all tasks
@@ -197,8 +194,8 @@ all_die() {
 # learns it, too.
 dies() {
     local client=$(($2 + 1)) pid procid
-    pid=$(on "$client" "TASKS=$tasks see 0 $3 $2")
-    procid=$(on "$client" "TASKS=$tasks see 0 procid $pid")
+    pid=$(on "$client" "TASKS=$bundles/$job-$run see 0 $3 $2")
+    procid=$(on "$client" "TASKS=$bundles/$job-$run see 0 procid $pid")
     ok "$1: there is one" [ -n "$procid" ] && on "$client" "kill -KILL $pid"
     see 1 gone
     see 2 gone

@@ -49,9 +49,9 @@ on_fs() {
 
 # shellcheck disable=SC2034 # for nodes.sh
 set_up() {
-    tmp=$CLUSTERFS/test tasks=$CLUSTERFS/tasks log=$CLUSTERFS/stamps
+    tmp=$CLUSTERFS/test bundles=$CLUSTERFS/bundles log=$CLUSTERFS/stamps
     log_on_s=$log home=$CLIENT1/user owner=54321:54322
-    mkdir "$tmp" "$tasks" "$log" "$CLUSTERFS/bin" "$home" &&
+    mkdir "$tmp" "$bundles" "$log" "$CLUSTERFS/bin" "$home" &&
         chown "$owner" "$home" && chmod 700 "$home" || exit
     # The build tree may be closed to others.
     install -m 755 "$HOOK" "${abs_top_builddir:-$here/../..}/tests/step" \

@@ -23,7 +23,7 @@ program=slurm_global_sync_hook
 . "$here/../nodes.sh"
 
 # shellcheck disable=SC2034 # for nodes.sh
-tasks=/tmp/tasks log=/log log_on_s=/srv/log home=/srv/home/user owner=1000:1000
+bundles=/tmp/bundles log=/log log_on_s=/srv/log home=/srv/home/user owner=1000:1000
 
 # Without what they need tests are skipped; in CI that is a failure.
 skip_all() {
@@ -53,7 +53,7 @@ in_lab() {
     # What a test that was interrupted has left.
     for client in 1 2; do
         on $client 'pkill -KILL -x step; pkill -KILL -x slurm_global_sy
-            rm -rf /tmp/tasks /log/*; mkdir /tmp/tasks'
+            rm -rf /tmp/bundles /log/*; mkdir /tmp/bundles'
     done
     on s "rm -rf $home/.oci-hooks"
 }

@@ -303,6 +303,14 @@ START_TEST (says_how_to_get_the_variables)
 }
 END_TEST
 
+START_TEST (knows_a_slurm_that_does_not_tell_the_task)
+{
+  ck_assert_int_eq (read_task ("SLURM_JOB_ID=17", "SLURM_NTASKS=2", "SLURM_STEP_ID=0"),
+                    SLURM_ENV_ABSENT);
+  unit_assert_match (f.text, "no SLURM_PROCID; Slurm 22.05 does not tell it to srun --container");
+}
+END_TEST
+
 START_TEST (takes_the_hooks_own_environment)
 {
   static const char *const none[] = { NULL };
@@ -522,6 +530,7 @@ main (void)
   tcase_add_test (tcase, knows_a_batch_script);
   tcase_add_test (tcase, knows_an_salloc_shell);
   tcase_add_test (tcase, says_how_to_get_the_variables);
+  tcase_add_test (tcase, knows_a_slurm_that_does_not_tell_the_task);
   tcase_add_test (tcase, takes_the_hooks_own_environment);
   tcase_add_test (tcase, never_mixes_the_two);
   tcase_add_loop_test (tcase, refuses_what_makes_no_sense, 0, sizeof bad / sizeof *bad);
