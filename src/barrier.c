@@ -834,6 +834,10 @@ arrive (struct attempt *a)
 
   if (a->leads && a->gather.here.present < a->own->present)
     return STEP_ON;
+  /* First: who has arrived must not fail for want of memory. */
+  if (ranks_init (&a->listed, a->b->tasks) != 0
+      || (decides (a) && ranks_init (&a->fresh, a->b->tasks) != 0))
+    return failed (a, "keep track of");
   a->tried = true;
   if (instance_arrive (&a->in, a->own, a->b->note) != 0)
     return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
@@ -841,14 +845,10 @@ arrive (struct attempt *a)
   a->touched = waiting_now ();
   if (a->told > 0)
     instance_tell_gathering (&a->in, a->b->node, NULL);
-  if (ranks_init (&a->listed, a->b->tasks) != 0)
-    return failed (a, "keep track of");
   if (!decides (a))
     return STEP_ON;
   ask_time (a);
   a->report = a->began + REPORT;
-  if (ranks_init (&a->fresh, a->b->tasks) != 0)
-    return failed (a, "keep track of");
   if (instance_stat (&a->in, a->own, &own) != 0)
     return failed_or_gone (a, "find the own mark in");
   a->mark = own.stx_ino;

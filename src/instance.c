@@ -494,18 +494,13 @@ instance_read_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
   return OUTCOME_CALLED_OFF;
 }
 
-enum outcome
-instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
+/* Reads the outcome, which is there. */
+static enum outcome
+instance_know_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
 {
-  unsigned char type = DT_UNKNOWN;
-  struct stat st;
-  int found = instance_find_outcome (in, &type);
-
-  if (found <= 0)
-    return found < 0 ? OUTCOME_ERROR : OUTCOME_NONE;
-  if (type == DT_DIR)
-    return OUTCOME_RELEASED;
   enum outcome outcome = instance_read_outcome (in, text);
+  struct stat st;
+
   if (outcome == OUTCOME_NONE)
     {
       /* As in instance_depart(). */
@@ -519,6 +514,28 @@ instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
       && (fstatat (in->top, "departure", &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR (st.st_mode)))
     return OUTCOME_VOID;
   return outcome;
+}
+
+enum outcome
+instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
+{
+  unsigned char type = DT_UNKNOWN;
+  int found = instance_find_outcome (in, &type);
+  int error = errno;
+
+  if (found < 0 && (error == ENOMEM || error == EMFILE || error == ENFILE))
+    {
+      /* A release that is there is not to be missed for want of what a list takes,
+       * but what is not there may be in a cache only. */
+      enum outcome outcome = faccessat (in->top, "departure", F_OK, AT_SYMLINK_NOFOLLOW) == 0
+                               ? instance_know_outcome (in, text)
+                               : OUTCOME_ERROR;
+      errno = error;
+      return outcome;
+    }
+  if (found <= 0)
+    return found < 0 ? OUTCOME_ERROR : OUTCOME_NONE;
+  return type == DT_DIR ? OUTCOME_RELEASED : instance_know_outcome (in, text);
 }
 
 int
