@@ -618,7 +618,10 @@ instance_at_socket (int top, const char *name, int fd,
     result = call (fd, (const struct sockaddr *) &address, sizeof address);
   int error = errno;
   if (chdir ("/") != 0)
-    result = -1;
+    {
+      result = -1;
+      error = errno;
+    }
   errno = error;
   return result;
 }
