@@ -168,7 +168,7 @@ failed (struct attempt *a, const char *what)
 {
   int status = EX_IOERR;
 
-  if (errno == ENOMEM || errno == EMFILE || errno == ENFILE)
+  if (errno == ENOMEM || errno == ENOBUFS || errno == EMFILE || errno == ENFILE)
     status = EX_OSERR;
   else if (errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == EACCES || errno == EPERM
            || errno == ELOOP || errno == ENOTDIR)
@@ -404,12 +404,10 @@ list_all (const struct attempt *a, struct ranks *there)
   (void) instance_each_gathering (&a->in, visit_gathering, there);
   if (a->leads)
     ranks_add_all (there, &a->gather.here);
-  if (a->belongs)
-    {
-      ranks_add (there, a->b->self);
-      if (a->gather.leader < there->count)
-        ranks_add (there, a->gather.leader);
-    }
+  if (a->belongs || a->unanswered)
+    ranks_add (there, a->b->self);
+  if (a->belongs && a->gather.leader < there->count)
+    ranks_add (there, a->gather.leader);
   return 0;
 }
 

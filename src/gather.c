@@ -350,6 +350,9 @@ member_read (struct gather *g, int flags, char text[INSTANCE_TEXT_MAX])
   struct word w;
   ssize_t n = recv (g->fd, &w, sizeof w - 1, flags | MSG_TRUNC);
 
+  /* An error is told once, and before what has come. */
+  if (n < 0 && errno != EAGAIN)
+    n = recv (g->fd, &w, sizeof w - 1, flags | MSG_TRUNC);
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return -1;
   if (n < (ssize_t) offsetof (struct word, text) || n >= (ssize_t) sizeof w || w.version != VERSION

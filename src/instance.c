@@ -223,6 +223,24 @@ next_mark (const struct ranks *own, uint32_t *from, char name[NAME_MAX_])
   return ranks_next_text (own, from, name + prefix, NAME_MAX_ - prefix);
 }
 
+/* Makes the mark NAME; also if the file system says EEXIST of one that says what
+ * this does: that is the answer to a request that was sent again. */
+static int
+make_mark (const struct instance *in, const char *name, const char *note)
+{
+  char there[INSTANCE_NOTE_MAX + 1];
+
+  if (symlinkat (note, in->arrival, name) == 0)
+    return 0;
+  if (errno != EEXIST)
+    return -1;
+  ssize_t n = readlinkat (in->arrival, name, there, sizeof there);
+  if (n == (ssize_t) strlen (note) && memcmp (there, note, (size_t) n) == 0)
+    return 0;
+  errno = EEXIST;
+  return -1;
+}
+
 int
 instance_arrive (const struct instance *in, const struct ranks *own, const char *note)
 {
@@ -230,7 +248,7 @@ instance_arrive (const struct instance *in, const struct ranks *own, const char 
   uint32_t from = 0;
 
   while (next_mark (own, &from, name))
-    if (symlinkat (note, in->arrival, name) != 0)
+    if (make_mark (in, name, note) != 0)
       {
         /* One that was made just now must not look like an arrival. */
         uint32_t upto = from;
