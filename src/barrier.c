@@ -168,7 +168,7 @@ failed (struct attempt *a, const char *what)
 {
   int status = EX_IOERR;
 
-  if (errno == ENOMEM || errno == EMFILE || errno == ENFILE)
+  if (errno == ENOMEM || errno == ENOBUFS || errno == EMFILE || errno == ENFILE)
     status = EX_OSERR;
   else if (errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == EACCES || errno == EPERM
            || errno == ELOOP || errno == ENOTDIR)
@@ -404,6 +404,10 @@ list_all (const struct attempt *a, struct ranks *there)
   (void) instance_each_gathering (&a->in, visit_gathering, there);
   if (a->leads)
     ranks_add_all (there, &a->gather.here);
+  if (a->belongs || a->unanswered)
+    ranks_add (there, a->b->self);
+  if (a->belongs && a->gather.leader < there->count)
+    ranks_add (there, a->gather.leader);
   return 0;
 }
 
@@ -436,6 +440,8 @@ time_out (struct attempt *a)
   double seconds = timeout_in_seconds (a->b);
   struct ranks there;
 
+  /* Members of a leader have not needed it so far. */
+  (void) instance_open_arrival (&a->in, a->b->tasks);
   if (list_all (a, &there) != 0)
     (void) fail (a->f, EX_TEMPFAIL, "not all tasks arrived within %g s", seconds);
   else if (ranks_full (&there))
@@ -826,6 +832,10 @@ arrive (struct attempt *a)
 
   if (a->leads && a->gather.here.present < a->own->present)
     return STEP_ON;
+  /* First: who has arrived must not fail for want of memory. */
+  if (ranks_init (&a->listed, a->b->tasks) != 0
+      || (decides (a) && ranks_init (&a->fresh, a->b->tasks) != 0))
+    return failed (a, "keep track of");
   a->tried = true;
   if (instance_arrive (&a->in, a->own, a->b->note) != 0)
     return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
@@ -833,14 +843,10 @@ arrive (struct attempt *a)
   a->touched = waiting_now ();
   if (a->told > 0)
     instance_tell_gathering (&a->in, a->b->node, NULL);
-  if (ranks_init (&a->listed, a->b->tasks) != 0)
-    return failed (a, "keep track of");
   if (!decides (a))
     return STEP_ON;
   ask_time (a);
   a->report = a->began + REPORT;
-  if (ranks_init (&a->fresh, a->b->tasks) != 0)
-    return failed (a, "keep track of");
   if (instance_stat (&a->in, a->own, &own) != 0)
     return failed_or_gone (a, "find the own mark in");
   a->mark = own.stx_ino;
@@ -1204,6 +1210,7 @@ was_not_gone (struct attempt *a)
   const struct barrier *b = a->b;
   char text[INSTANCE_TEXT_MAX] = "";
   uint32_t tasks = b->tasks;
+  enum outcome outcome = instance_outcome (&a->in, text);
 
   (void) instance_tasks (&a->in, b->tasks, &tasks);
   if (tasks != b->tasks)
@@ -1211,7 +1218,12 @@ was_not_gone (struct attempt *a)
                  "this task counts %u tasks, but the barrier %s/%s is one of %u; it did not end "
                  "within %g s",
                  b->tasks, b->where, b->key, tasks, timeout_in_seconds (b));
-  else if (instance_outcome (&a->in, text) == OUTCOME_CALLED_OFF)
+  else if (outcome == OUTCOME_VOID)
+    (void) fail (a->f, EX_TEMPFAIL,
+                 "procid 0 did not arrive within %g s, or was killed; only its hook makes way for "
+                 "a new barrier where %s/%s was given up",
+                 timeout_in_seconds (b), b->where, b->key);
+  else if (outcome == OUTCOME_CALLED_OFF)
     /* It may have been meant for this very task, but was called off too long
      * before it came. */
     (void) fail (a->f, EX_TEMPFAIL,

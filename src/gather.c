@@ -350,6 +350,9 @@ member_read (struct gather *g, int flags, char text[INSTANCE_TEXT_MAX])
   struct word w;
   ssize_t n = recv (g->fd, &w, sizeof w - 1, flags | MSG_TRUNC);
 
+  /* An error is told once, and before what has come. */
+  if (n < 0 && errno != EAGAIN)
+    n = recv (g->fd, &w, sizeof w - 1, flags | MSG_TRUNC);
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return -1;
   if (n < (ssize_t) offsetof (struct word, text) || n >= (ssize_t) sizeof w || w.version != VERSION
@@ -362,29 +365,51 @@ member_read (struct gather *g, int flags, char text[INSTANCE_TEXT_MAX])
   return (int) w.word;
 }
 
+/* Waits for the leader's answer.  One that is stopped does not give any, and the
+ * instance may be over long since: so with patience only.  GATHER_BELONGS: there
+ * may be an answer now. */
+static enum gather_result
+member_await (struct gather *g, int64_t deadline)
+{
+  char unused[INSTANCE_TEXT_MAX];
+
+  for (;;)
+    {
+      int64_t now = waiting_now ();
+      enum wake wake = waiting_sleep (g->waiting, earlier (deadline, now + GATHER_PATIENCE), g->fd);
+      if (wake == WAKE_READY)
+        return GATHER_BELONGS;
+      if (wake == WAKE_END || waiting_now () >= deadline)
+        return GATHER_GIVEN_UP;
+      enum outcome outcome = instance_outcome (g->in, unused);
+      if (outcome != OUTCOME_NONE)
+        return outcome == OUTCOME_ERROR ? GATHER_AGAIN : GATHER_ENDED;
+    }
+}
+
 /* Has come to a leader: says who this is, and waits for the answer. */
 static enum gather_result
 member_ask (struct gather *g, int64_t deadline)
 {
   const struct hello hello = { VERSION, g->self, g->own->count, g->refuses };
+  enum gather_result result = GATHER_AGAIN;
   char unused[INSTANCE_TEXT_MAX];
   int answer = 0;
-  bool stays = true;
 
   if (is_own (g->fd) && send (g->fd, &hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t) sizeof hello)
     {
-      stays = waiting_sleep (g->waiting, deadline, g->fd) == WAKE_READY;
+      result = member_await (g, deadline);
       /* Who leaves now must know whether he was taken: after this the leader
        * cannot answer any more. */
-      if (!stays)
+      if (result != GATHER_BELONGS)
         (void) shutdown (g->fd, SHUT_RDWR);
       answer = member_read (g, MSG_DONTWAIT, unused);
     }
   if (answer == GATHER_TAKEN)
     return GATHER_BELONGS;
   close_one (&g->fd);
-  if (!stays)
-    return GATHER_GIVEN_UP;
+  if (result != GATHER_BELONGS)
+    return result;
   return answer == GATHER_AWAY ? GATHER_ELSEWHERE : GATHER_AGAIN;
 }
 

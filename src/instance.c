@@ -223,6 +223,24 @@ next_mark (const struct ranks *own, uint32_t *from, char name[NAME_MAX_])
   return ranks_next_text (own, from, name + prefix, NAME_MAX_ - prefix);
 }
 
+/* Makes the mark NAME; also if the file system says EEXIST of one that says what
+ * this does: that is the answer to a request that was sent again. */
+static int
+make_mark (const struct instance *in, const char *name, const char *note)
+{
+  char there[INSTANCE_NOTE_MAX + 1];
+
+  if (symlinkat (note, in->arrival, name) == 0)
+    return 0;
+  if (errno != EEXIST)
+    return -1;
+  ssize_t n = readlinkat (in->arrival, name, there, sizeof there);
+  if (n == (ssize_t) strlen (note) && memcmp (there, note, (size_t) n) == 0)
+    return 0;
+  errno = EEXIST;
+  return -1;
+}
+
 int
 instance_arrive (const struct instance *in, const struct ranks *own, const char *note)
 {
@@ -230,7 +248,7 @@ instance_arrive (const struct instance *in, const struct ranks *own, const char 
   uint32_t from = 0;
 
   while (next_mark (own, &from, name))
-    if (symlinkat (note, in->arrival, name) != 0)
+    if (make_mark (in, name, note) != 0)
       {
         /* One that was made just now must not look like an arrival. */
         uint32_t upto = from;
@@ -494,18 +512,13 @@ instance_read_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
   return OUTCOME_CALLED_OFF;
 }
 
-enum outcome
-instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
+/* Reads the outcome, which is there. */
+static enum outcome
+instance_know_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
 {
-  unsigned char type = DT_UNKNOWN;
-  struct stat st;
-  int found = instance_find_outcome (in, &type);
-
-  if (found <= 0)
-    return found < 0 ? OUTCOME_ERROR : OUTCOME_NONE;
-  if (type == DT_DIR)
-    return OUTCOME_RELEASED;
   enum outcome outcome = instance_read_outcome (in, text);
+  struct stat st;
+
   if (outcome == OUTCOME_NONE)
     {
       /* As in instance_depart(). */
@@ -519,6 +532,28 @@ instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
       && (fstatat (in->top, "departure", &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR (st.st_mode)))
     return OUTCOME_VOID;
   return outcome;
+}
+
+enum outcome
+instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
+{
+  unsigned char type = DT_UNKNOWN;
+  int found = instance_find_outcome (in, &type);
+  int error = errno;
+
+  if (found < 0 && (error == ENOMEM || error == EMFILE || error == ENFILE))
+    {
+      /* A release that is there is not to be missed for want of what a list takes,
+       * but what is not there may be in a cache only. */
+      enum outcome outcome = faccessat (in->top, "departure", F_OK, AT_SYMLINK_NOFOLLOW) == 0
+                               ? instance_know_outcome (in, text)
+                               : OUTCOME_ERROR;
+      errno = error;
+      return outcome;
+    }
+  if (found <= 0)
+    return found < 0 ? OUTCOME_ERROR : OUTCOME_NONE;
+  return type == DT_DIR ? OUTCOME_RELEASED : instance_know_outcome (in, text);
 }
 
 int
@@ -601,7 +636,10 @@ instance_at_socket (int top, const char *name, int fd,
     result = call (fd, (const struct sockaddr *) &address, sizeof address);
   int error = errno;
   if (chdir ("/") != 0)
-    result = -1;
+    {
+      result = -1;
+      error = errno;
+    }
   errno = error;
   return result;
 }

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,9 +63,6 @@ static const struct failing failings[] = {
   { SYS_lseek, { EIO }, { 0 } },
   { SYS_getdents64, { EINTR, EIO, ENOMEM, ESTALE }, { 0 } },
   { SYS_mkdirat, { MAKES }, { EEXIST, EIO } },
-  /* Not EEXIST for its own success: NFS clients make regular files with a
-   * verifier, by which the server knows a request that was sent again. */
-  { SYS_mknodat, { MAKES, EPERM, ENOSYS }, { EIO } },
   { SYS_symlinkat, { MAKES }, { EEXIST, EIO } },
   { SYS_linkat, { MAKES, EPERM, EXDEV, EMLINK }, { EEXIST, EIO } },
   { SYS_unlinkat, { REMOVES }, { ENOENT, EIO } },
@@ -74,7 +72,6 @@ static const struct failing failings[] = {
   { SYS_write, { EDQUOT, EINTR, EIO, ENOSPC }, { 0 } },
   { SYS_close, { 0 }, { EDQUOT, EINTR, EIO, ENOSPC } },
   { SYS_fstatfs, { EINTR, EIO, ENOMEM, ESTALE }, { 0 } },
-  { SYS_fcntl, { EINVAL, ENOMEM }, { 0 } },
   { SYS_ppoll, { EINTR, ENOMEM }, { 0 } },
   { SYS_clock_nanosleep, { EINTR }, { 0 } },
   { SYS_prctl, { EINVAL, EPERM }, { 0 } },
@@ -89,42 +86,92 @@ static const struct failing failings[] = {
   { SYS_mmap, { ENOMEM }, { 0 } },
   { SYS_pidfd_open, { EMFILE, ENOMEM, ENOSYS, ESRCH }, { 0 } },
   { SYS_getrandom, { EINTR, ENOSYS }, { 0 } },
-  { SYS_chdir, { EACCES, EIO, ESTALE }, { 0 } },
+  { SYS_chdir, { EIO, ESTALE }, { 0 } },
   { SYS_prlimit64, { EPERM }, { 0 } },
   { SYS_close_range, { ENOSYS }, { 0 } },
-  { SYS_socket, { EACCES, EMFILE }, { 0 } },
-  { SYS_connect, { EACCES, ECONNREFUSED }, { 0 } },
-  { SYS_sendto, { EAGAIN, ECONNREFUSED }, { 0 } },
+  { SYS_fchdir, { EIO, ENOMEM, ESTALE }, { 0 } },
+  /* Not what says that there are no sockets here: all hooks of a node hear
+   * that, each time. */
+  { SYS_socket, { EMFILE, ENFILE, ENOBUFS, ENOMEM }, { 0 } },
+  { SYS_bind, { EADDRINUSE, EDQUOT, EINTR, EIO, ENOMEM, ENOSPC, EROFS, ESTALE }, { EADDRINUSE, EIO } },
+  { SYS_listen, { EADDRINUSE }, { 0 } },
+  { SYS_connect, { EAGAIN, EINTR, EIO, ENOMEM, ESTALE }, { 0 } },
+  { SYS_accept4, { ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM }, { 0 } },
+  { SYS_getsockopt, { EACCES }, { 0 } },
+  { SYS_sendto, { EAGAIN, ECONNREFUSED, ECONNRESET, ENOBUFS, ENOMEM, EPIPE }, { 0 } },
+  { SYS_recvfrom, { ECONNRESET, EINTR, ENOMEM }, { 0 } },
+  { SYS_shutdown, { ENOTCONN }, { 0 } },
+  { SYS_epoll_create1, { EMFILE, ENFILE, ENOMEM }, { 0 } },
+  { SYS_epoll_ctl, { ENOMEM, ENOSPC }, { 0 } },
+  { SYS_epoll_pwait, { EINTR }, { 0 } },
+#ifdef SYS_epoll_wait
+  { SYS_epoll_wait, { EINTR }, { 0 } },
+#endif
   { CREATE_RULESET, { EOPNOTSUPP, ENOSYS, ENOMEM }, { 0 } },
   { ADD_RULE, { ENOMEM, EINVAL }, { 0 } },
   { RESTRICT_SELF, { EPERM, ENOMEM }, { 0 } },
 };
 #define FAILINGS (sizeof failings / sizeof *failings)
 
+/* Whose calls fail.  Of a node's hooks the first one leads, the last one is a
+ * member. */
+enum who { WHO_ALONE, WHO_MEMBER, WHO_LEADER, WHO_NODE, WHOS };
+
+static const char *const who_names[WHOS] = {
+  [WHO_ALONE] = "who comes alone",
+  [WHO_MEMBER] = "a member",
+  [WHO_LEADER] = "a leader",
+  [WHO_NODE] = "who comes for a node",
+};
+
+static const struct
+{
+  enum who who;
+  enum layout layout;
+  uint32_t procid;
+  enum ordeal_plot plot;
+  bool whole_life; /* not only in the barrier: the same for all */
+} victims[] = {
+  { WHO_ALONE, LAYOUT_FIRST, 2, ORDEAL_LAST, true },
+  { WHO_ALONE, LAYOUT_LAST, 0, ORDEAL_FIRST, false },
+  { WHO_ALONE, LAYOUT_LAST, 0, ORDEAL_ABSENT, false },
+  { WHO_MEMBER, LAYOUT_FIRST, 0, ORDEAL_LAST, false },
+  { WHO_MEMBER, LAYOUT_LAST, 1, ORDEAL_LAST, false },
+  { WHO_LEADER, LAYOUT_FIRST, 1, ORDEAL_FIRST, false },
+  { WHO_LEADER, LAYOUT_LAST, 1, ORDEAL_FIRST, false },
+  { WHO_LEADER, LAYOUT_FIRST, 0, ORDEAL_ABSENT, false },
+  { WHO_LEADER, LAYOUT_ONE, 1, ORDEAL_ABSENT, false },
+  { WHO_NODE, LAYOUT_WHOLE_FIRST, 0, ORDEAL_LAST, false },
+};
+#define VICTIMS (sizeof victims / sizeof *victims)
+
 /* One thing to try; all that a series tries are in a row. */
 struct injection {
-  enum ordeal_plot plot;
+  size_t victim;
   long nr;
   unsigned occurrence; /* from 1 */
 };
 
-#define INJECTIONS_MAX 20000
+#define INJECTIONS_MAX 40000
 #define CALLS_MAX 600 /* above all numbers of system calls */
-#define SERIES_MAX 300
+#define SERIES_MAX 500
 
 static struct injection injection[INJECTIONS_MAX];
 static size_t injections;
 static struct series all[SERIES_MAX];
 static size_t all_count;
 
-/* How often the victim makes each call; by plot and procid. */
-static unsigned calls[3][STAGE_TASKS][CALLS_MAX];
+/* How often each victim makes each call, and of how many of these one fails: who
+ * looks, looks again. */
+static unsigned calls[VICTIMS][CALLS_MAX];
+static unsigned most = 10;
 
 /* ------------------------------------------------------------- the victim */
 
 /* What it is at, by the first call of each part. */
 static void
-phase_follow (enum ordeal_phase *phase, long nr, const struct __ptrace_syscall_info *info)
+phase_follow (enum ordeal_phase *phase, long nr, const struct __ptrace_syscall_info *info,
+              bool barrier)
 {
   enum ordeal_phase now = ORDEAL_PREPARING;
 
@@ -134,7 +181,7 @@ phase_follow (enum ordeal_phase *phase, long nr, const struct __ptrace_syscall_i
     now = ORDEAL_IDENTITY;
   else if (nr == SYS_openat && (info->entry.args[2] & O_PATH) != 0 && *phase == ORDEAL_IDENTITY)
     now = ORDEAL_SYNCDIR;
-  else if (nr == SYS_openat2)
+  else if (barrier)
     now = ORDEAL_BARRIER;
   if (now > *phase)
     *phase = now;
@@ -159,10 +206,8 @@ watch_enter (struct watch *w)
         return -1;
       if (w->trace.sleeps && !w->o->others)
         ordeal_start_others (w->o);
-      phase_follow (&w->phase, nr, &w->trace.info);
-      /* Of fcntl(2) only F_NOTIFY is one that the kernel may refuse. */
-      if (w->trace.counts && nr < CALLS_MAX
-          && (nr != SYS_fcntl || w->trace.info.entry.args[1] == F_NOTIFY))
+      phase_follow (&w->phase, nr, &w->trace.info, w->trace.barrier);
+      if (w->trace.counts && nr < CALLS_MAX)
         {
           w->count[nr]++;
           return nr;
@@ -170,31 +215,32 @@ watch_enter (struct watch *w)
     }
 }
 
+/* Begins the ordeal O of victim number WHICH. */
 static void
-watch_start (struct watch *w, struct ordeal *o)
+watch_start (struct watch *w, struct ordeal *o, struct verdict *v, size_t which)
 {
-  const struct role r = role_of (o->procid, ORDEAL_TIMEOUT);
+  ordeal_begin (o, v, victims[which].plot, victims[which].layout, victims[which].procid);
+  const struct role r = role_of (o->layout, STAGE_TASKS, o->procid, ORDEAL_TIMEOUT);
 
   memset (w, 0, sizeof *w);
   w->o = o;
   o->victim = cast_start (&o->cast, &o->scene, &r, ACTOR_TRACED);
   trace_start (&w->trace, &o->cast, o->victim,
-               o->plot == ORDEAL_LAST ? TRACE_MAIN : TRACE_BARRIER);
+               victims[which].whole_life ? TRACE_MAIN : TRACE_BARRIER, false);
 }
 
 /* Counts the calls of a victim that nothing is done to. */
 static void
-learn (enum ordeal_plot plot, uint32_t procid)
+learn (size_t which)
 {
   struct verdict v = { .count = 0 };
   struct ordeal o;
   struct watch w;
 
-  ordeal_begin (&o, &v, plot, procid);
-  watch_start (&w, &o);
+  watch_start (&w, &o, &v, which);
   while (watch_enter (&w) >= 0)
     ;
-  memcpy (calls[plot][procid], w.count, sizeof w.count);
+  memcpy (calls[which], w.count, sizeof w.count);
   ordeal_wait (&o);
   ordeal_end (&o, "learning");
 }
@@ -204,7 +250,8 @@ learn (enum ordeal_plot plot, uint32_t procid)
 static bool
 call_makes (long nr)
 {
-  return nr == SYS_mkdirat || nr == SYS_mknodat || nr == SYS_symlinkat || nr == SYS_linkat;
+  return nr == SYS_mkdirat || nr == SYS_symlinkat || nr == SYS_linkat
+         || nr == SYS_bind;
 }
 
 static void
@@ -240,8 +287,7 @@ play (const struct series *series, unsigned number, struct verdict *v)
   char text[100];
   long nr;
 
-  ordeal_begin (&o, v, what->plot, (uint32_t) series->kind[3]);
-  watch_start (&w, &o);
+  watch_start (&w, &o, v, what->victim);
   do
     nr = watch_enter (&w);
   while (nr >= 0 && (nr != what->nr || w.count[nr] < what->occurrence));
@@ -261,19 +307,12 @@ play (const struct series *series, unsigned number, struct verdict *v)
         trace_end (&w.trace, 0);
     }
   ordeal_wait (&o);
-  /* All had departed, and procid 0 had removed everything, between the link, or
-   * its repetition, and the look that tells whose it is.  Nothing is left then
-   * that could tell a hook that did not wait.  It happens seldom, or it is
-   * wrong. */
-  if (nr == SYS_linkat && mode == MODE_AFTER && o.plot == ORDEAL_LAST
-      && actor_status (o.victim) == EX_TEMPFAIL)
-    verdict_again (v, "the barrier was gone before the victim could look");
   ordeal_check (&o, nr >= 0 ? error : 0);
   if (o.phase == ORDEAL_BARRIER)
     ordeal_repeat (&o);
   v->unreached = nr < 0;
-  (void) snprintf (text, sizeof text, "%s %u, %s, %s%s", trace_name (what->nr), what->occurrence,
-                   ordeal_plots[what->plot], strerrorname_np (error),
+  (void) snprintf (text, sizeof text, "%s %u, %s, %s, %s%s", trace_name (what->nr), what->occurrence,
+                   layout_names[o.layout], ordeal_plots[o.plot], strerrorname_np (error),
                    mode == MODE_AFTER ? " though done" : "");
   ordeal_end (&o, text);
 }
@@ -295,64 +334,69 @@ failing_has (const struct failing *f, enum mode mode, int error)
 }
 
 static void
-add_injections (enum ordeal_plot plot, uint32_t procid, const struct failing *f, struct series *s)
+add_injections (size_t victim, const struct failing *f, struct series *s)
 {
-  for (unsigned n = 1; n <= calls[plot][procid][f->nr]; n++)
+  for (unsigned n = 1; n <= calls[victim][f->nr] && n <= most; n++)
     if (injections < INJECTIONS_MAX)
       {
-        injection[injections++] = (struct injection){ plot, f->nr, n };
+        injection[injections++] = (struct injection){ victim, f->nr, n };
         s->last++;
       }
 }
 
 static void
-add (int error, enum mode mode, uint32_t procid)
+add (int error, enum mode mode, enum who who)
 {
   struct series *s = &all[all_count];
 
   s->kind[0] = error;
   s->kind[1] = (int) mode;
   s->kind[2] = (int) injections;
-  s->kind[3] = (int) procid;
-  for (int plot = ORDEAL_LAST; plot <= ORDEAL_ABSENT; plot++)
-    for (size_t f = 0; f < FAILINGS; f++)
+  for (size_t victim = 0; victim < VICTIMS; victim++)
+    for (size_t f = 0; victims[victim].who == who && f < FAILINGS; f++)
       if (failing_has (&failings[f], mode, error))
-        add_injections ((enum ordeal_plot) plot, procid, &failings[f], s);
-  (void) snprintf (s->name, sizeof s->name, "%s%s, procid %u", strerrorname_np (error),
+        add_injections (victim, &failings[f], s);
+  (void) snprintf (s->name, sizeof s->name, "%s%s, %s", strerrorname_np (error),
                    mode == MODE_AFTER ? " though it was done"
                    : mode == MODE_ON  ? " for everything from then on"
                                       : "",
-                   procid);
+                   who_names[who]);
   if (s->last > 0 && all_count < SERIES_MAX - 1)
     all_count++;
+}
+
+/* Each error that one of the calls may give, once. */
+static void
+add_all (enum mode mode)
+{
+  static const int errors[]
+    = { EACCES, EADDRINUSE, EAGAIN, ECONNABORTED, ECONNREFUSED, ECONNRESET, EDQUOT,
+        EEXIST, EINTR,      EINVAL,       EIO,    EMFILE,       ENFILE,       ENOBUFS,    ENOENT,
+        ENOMEM, ENOSPC,     ENOSYS,       ENOTCONN, ENOTTY,     EOPNOTSUPP,   EPERM,      EPIPE,
+        EROFS,  ESRCH,      ESTALE,       EXDEV,  EMLINK };
+
+  for (size_t e = 0; e < sizeof errors / sizeof *errors; e++)
+    for (int who = 0; who < WHOS; who++)
+      if (mode != MODE_ON || errors[e] == ENOSPC || errors[e] == EDQUOT)
+        add (errors[e], mode, (enum who) who);
 }
 
 int
 main (int argc, char **argv)
 {
-  static const int errors[] = { EACCES, EAGAIN, ECONNREFUSED, EDQUOT,     EEXIST, EINTR,  EINVAL,
-                                EIO,    EMFILE, EMLINK,       ENFILE,     ENOENT, ENOMEM, ENOSPC,
-                                ENOSYS, ENOTTY, EOPNOTSUPP,   EPERM,      EROFS,  ESRCH,  ESTALE,
-                                EXDEV };
   sigset_t child;
 
-  (void) pool_options (argc, argv, 48);
+  if (pool_options (argc, argv, 48))
+    most = UINT_MAX;
   trace_need_registers ();
   stage_open ();
   (void) sigemptyset (&child);
   (void) sigaddset (&child, SIGCHLD);
   (void) sigprocmask (SIG_BLOCK, &child, NULL);
-  for (uint32_t procid = 0; procid < STAGE_TASKS; procid++)
-    for (int plot = ORDEAL_LAST; plot <= ORDEAL_ABSENT; plot++)
-      if (plot != ORDEAL_ABSENT || procid < STAGE_TASKS - 1)
-        learn ((enum ordeal_plot) plot, procid);
-  for (size_t e = 0; e < sizeof errors / sizeof *errors; e++)
-    for (uint32_t procid = 0; procid < STAGE_TASKS; procid++)
-      {
-        add (errors[e], MODE_INSTEAD, procid);
-        add (errors[e], MODE_AFTER, procid);
-        if (errors[e] == ENOSPC || errors[e] == EDQUOT)
-          add (errors[e], MODE_ON, procid);
-      }
+  for (size_t victim = 0; victim < VICTIMS; victim++)
+    learn (victim);
+  add_all (MODE_INSTEAD);
+  add_all (MODE_AFTER);
+  add_all (MODE_ON);
   return pool_run (all, all_count, play, "injected errors");
 }

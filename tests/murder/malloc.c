@@ -15,8 +15,9 @@ play (const struct series *series, unsigned number, struct verdict *v)
   char preload[STAGE_PATH + 20], path[STAGE_PATH + 16], record[STAGE_PATH + 40], nth[40];
   struct ordeal o;
 
-  ordeal_begin (&o, v, (enum ordeal_plot) series->kind[0], (uint32_t) series->kind[1]);
-  struct role r = role_of (o.procid, ORDEAL_TIMEOUT);
+  ordeal_begin (&o, v, (enum ordeal_plot) series->kind[0], (enum layout) series->kind[3],
+                (uint32_t) series->kind[1]);
+  struct role r = role_of (o.layout, STAGE_TASKS, o.procid, ORDEAL_TIMEOUT);
   (void) snprintf (path, sizeof path, "%s/record-0", o.scene.base);
   const struct record *noted = record_make (path);
   (void) snprintf (preload, sizeof preload, "LD_PRELOAD=%s", stage.shim);
@@ -41,25 +42,40 @@ play (const struct series *series, unsigned number, struct verdict *v)
   record_free (noted);
 }
 
+/* The one who comes first leads, the last one is a member. */
+static const struct
+{
+  enum layout layout;
+  uint32_t procid;
+  enum ordeal_plot plot;
+} victims[] = {
+  { LAYOUT_FIRST, 0, ORDEAL_LAST }, { LAYOUT_FIRST, 0, ORDEAL_FIRST },
+  { LAYOUT_FIRST, 2, ORDEAL_LAST }, { LAYOUT_LAST, 0, ORDEAL_FIRST },
+  { LAYOUT_LAST, 1, ORDEAL_LAST },  { LAYOUT_LAST, 1, ORDEAL_FIRST },
+  { LAYOUT_WHOLE_FIRST, 0, ORDEAL_LAST },
+};
+#define VICTIMS (sizeof victims / sizeof *victims)
+
 int
 main (int argc, char **argv)
 {
-  static struct series all[2 * 3 * STAGE_TASKS];
+  static struct series all[2 * VICTIMS];
   size_t count = 0;
 
   (void) pool_options (argc, argv, 32);
   stage_open ();
-  for (uint32_t procid = 0; procid < STAGE_TASKS; procid++)
-    for (int plot = ORDEAL_LAST; plot <= ORDEAL_FIRST; plot++)
-      for (int lasting = 0; lasting < 2; lasting++)
-        {
-          struct series *s = &all[count++];
+  for (size_t i = 0; i < VICTIMS; i++)
+    for (int lasting = 0; lasting < 2; lasting++)
+      {
+        struct series *s = &all[count++];
 
-          s->kind[0] = plot;
-          s->kind[1] = (int) procid;
-          s->kind[2] = lasting;
-          (void) snprintf (s->name, sizeof s->name, "no memory%s: procid %u, %s",
-                           lasting != 0 ? " from then on" : "", procid, ordeal_plots[plot]);
-        }
+        s->kind[0] = victims[i].plot;
+        s->kind[1] = (int) victims[i].procid;
+        s->kind[2] = lasting;
+        s->kind[3] = victims[i].layout;
+        (void) snprintf (s->name, sizeof s->name, "no memory%s: procid %u, %s, %s",
+                         lasting != 0 ? " from then on" : "", victims[i].procid,
+                         layout_names[victims[i].layout], ordeal_plots[victims[i].plot]);
+      }
   return pool_run (all, count, play, "failed allocations");
 }

@@ -22,18 +22,22 @@ ordeal_start_others (struct ordeal *o)
 {
   o->others = true;
   for (uint32_t procid = 0; procid < STAGE_TASKS; procid++)
-    if (procid != o->procid && (o->plot != ORDEAL_ABSENT || procid != STAGE_TASKS - 1))
+    if (procid != o->procid && (o->plot != ORDEAL_ABSENT || procid != STAGE_TASKS - 1)
+        && layout_has_hook (o->layout, procid))
       {
-        const struct role r = role_of (procid, ORDEAL_TIMEOUT);
+        const struct role r = role_of (o->layout, STAGE_TASKS, procid, ORDEAL_TIMEOUT);
 
         (void) cast_start (&o->cast, &o->scene, &r, ACTOR_FREE);
       }
 }
 
 void
-ordeal_begin (struct ordeal *o, struct verdict *v, enum ordeal_plot plot, uint32_t procid)
+ordeal_begin (struct ordeal *o, struct verdict *v, enum ordeal_plot plot, enum layout layout,
+              uint32_t procid)
 {
-  *o = (struct ordeal){ .v = v, .plot = plot, .phase = ORDEAL_UNKNOWN, .procid = procid };
+  *o = (struct ordeal){
+    .v = v, .plot = plot, .phase = ORDEAL_UNKNOWN, .layout = layout, .procid = procid
+  };
   scene_make (&o->scene, pool_scene ());
   if (plot != ORDEAL_LAST)
     return;
@@ -57,7 +61,8 @@ check_time (struct ordeal *o, const struct actor *a)
 {
   int64_t limit = a->role.timeout + SLACK;
 
-  if (a->role.procid == 0 && actor_status (a) == 0)
+  /* Who decides waits for the others to leave, who leads for his node. */
+  if (actor_status (a) == 0 && (a->role.node == 0 || a->role.node == o->victim->role.node))
     limit += LEAVE;
   if (a->done && a->ended - a->started > limit)
     verdict_again (o->v, "procid %u took %.1f s", a->role.procid,
@@ -94,6 +99,7 @@ status_is_right (enum ordeal_phase phase, int error, int status)
 {
   bool refused = error == ENOSPC || error == EDQUOT || error == EROFS || error == EACCES
                  || error == EPERM;
+  bool few = error == ENOMEM || error == ENOBUFS || error == EMFILE || error == ENFILE;
 
   switch (phase)
     {
@@ -107,7 +113,7 @@ status_is_right (enum ordeal_phase phase, int error, int status)
       return status == EX_CANTCREAT || status == EX_NOPERM || status == EX_CONFIG
              || status == EX_OSERR;
     case ORDEAL_BARRIER:
-      return status == (error == ENOMEM ? EX_OSERR : refused ? EX_CANTCREAT : EX_IOERR);
+      return status == (few ? EX_OSERR : refused ? EX_CANTCREAT : EX_IOERR);
     default:
       return status == EX_OSERR;
     }
@@ -122,7 +128,8 @@ check_victim (struct ordeal *o, int error)
 
   if (status <= 0)
     return;
-  if (o->mute && said[0] == '\0')
+  /* Its leader may say it for it. */
+  if (said[0] == '\0' && (o->mute || cast_says (&o->cast, o->victim, ": error: ")))
     return;
   if (strncmp (said, "slurm_global_sync_hook: error: ", 31) != 0
       || strchr (said, '\n') != said + strlen (said) - 1)
@@ -140,30 +147,36 @@ check_victim (struct ordeal *o, int error)
     verdict_fail (o->v, "the victim does not say why it failed");
 }
 
+/* A was told why the victim has failed, and ended at once. */
+static void
+check_told_one (struct ordeal *o, const struct actor *a)
+{
+  int64_t from = a->started > o->victim->ended ? a->started : o->victim->ended;
+  char text[64];
+
+  /* Who leads says it in his own words. */
+  (void) snprintf (text, sizeof text, "called off: procid %u: cannot ", o->procid);
+  if (actor_status (a) == EX_TEMPFAIL)
+    verdict_again (o->v, "procid %u timed out before it was told", a->role.procid);
+  else if (actor_status (a) != EX_PROTOCOL
+           || !cast_says (&o->cast, a, a->role.node == o->victim->role.node ? "cannot " : text))
+    verdict_fail (o->v, "procid %u was not told", a->role.procid);
+  else if (a->ended - from > SECOND)
+    verdict_again (o->v, "procid %u did not end at once", a->role.procid);
+}
+
 /* A victim that failed in the barrier has told the others why. */
 static void
 check_told (struct ordeal *o)
 {
   int status = actor_status (o->victim);
   bool own = status != EX_TEMPFAIL && status != EX_PROTOCOL && status != 0;
-  char text[64];
 
   if (!own || o->phase != ORDEAL_BARRIER || o->lasting || o->plot == ORDEAL_ABSENT)
     return;
-  (void) snprintf (text, sizeof text, "called off: procid %u: cannot ", o->procid);
   for (size_t i = 0; i < o->cast.count; i++)
-    {
-      const struct actor *a = &o->cast.actor[i];
-
-      if (a == o->victim)
-        continue;
-      if (actor_status (a) == EX_TEMPFAIL)
-        verdict_again (o->v, "procid %u timed out before it was told", a->role.procid);
-      else if (actor_status (a) != EX_PROTOCOL || strstr (actor_errors (a), text) == NULL)
-        verdict_fail (o->v, "procid %u was not told", a->role.procid);
-      else if (a->ended - (a->started > o->victim->ended ? a->started : o->victim->ended) > SECOND)
-        verdict_again (o->v, "procid %u did not end at once", a->role.procid);
-    }
+    if (&o->cast.actor[i] != o->victim)
+      check_told_one (o, &o->cast.actor[i]);
 }
 
 static void
@@ -199,11 +212,12 @@ ordeal_repeat (struct ordeal *o)
     return;
   scene_shift (&o->scene, STAGE_KEY, A_WHILE);
   for (uint32_t procid = 0; procid < STAGE_TASKS; procid++)
-    {
-      const struct role r = role_of (procid, 4 * ORDEAL_TIMEOUT);
+    if (layout_has_hook (o->layout, procid))
+      {
+        const struct role r = role_of (o->layout, STAGE_TASKS, procid, 4 * ORDEAL_TIMEOUT);
 
-      (void) cast_start (&o->cast, &o->scene, &r, ACTOR_FREE);
-    }
+        (void) cast_start (&o->cast, &o->scene, &r, ACTOR_FREE);
+      }
   if (cast_wait (&o->cast, stage_now () + 4 * ORDEAL_TIMEOUT + LEAVE + SLACK, NULL, NULL)
       != CAST_DONE)
     verdict_fail (o->v, "not all later hooks have ended");
@@ -224,9 +238,9 @@ ordeal_end (struct ordeal *o, const char *what)
   if (cast_end (&o->cast) > 0)
     verdict_fail (o->v, "a hook had to be killed");
   if (getenv ("MURDER_LIST") != NULL)
-    (void) fprintf (stderr, "LIST %s phase %d, procid %u, %s: %d: %s\n",
-                    o->v->what == PLAY_FAILED ? o->v->text : "-", (int) o->phase, o->procid, what,
-                    actor_status (o->victim), actor_errors (o->victim));
+    (void) fprintf (stderr, "LIST %s phase %d, procid %u, %s, %s: %d: %s\n",
+                    o->v->what == PLAY_FAILED ? o->v->text : "-", (int) o->phase, o->procid,
+                    layout_names[o->layout], what, actor_status (o->victim), actor_errors (o->victim));
   if (o->v->what != PLAY_PASSED)
     {
       (void) snprintf (all, sizeof all, "%.400s [%s]%s", o->v->text, what,

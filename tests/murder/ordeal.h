@@ -9,7 +9,8 @@
 #include "pool.h"
 #include "stage.h"
 
-#define ORDEAL_TIMEOUT (3 * SECOND / 2)
+/* Twice as long as it takes to find a leader dead, and more. */
+#define ORDEAL_TIMEOUT (5 * SECOND / 2)
 
 enum ordeal_plot {
   ORDEAL_LAST,  /* the victim comes when the others have arrived */
@@ -34,6 +35,7 @@ struct ordeal {
   struct verdict *v;
   enum ordeal_plot plot;
   enum ordeal_phase phase;
+  enum layout layout;
   uint32_t procid; /* the victim's */
   struct scene scene;
   struct cast cast;
@@ -45,7 +47,8 @@ struct ordeal {
 };
 
 /* Makes the scene, and starts the others if the plot says so. */
-void ordeal_begin (struct ordeal *o, struct verdict *v, enum ordeal_plot plot, uint32_t procid);
+void ordeal_begin (struct ordeal *o, struct verdict *v, enum ordeal_plot plot, enum layout layout,
+                   uint32_t procid);
 
 void ordeal_start_others (struct ordeal *o);
 

@@ -55,6 +55,15 @@ event_has (const struct record_event *e, enum record_what what)
   return e->what == what && e->result == 0;
 }
 
+bool
+record_has_joined (const struct record *r)
+{
+  for (uint32_t i = 0; i < r->used; i++)
+    if (event_has (&r->event[i], RECORD_JOIN))
+      return true;
+  return false;
+}
+
 /* When the instance at PLACE began to be released, as far as its releaser, who
  * may have been killed over it, could note; INT64_MAX if it never was. */
 static int64_t
@@ -74,48 +83,91 @@ recorded_release (const struct recorded *list, size_t count, const struct record
   return release;
 }
 
-/* Where H departed from last; NULL if it never did. */
+/* Where H was a member last, by its own mark or by a leader's word; NULL if it
+ * never was. */
 static const struct record_event *
-recorded_departure (const struct recorded *h)
+recorded_membership (const struct recorded *h)
 {
-  const struct record_event *departure = NULL;
+  const struct record_event *last = NULL;
 
   for (uint32_t i = 0; i < h->record->used; i++)
-    if (event_has (&h->record->event[i], RECORD_DEPART))
-      departure = &h->record->event[i];
-  return departure;
+    if (event_has (&h->record->event[i], RECORD_ARRIVE)
+        || event_has (&h->record->event[i], RECORD_JOIN))
+      last = &h->record->event[i];
+  return last;
 }
 
-/* Is H a member of the instance at PLACE, released at RELEASE?  It has departed
- * from there, or its file was in arrival when that was released.  Who arrives
+/* Is H a member of the instance at PLACE, released at RELEASE?  A leader has taken
+ * it there, or its mark was in arrival when that was released.  Who arrives
  * later is a late-comer, and goes to the next. */
 static bool
 recorded_member (const struct recorded *h, const struct record_place *place, int64_t release)
 {
+  bool member = false;
+
   for (uint32_t i = 0; i < h->record->used; i++)
     {
       const struct record_event *e = &h->record->event[i];
 
-      if (place_is (&e->place, place)
-          && (event_has (e, RECORD_DEPART)
-              || (event_has (e, RECORD_ARRIVE) && e->after < release)))
-        return true;
+      if (!place_is (&e->place, place))
+        continue;
+      if (event_has (e, RECORD_JOIN) || event_has (e, RECORD_DEPART)
+          || (event_has (e, RECORD_ARRIVE) && e->after < release))
+        member = true;
+      else if (event_has (e, RECORD_LEAVE))
+        member = false;
     }
-  return false;
+  return member;
 }
 
-/* Had member RANK arrived at PLACE by TIME? */
+/* Had somebody arrived for RANK at PLACE by TIME, */
 static bool
 recorded_arrival (const struct recorded *list, size_t count, uint32_t rank,
                   const struct record_place *place, int64_t time)
 {
   for (size_t h = 0; h < count; h++)
-    for (uint32_t i = 0; list[h].procid == rank && i < list[h].record->used; i++)
+    for (uint32_t i = 0; i < list[h].record->used; i++)
       {
         const struct record_event *e = &list[h].record->event[i];
 
-        if (event_may_have (e, RECORD_ARRIVE) && e->rank == rank && e->before <= time
+        if (event_may_have (e, RECORD_ARRIVE) && (e->ranks >> rank & 1) != 0 && e->before <= time
             && place_is (&e->place, place))
+          return true;
+      }
+  return false;
+}
+
+/* and had a hook of that task come there itself? */
+static bool
+recorded_coming (const struct recorded *list, size_t count, uint32_t rank,
+                 const struct record_place *place, int64_t time)
+{
+  for (size_t h = 0; h < count; h++)
+    for (uint32_t i = 0; (list[h].ranks >> rank & 1) != 0 && i < list[h].record->used; i++)
+      {
+        const struct record_event *e = &list[h].record->event[i];
+
+        if ((event_may_have (e, RECORD_ARRIVE) || event_may_have (e, RECORD_ASK)) && e->before <= time
+            && place_is (&e->place, place))
+          return true;
+      }
+  return false;
+}
+
+/* Whether another has arrived, before the release, for a task that E is an
+ * arrival for.  In a barrier that was called off nobody is counted. */
+static bool
+recorded_twice (const struct recorded *list, size_t count, const struct record_event *e)
+{
+  int64_t release = recorded_release (list, count, &e->place);
+
+  for (size_t h = 0; release < INT64_MAX && h < count; h++)
+    for (uint32_t i = 0; i < list[h].record->used; i++)
+      {
+        const struct record_event *other = &list[h].record->event[i];
+
+        if (other != e && event_has (other, RECORD_ARRIVE) && (other->ranks & e->ranks) != 0
+            && other->after < release && e->after < release && place_is (&other->place, &e->place))
           return true;
       }
   return false;
@@ -147,7 +199,8 @@ static void
 recorded_describe (const struct recorded *list, size_t count, const struct record_place *place,
                    char *why, size_t size)
 {
-  static const char *const what[] = { "", "arrives", "withdraws", "departs", "releases", "ends it" };
+  static const char *const what[] = { "", "arrives", "withdraws", "departs", "releases", "ends it",
+                                      "leads", "asks", "is taken", "is sent away" };
   const struct record_event *e;
   int64_t time = 0, first = 0;
   size_t n = strlen (why), h = 0;
@@ -157,10 +210,11 @@ recorded_describe (const struct recorded *list, size_t count, const struct recor
       time = e->before;
       first = first == 0 ? time : first;
       n += (size_t) snprintf (why + n, size - n,
-                              "\n#     %.6f to %.6f: hook %zu (procid %u, exits %d) %s: %d",
+                              "\n#     %.6f to %.6f: hook %zu (procid %u, exits %d) %s (%llx): %d",
                               (double) (time - first) / 1e9,
                               e->after == 0 ? -1.0 : (double) (e->after - first) / 1e9, h,
-                              list[h].procid, list[h].status, what[e->what], e->result);
+                              list[h].procid, list[h].status, what[e->what],
+                              (unsigned long long) e->ranks, e->result);
     }
 }
 
@@ -172,7 +226,8 @@ check_release (const struct recorded *list, size_t count, size_t one,
   int64_t release = recorded_release (list, count, place);
 
   for (uint32_t rank = 0; rank < list[one].tasks; rank++)
-    if (!recorded_arrival (list, count, rank, place, list[one].ended))
+    if (!recorded_arrival (list, count, rank, place, list[one].ended)
+        || !recorded_coming (list, count, rank, place, list[one].ended))
       {
         (void) snprintf (why, size, "safety: a hook of procid %u exited 0 before procid %u arrived",
                          list[one].procid, rank);
@@ -197,21 +252,44 @@ check_release (const struct recorded *list, size_t count, size_t one,
   return true;
 }
 
-/* Nobody but member 0 releases. */
+/* Whether H arrived at PLACE for task 0. */
 static bool
-check_outcomes (const struct recorded *list, size_t count, char *why, size_t size)
+recorded_decides (const struct recorded *h, const struct record_place *place)
+{
+  for (uint32_t i = 0; i < h->record->used; i++)
+    {
+      const struct record_event *e = &h->record->event[i];
+
+      if (event_may_have (e, RECORD_ARRIVE) && (e->ranks & 1) != 0 && place_is (&e->place, place))
+        return true;
+    }
+  return false;
+}
+
+/* Nobody but who has arrived for task 0 releases; nobody arrives for a task that
+ * somebody has arrived for. */
+static bool
+check_event (const struct recorded *list, size_t count, size_t h, const struct record_event *e,
+             char *why, size_t size)
+{
+  if (event_may_have (e, RECORD_RELEASE) && !recorded_decides (&list[h], &e->place))
+    (void) snprintf (why, size, "procid %u released, and had not arrived for procid 0",
+                     list[h].procid);
+  else if (event_has (e, RECORD_ARRIVE) && recorded_twice (list, count, e))
+    (void) snprintf (why, size, "procid %u arrived for tasks that had arrived", list[h].procid);
+  else
+    return true;
+  recorded_describe (list, count, &e->place, why, size);
+  return false;
+}
+
+static bool
+check_events (const struct recorded *list, size_t count, char *why, size_t size)
 {
   for (size_t h = 0; h < count; h++)
     for (uint32_t i = 0; i < list[h].record->used; i++)
-      {
-        const struct record_event *e = &list[h].record->event[i];
-
-        if (event_may_have (e, RECORD_RELEASE) && list[h].procid != 0)
-          {
-            (void) snprintf (why, size, "procid %u released", list[h].procid);
-            return false;
-          }
-      }
+      if (!check_event (list, count, h, &list[h].record->event[i], why, size))
+        return false;
   return true;
 }
 
@@ -235,11 +313,11 @@ record_check (const struct recorded *list, size_t count, unsigned *barriers, cha
 {
   unsigned released = 0;
 
-  if (!check_outcomes (list, count, why, size))
+  if (!check_events (list, count, why, size))
     return false;
   for (size_t h = 0; h < count; h++)
     {
-      const struct record_event *departure = recorded_departure (&list[h]);
+      const struct record_event *member = recorded_membership (&list[h]);
 
       if (!check_hook (&list[h], why, size))
         return false;
@@ -247,15 +325,15 @@ record_check (const struct recorded *list, size_t count, unsigned *barriers, cha
         released += event_has (&list[h].record->event[i], RECORD_RELEASE);
       if (list[h].status != 0)
         continue;
-      if (departure == NULL)
+      if (member == NULL)
         {
-          (void) snprintf (why, size, "a hook of procid %u exited 0 without having departed",
+          (void) snprintf (why, size, "a hook of procid %u exited 0 without having arrived",
                            list[h].procid);
           return false;
         }
-      if (!check_release (list, count, h, &departure->place, why, size))
+      if (!check_release (list, count, h, &member->place, why, size))
         {
-          recorded_describe (list, count, &departure->place, why, size);
+          recorded_describe (list, count, &member->place, why, size);
           return false;
         }
     }

@@ -18,11 +18,15 @@
 
 enum record_what {
   RECORD_NOTHING,
-  RECORD_ARRIVE,   /* makes its file in arrival */
+  RECORD_ARRIVE,   /* makes a mark in arrival */
   RECORD_WITHDRAW, /* removes it again */
-  RECORD_DEPART,   /* makes its file in departure */
+  RECORD_DEPART,   /* makes a mark in departure */
   RECORD_RELEASE,  /* makes departure as a directory */
-  RECORD_OUTCOME   /* makes departure as a link */
+  RECORD_OUTCOME,  /* makes departure as a link */
+  RECORD_LEAD,     /* makes the socket of its node */
+  RECORD_ASK,      /* tells a leader who it is */
+  RECORD_JOIN,     /* hears that it was taken, */
+  RECORD_LEAVE     /* or that there is nothing here for it */
 };
 
 /* Which instance: an inode number may come again, with another birth time. */
@@ -34,7 +38,7 @@ struct record_place {
 struct record_event {
   uint32_t what;
   int32_t result; /* 0, -errno, or RECORD_UNKNOWN: killed on the way */
-  uint32_t rank;  /* in the file's name */
+  uint64_t ranks; /* in the mark's name, as bits; or who asks */
   int64_t before, after; /* CLOCK_MONOTONIC, nanoseconds */
   struct record_place place;
 };
@@ -52,6 +56,7 @@ struct record {
 /* A hook and its record. */
 struct recorded {
   uint32_t procid, tasks;
+  uint64_t ranks; /* the tasks that it comes for, as bits */
   int status;     /* exit status, 128 + signal, or -1 if it never ended */
   bool murdered;  /* was sent a signal that it cannot catch */
   int64_t ended;
@@ -61,6 +66,8 @@ struct recorded {
 /* Makes the file PATH for a record, which the shim of a hook is to be given as
  * MURDER_RECORD, and maps it. */
 const struct record *record_make (const char *path);
+/* Whether a leader has taken the hook. */
+bool record_has_joined (const struct record *r);
 void record_free (const struct record *r);
 
 /* Checks all hooks of one key.  Returns true if safety, agreement and

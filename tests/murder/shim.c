@@ -10,9 +10,9 @@
  *   MURDER_DELAY=US       each call to the file system takes up to that many
  *                         microseconds longer, before it or after it
  *   MURDER_SEED=N         the random numbers for that
- *   MURDER_REMOTE=1       the file system says it is NFS
- *   MURDER_DEAF=1         the kernel tells of no changes (no dnotify)
- *   MURDER_POOR=1         no mknod(2) of files, and no links
+ *   MURDER_LAZY=1         the file system says it is CephFS
+ *   MURDER_POOR=1         the file system has no sockets and no links,
+ *   MURDER_UNFOUND=1      or nobody can connect to them
  *   MURDER_JUMP=AT,BY     at AT, nanoseconds of CLOCK_REALTIME, the clocks of
  *                         all machines jump by BY: what is younger has times
  *                         that are that much later
@@ -31,21 +31,31 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PUBLIC __attribute__ ((visibility ("default")))
 #define SECOND INT64_C (1000000000)
-#define NFS_MAGIC 0x6969
+#define CEPH_MAGIC 0x00c36400
+
+/* What hooks say to each other begins with this and another number, in a leader's
+ * case one of the words: see src/gather.c. */
+#define GATHER_VERSION 0x53594e31
+#define GATHER_TAKEN 1
+#define GATHER_AWAY 2
+#define GATHER_VOID 4
 
 static struct
 {
   struct record *record;
   unsigned long fail, delay;
-  bool fail_all, remote, deaf, poor, ready;
+  bool fail_all, lazy, poor, unfound, asks, ready;
+  struct record_place gathered; /* the instance that its socket is in */
   uint64_t random;
   int64_t jump_at, jump_by;
 } shim;
@@ -79,9 +89,9 @@ shim_start (void)
   shim.fail = shim_number ("MURDER_MALLOC");
   shim.fail_all = shim_number ("MURDER_MALLOC_ALL") != 0;
   shim.delay = shim_number ("MURDER_DELAY");
-  shim.remote = shim_number ("MURDER_REMOTE") != 0;
-  shim.deaf = shim_number ("MURDER_DEAF") != 0;
+  shim.lazy = shim_number ("MURDER_LAZY") != 0;
   shim.poor = shim_number ("MURDER_POOR") != 0;
+  shim.unfound = shim_number ("MURDER_UNFOUND") != 0;
   shim.random = shim_number ("MURDER_SEED") + (uint64_t) getpid () * 0x9e3779b97f4a7c15U;
   if (jump != NULL && sscanf (jump, "%ld,%ld", &shim.jump_at, &shim.jump_by) != 2)
     _exit (124);
@@ -244,25 +254,55 @@ shim_place (int dirfd, const char *path, struct record_place *place)
       place->generation = place->generation * 31 + handle.rest[i];
 }
 
-/* Notes what is about to be done; NULL if that is nothing that counts. */
-static struct record_event *
-shim_before (enum record_what what, int dirfd, const char *instance, const char *name)
+/* The tasks that are in the name of a mark: "0-3,6,8-12:2". */
+static uint64_t
+shim_ranks (const char *text)
 {
-  const char *prefix = "slurm-procid-";
+  uint64_t ranks = 0;
+  char *end;
+
+  for (; *text != '\0'; text = *end == ',' ? end + 1 : end)
+    {
+      unsigned long from = strtoul (text, &end, 10), to = from, step = 1;
+
+      if (end == text)
+        return 0;
+      if (*end == '-')
+        to = strtoul (end + 1, &end, 10);
+      if (*end == ':')
+        step = strtoul (end + 1, &end, 10);
+      for (unsigned long rank = from; rank <= to && rank < 64; rank += step)
+        ranks |= UINT64_C (1) << rank;
+    }
+  return ranks;
+}
+
+/* Notes what is about to be done; NULL if there is no room. */
+static struct record_event *
+shim_note (enum record_what what, const struct record_place *place, uint64_t ranks)
+{
   struct record *r = shim.record;
 
   if (r->used >= RECORD_EVENTS)
     return NULL;
   struct record_event *e = &r->event[r->used];
-  e->rank = 0;
-  if (strncmp (name, prefix, strlen (prefix)) == 0)
-    e->rank = (uint32_t) strtoul (name + strlen (prefix), NULL, 10);
+  e->ranks = ranks;
   e->result = RECORD_UNKNOWN;
-  shim_place (dirfd, instance, &e->place);
+  e->place = *place;
   e->what = what;
   e->before = shim_now ();
   __atomic_store_n (&r->used, r->used + 1, __ATOMIC_SEQ_CST);
   return e;
+}
+
+/* The same in the instance that is INSTANCE below DIRFD. */
+static struct record_event *
+shim_before (enum record_what what, int dirfd, const char *instance, const char *ranks)
+{
+  struct record_place place;
+
+  shim_place (dirfd, instance, &place);
+  return shim_note (what, &place, shim_ranks (ranks));
 }
 
 static int
@@ -279,53 +319,28 @@ shim_after (struct record_event *e, long result)
   return (int) result;
 }
 
-/* A member's file is made in, or removed from, DIRFD. */
+#define MARK "slurm-procid-"
+#define DEPARTED "departure/" MARK
+
+/* A mark is made in, or removed from, DIRFD; NULL if it is none. */
 static struct record_event *
-shim_before_mark (int dirfd, const char *name, bool removed)
+shim_before_mark (enum record_what what, int dirfd, const char *name)
 {
   char directory[32];
 
-  if (strncmp (name, "slurm-procid-", 13) != 0)
+  if (what == RECORD_ARRIVE && strncmp (name, DEPARTED, strlen (DEPARTED)) == 0)
+    return shim_before (RECORD_DEPART, dirfd, ".", name + strlen (DEPARTED));
+  if (strncmp (name, MARK, strlen (MARK)) != 0)
     return NULL;
   shim_directory (dirfd, directory);
-  if (strncmp (directory, "arrival", 7) == 0)
-    return shim_before (removed ? RECORD_WITHDRAW : RECORD_ARRIVE, dirfd, "..", name);
-  if (strncmp (directory, "depart", 6) == 0 && !removed)
-    return shim_before (RECORD_DEPART, dirfd, "..", name);
-  return NULL;
-}
-
-static int
-shim_refuse (void)
-{
-  errno = EPERM;
-  return -1;
-}
-
-PUBLIC int
-mknodat (int dirfd, const char *name, mode_t mode, dev_t dev)
-{
-  if (shim.poor)
-    return shim_refuse ();
-  struct record_event *e = shim_before_mark (dirfd, name, false);
-
-  return shim_after (e, SLOWLY (syscall (SYS_mknodat, dirfd, name, mode, dev)));
-}
-
-PUBLIC int
-linkat (int from, const char *name, int to, const char *other, int flags)
-{
-  if (shim.poor)
-    return shim_refuse ();
-  struct record_event *e = shim_before_mark (to, other, false);
-
-  return shim_after (e, SLOWLY (syscall (SYS_linkat, from, name, to, other, flags)));
+  return strcmp (directory, "arrival") == 0 ? shim_before (what, dirfd, "..", name + strlen (MARK))
+                                            : NULL;
 }
 
 PUBLIC int
 unlinkat (int dirfd, const char *name, int flags)
 {
-  struct record_event *e = shim_before_mark (dirfd, name, true);
+  struct record_event *e = shim_before_mark (RECORD_WITHDRAW, dirfd, name);
 
   return shim_after (e, SLOWLY (syscall (SYS_unlinkat, dirfd, name, flags)));
 }
@@ -337,8 +352,6 @@ mkdirat (int dirfd, const char *name, mode_t mode)
 
   if (strcmp (name, "departure") == 0)
     e = shim_before (RECORD_RELEASE, dirfd, ".", "");
-  else if (strcmp (name, "../departure") == 0)
-    e = shim_before (RECORD_RELEASE, dirfd, "..", "");
   return shim_after (e, SLOWLY (syscall (SYS_mkdirat, dirfd, name, mode)));
 }
 
@@ -349,15 +362,28 @@ symlinkat (const char *target, int dirfd, const char *name)
 
   if (strcmp (name, "departure") == 0)
     e = shim_before (RECORD_OUTCOME, dirfd, ".", "");
-  else if (strcmp (name, "../departure") == 0)
-    e = shim_before (RECORD_OUTCOME, dirfd, "..", "");
+  else
+    e = shim_before_mark (RECORD_ARRIVE, dirfd, name);
   return shim_after (e, SLOWLY (syscall (SYS_symlinkat, target, dirfd, name)));
+}
+
+/* Marks in departure are links to those in arrival, where there are such. */
+PUBLIC int
+linkat (int from, const char *name, int to, const char *other, int flags)
+{
+  if (shim.poor)
+    {
+      errno = EPERM;
+      return -1;
+    }
+  struct record_event *e = shim_before_mark (RECORD_ARRIVE, to, other);
+
+  return shim_after (e, SLOWLY (syscall (SYS_linkat, from, name, to, other, flags)));
 }
 
 PUBLIC int
 openat (int dirfd, const char *name, int flags, ...)
 {
-  struct record_event *e = NULL;
   mode_t mode = 0;
   va_list ap;
 
@@ -366,18 +392,106 @@ openat (int dirfd, const char *name, int flags, ...)
       va_start (ap, flags);
       mode = va_arg (ap, mode_t);
       va_end (ap);
-      if ((flags & O_EXCL) != 0)
-        e = shim_before_mark (dirfd, name, false);
     }
-  return shim_after (e, SLOWLY (syscall (SYS_openat, dirfd, name, flags, mode)));
+  return (int) SLOWLY (syscall (SYS_openat, dirfd, name, flags, mode));
 }
 
 PUBLIC int
 renameat (int from, const char *name, int to, const char *other)
 {
-  struct record_event *e = shim_before_mark (to, other, false);
+  return (int) SLOWLY (syscall (SYS_renameat, from, name, to, other));
+}
 
-  return shim_after (e, SLOWLY (syscall (SYS_renameat, from, name, to, other)));
+/* ------------------------------------------------------------------ sockets */
+
+static int
+shim_refuse (int error)
+{
+  errno = error;
+  return -1;
+}
+
+/* Whether it is the address of a socket in an instance, which is then the
+ * working directory. */
+static bool
+shim_gathers (const struct sockaddr *address)
+{
+  return address->sa_family == AF_UNIX
+         && strncmp (((const struct sockaddr_un *) address)->sun_path, "node-", 5) == 0;
+}
+
+PUBLIC int
+bind (int fd, const struct sockaddr *address, socklen_t size)
+{
+  struct record_event *e = NULL;
+
+  if (shim_gathers (address))
+    {
+      if (shim.poor)
+        return shim_refuse (EPERM);
+      shim_place (AT_FDCWD, ".", &shim.gathered);
+      e = shim_note (RECORD_LEAD, &shim.gathered, 0);
+    }
+  return shim_after (e, SLOWLY (syscall (SYS_bind, fd, address, size)));
+}
+
+PUBLIC int
+listen (int fd, int backlog)
+{
+  return (int) SLOWLY (syscall (SYS_listen, fd, backlog));
+}
+
+PUBLIC int
+connect (int fd, const struct sockaddr *address, socklen_t size)
+{
+  struct stat st;
+
+  if (shim_gathers (address))
+    {
+      if (shim.unfound
+          && fstatat (AT_FDCWD, ((const struct sockaddr_un *) address)->sun_path, &st, 0) == 0)
+        return shim_refuse (ECONNREFUSED);
+      shim_place (AT_FDCWD, ".", &shim.gathered);
+      shim.asks = true;
+    }
+  return (int) SLOWLY (syscall (SYS_connect, fd, address, size));
+}
+
+/* It is the leader: it has only tried whether it can be found. */
+PUBLIC int
+accept4 (int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+  shim.asks = false;
+  return (int) SLOWLY (syscall (SYS_accept4, fd, address, size, flags));
+}
+
+PUBLIC ssize_t
+send (int fd, const void *data, size_t size, int flags)
+{
+  const uint32_t *hello = data;
+  struct record_event *e = NULL;
+
+  /* The fourth number says that it will not come. */
+  shim.asks = shim.asks && size == 4 * sizeof *hello && hello[0] == GATHER_VERSION && hello[3] == 0;
+  if (shim.asks)
+    e = shim_note (RECORD_ASK, &shim.gathered, UINT64_C (1) << hello[1] % 64);
+  return shim_after (e, SLOWLY (syscall (SYS_sendto, fd, data, size, flags, NULL, 0)));
+}
+
+PUBLIC ssize_t
+recv (int fd, void *data, size_t size, int flags)
+{
+  ssize_t n = SLOWLY (syscall (SYS_recvfrom, fd, data, size, flags, NULL, NULL));
+  const uint32_t *word = data;
+
+  /* A leader does not ask, and makes room for no more than what comers say. */
+  if (n < (ssize_t) (3 * sizeof *word) || !shim.asks || word[0] != GATHER_VERSION)
+    return n;
+  if (word[1] == GATHER_TAKEN)
+    (void) shim_after (shim_note (RECORD_JOIN, &shim.gathered, 0), 0);
+  else if (word[1] == GATHER_AWAY || word[1] == GATHER_VOID)
+    (void) shim_after (shim_note (RECORD_LEAVE, &shim.gathered, 0), 0);
+  return n;
 }
 
 /* -------------------------------------------------------------------- times */
@@ -421,6 +535,30 @@ fstat (int fd, struct stat *st)
   return shim_stat (fd, "", st, AT_EMPTY_PATH);
 }
 
+static void
+shim_jump_x (struct statx_timestamp *t)
+{
+  struct timespec time = { .tv_sec = t->tv_sec, .tv_nsec = t->tv_nsec };
+
+  shim_jump (&time);
+  t->tv_sec = time.tv_sec;
+  t->tv_nsec = (uint32_t) time.tv_nsec;
+}
+
+PUBLIC int
+statx (int dirfd, const char *name, int flags, unsigned mask, struct statx *st)
+{
+  int result = (int) SLOWLY (syscall (SYS_statx, dirfd, name, flags, mask, st));
+
+  if (result == 0)
+    {
+      shim_jump_x (&st->stx_atime);
+      shim_jump_x (&st->stx_mtime);
+      shim_jump_x (&st->stx_ctime);
+    }
+  return result;
+}
+
 PUBLIC int
 clock_gettime (clockid_t clock, struct timespec *t)
 {
@@ -438,23 +576,7 @@ fstatfs (int fd, struct statfs *st)
 {
   int result = (int) SLOWLY (syscall (SYS_fstatfs, fd, st));
 
-  if (result == 0 && shim.remote)
-    st->f_type = NFS_MAGIC;
+  if (result == 0 && shim.lazy)
+    st->f_type = CEPH_MAGIC;
   return result;
-}
-
-PUBLIC int
-fcntl (int fd, int command, ...)
-{
-  va_list ap;
-
-  va_start (ap, command);
-  void *argument = va_arg (ap, void *);
-  va_end (ap);
-  if (command == F_NOTIFY && shim.deaf)
-    {
-      errno = EINVAL;
-      return -1;
-    }
-  return (int) syscall (SYS_fcntl, fd, command, argument);
 }

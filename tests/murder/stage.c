@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,7 +97,7 @@ stage_mkdir (const char *path, mode_t mode)
 
 /* The bundle NAME with the variables VARIABLES, and the state that names it. */
 static void
-stage_bundle (const char *name, const char *variables)
+stage_bundle (const char *name, const char *variables, bool whole)
 {
   char path[STAGE_PATH], text[1500];
 
@@ -103,14 +105,34 @@ stage_bundle (const char *name, const char *variables)
   (void) snprintf (text, sizeof text,
                    "{\"ociVersion\": \"1.0.2\", \"process\": {\"user\": {\"uid\": %u, \"gid\": %u, "
                    "\"additionalGids\": [%u]}, \"args\": [\"true\"], "
-                   "\"env\": [\"PATH=/bin\"%s]}, \"annotations\": {\"a\": \"b\"}}\n",
-                   stage.uid, stage.gid, stage.gid, variables);
+                   "\"env\": [\"PATH=/bin\"%s]}, \"annotations\": {\"%s\": \"%s\"}}\n",
+                   stage.uid, stage.gid, stage.gid, variables,
+                   whole ? "com.hooks.slurm-global-sync.containers" : "a", whole ? "node" : "b");
   stage_write (path_of (path, "%s/%s/config.json", stage.dir, name), text);
   (void) snprintf (text, sizeof text,
                    "{\"ociVersion\": \"1.0.2\", \"id\": \"c%s\", \"status\": \"creating\", "
                    "\"pid\": 1, \"bundle\": \"%s/%s\"}\n",
                    name, stage.dir, name);
   stage_write (path_of (path, "%s/%s.state", stage.dir, name), text);
+}
+
+/* The bundle of a hook, with all of its variables. */
+static void
+stage_role_bundle (const struct role *r)
+{
+  char name[32], text[600];
+  int n;
+
+  n = snprintf (text, sizeof text,
+                ", \"SLURM_JOB_ID=%d\", \"SLURM_STEP_ID=%d\", \"SLURM_NTASKS=%d\", "
+                "\"SLURM_STEP_NUM_TASKS=%d\", \"SLURM_PROCID=%u\"",
+                STAGE_JOB, STAGE_STEP, STAGE_TASKS, STAGE_TASKS, r->procid);
+  if (r->nodes > 0)
+    (void) snprintf (text + n, sizeof text - (size_t) n,
+                     ", \"SLURM_STEP_NUM_NODES=%u\", \"SLURM_NODEID=%u\", \"SLURM_GTIDS=%s\"",
+                     r->nodes, r->node, r->gtids);
+  (void) snprintf (name, sizeof name, "%d-%u", (int) r->layout, r->procid);
+  stage_bundle (name, text, r->whole);
 }
 
 static void
@@ -147,18 +169,16 @@ stage_open (void)
   (void) atexit (stage_close);
   (void) snprintf (text, sizeof text, USER ":x:%u:%u::/:/bin/sh\n", stage.uid, stage.gid);
   stage_write (path_of (path, "%s/passwd", stage.dir), text);
-  for (uint32_t p = 0; p < STAGE_TASKS; p++)
-    {
-      char name[16];
+  for (int layout = 0; layout < LAYOUTS; layout++)
+    for (uint32_t procid = 0; procid < STAGE_TASKS; procid++)
+      if (layout_has_hook ((enum layout) layout, procid))
+        {
+          const struct role r = role_of ((enum layout) layout, STAGE_TASKS, procid, 0);
 
-      (void) snprintf (name, sizeof name, "%u", p);
-      (void) snprintf (text, sizeof text,
-                       ", \"SLURM_JOB_ID=%d\", \"SLURM_STEP_ID=%d\", \"SLURM_NTASKS=%d\", "
-                       "\"SLURM_STEP_NUM_TASKS=%d\", \"SLURM_PROCID=%u\"",
-                       STAGE_JOB, STAGE_STEP, STAGE_TASKS, STAGE_TASKS, p);
-      stage_bundle (name, text);
-    }
-  stage_bundle ("plain", "");
+          stage_role_bundle (&r);
+        }
+  stage_bundle ("plain", "", false);
+  stage_bundle ("plain-whole", "", true);
 }
 
 void
@@ -257,6 +277,32 @@ scene_link (const struct scene *s, const char *path, const char *target)
   char whole[STAGE_PATH];
 
   if (symlink (target, path_of (whole, "%s/%s", s->sync, path)) != 0)
+    stage_die ("cannot make %s", whole);
+  scene_own (whole);
+}
+
+void
+scene_mark (const struct scene *s, const char *where, const char *ranks)
+{
+  char path[80];
+
+  (void) snprintf (path, sizeof path, STAGE_KEY "/%s/slurm-procid-%s", where, ranks);
+  scene_link (s, path, "host=gone pid=1");
+}
+
+void
+scene_socket (const struct scene *s, const char *path)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  char whole[STAGE_PATH];
+  int fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+  (void) path_of (whole, "%s/%s", s->sync, path);
+  if (strlen (whole) >= sizeof address.sun_path)
+    stage_die ("the path %s is too long for a socket", whole);
+  memcpy (address.sun_path, whole, strlen (whole));
+  if (fd < 0 || bind (fd, (const struct sockaddr *) &address, sizeof address) != 0
+      || close (fd) != 0)
     stage_die ("cannot make %s", whole);
   scene_own (whole);
 }
@@ -374,23 +420,99 @@ scene_is_clean (const struct scene *s, bool keys, char *why, size_t size)
 
 /* ------------------------------------------------------------------ actors */
 
-struct role
-role_of (uint32_t procid, int64_t timeout)
+const char *const layout_names[LAYOUTS] = {
+  [LAYOUT_APART] = "each alone",
+  [LAYOUT_ONE] = "on one node",
+  [LAYOUT_FIRST] = "0-1 on a node",
+  [LAYOUT_LAST] = "1-2 on a node",
+  [LAYOUT_WHOLE_FIRST] = "one container for 0-1",
+  [LAYOUT_WHOLE_LAST] = "one container for 1-2",
+};
+
+static bool
+layout_is_whole (enum layout layout)
 {
-  return (struct role){ .procid = procid,
-                        .tasks = STAGE_TASKS,
-                        .job = STAGE_JOB,
-                        .step = STAGE_STEP,
-                        .timeout = timeout };
+  return layout == LAYOUT_WHOLE_FIRST || layout == LAYOUT_WHOLE_LAST;
 }
 
-/* Whether config.json has this role's variables; if not, the hook's own
- * environment gets them. */
-static bool
-role_is_in_bundle (const struct role *r)
+uint32_t
+layout_node (enum layout layout, uint32_t procid)
 {
-  return r->job == STAGE_JOB && r->step == STAGE_STEP && r->tasks == STAGE_TASKS && r->restarts == 0
-         && r->procid < STAGE_TASKS;
+  switch (layout)
+    {
+    case LAYOUT_APART:
+      return procid;
+    case LAYOUT_ONE:
+      return 0;
+    case LAYOUT_FIRST:
+    case LAYOUT_WHOLE_FIRST:
+      return procid < 2 ? 0 : 1;
+    default:
+      return procid < 1 ? 0 : 1;
+    }
+}
+
+bool
+layout_has_hook (enum layout layout, uint32_t procid)
+{
+  return !layout_is_whole (layout) || procid == 0
+         || layout_node (layout, procid) != layout_node (layout, procid - 1);
+}
+
+struct role
+role_of (enum layout layout, uint32_t tasks, uint32_t procid, int64_t timeout)
+{
+  struct role r = { .procid = procid,
+                    .tasks = tasks,
+                    .node = layout_node (layout, procid),
+                    .whole = layout_is_whole (layout),
+                    .bundled = tasks == STAGE_TASKS,
+                    .layout = layout,
+                    .job = STAGE_JOB,
+                    .step = STAGE_STEP,
+                    .timeout = timeout };
+  size_t n = 0;
+
+  if (layout != LAYOUT_APART)
+    r.nodes = layout_node (layout, tasks - 1) + 1;
+  for (uint32_t p = 0; r.nodes > 0 && p < tasks; p++)
+    if (layout_node (layout, p) == r.node)
+      n += (size_t) snprintf (r.gtids + n, sizeof r.gtids - n, "%s%u", n > 0 ? "," : "", p);
+  return r;
+}
+
+uint64_t
+stage_ranks (const char *text)
+{
+  uint64_t ranks = 0;
+  char *end;
+
+  for (; *text != '\0'; text = *end == ',' ? end + 1 : end)
+    {
+      unsigned long from = strtoul (text, &end, 10), to = from, step = 1;
+
+      if (end == text)
+        return 0;
+      if (*end == '-')
+        to = strtoul (end + 1, &end, 10);
+      if (*end == ':')
+        step = strtoul (end + 1, &end, 10);
+      for (unsigned long rank = from; rank <= to && rank < 64; rank += step)
+        ranks |= UINT64_C (1) << rank;
+    }
+  return ranks;
+}
+
+uint64_t
+role_node_ranks (const struct role *r)
+{
+  return UINT64_C (1) << r->procid | stage_ranks (r->gtids);
+}
+
+uint64_t
+role_ranks (const struct role *r)
+{
+  return r->whole ? role_node_ranks (r) : UINT64_C (1) << r->procid;
 }
 
 __attribute__ ((format (printf, 1, 2))) static void
@@ -414,7 +536,7 @@ actor_environment (const struct role *r, const struct scene *s)
   actor_setenv ("HOOK_BASE_DIR=%s", s->base);
   actor_setenv ("PASSWD_FILE=%s/passwd", stage.dir);
   actor_setenv ("HOOK_TIMEOUT=%.3f", (double) r->timeout / (double) SECOND);
-  if (!role_is_in_bundle (r))
+  if (!r->bundled)
     {
       actor_setenv ("SLURM_JOB_ID=%u", r->job);
       actor_setenv ("SLURM_NTASKS=%u", r->tasks);
@@ -423,6 +545,12 @@ actor_environment (const struct role *r, const struct scene *s)
         actor_setenv ("SLURM_STEP_ID=%" PRId64, r->step);
       if (r->restarts > 0)
         actor_setenv ("SLURM_RESTART_COUNT=%u", r->restarts);
+      if (r->nodes > 0)
+        {
+          actor_setenv ("SLURM_STEP_NUM_NODES=%u", r->nodes);
+          actor_setenv ("SLURM_NODEID=%u", r->node);
+          actor_setenv ("SLURM_GTIDS=%s", r->gtids);
+        }
     }
   for (size_t i = 0; i < sizeof r->env / sizeof *r->env && r->env[i] != NULL; i++)
     actor_setenv ("%s", r->env[i]);
@@ -444,10 +572,10 @@ actor_become_hook (const struct actor *a, const struct scene *s, int go)
   char path[STAGE_PATH], byte;
   sigset_t none;
 
-  if (role_is_in_bundle (&a->role))
-    (void) path_of (path, "%s/%u.state", stage.dir, a->role.procid);
+  if (a->role.bundled)
+    (void) path_of (path, "%s/%d-%u.state", stage.dir, (int) a->role.layout, a->role.procid);
   else
-    (void) path_of (path, "%s/plain.state", stage.dir);
+    (void) path_of (path, "%s/plain%s.state", stage.dir, a->role.whole ? "-whole" : "");
   actor_open (path, O_RDONLY, STDIN_FILENO);
   actor_open ("/dev/null", O_WRONLY, STDOUT_FILENO);
   actor_open (a->errors, O_WRONLY | O_CREAT | O_APPEND, STDERR_FILENO);
@@ -658,6 +786,17 @@ actor_errors (const struct actor *a)
     (void) close (fd);
   text[n > 0 ? n : 0] = '\0';
   return text;
+}
+
+bool
+cast_says (const struct cast *c, const struct actor *a, const char *text)
+{
+  if (actor_errors (a)[0] != '\0')
+    return strstr (actor_errors (a), text) != NULL;
+  for (size_t i = 0; i < c->count; i++)
+    if (c->actor[i].role.node == a->role.node && strstr (actor_errors (&c->actor[i]), text) != NULL)
+      return true;
+  return false;
 }
 
 const char *

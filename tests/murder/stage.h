@@ -39,9 +39,32 @@ struct stage {
 
 extern struct stage stage;
 
+/* On which nodes the tasks run. */
+enum layout {
+  LAYOUT_APART, /* nothing says which tasks share a node: each hook comes alone */
+  LAYOUT_ONE,   /* all on one node */
+  LAYOUT_FIRST, /* 0 and 1 on one node, the others on another */
+  LAYOUT_LAST,  /* 0 on a node of its own, the others on another */
+  LAYOUT_WHOLE_FIRST, /* the same, with one container a node */
+  LAYOUT_WHOLE_LAST,
+  LAYOUTS
+};
+
+extern const char *const layout_names[LAYOUTS];
+
+/* Which node task PROCID is on, and whether it has a hook: with one container a
+ * node only the first there has. */
+uint32_t layout_node (enum layout layout, uint32_t procid);
+bool layout_has_hook (enum layout layout, uint32_t procid);
+
 /* A task, and the settings of its hook. */
 struct role {
   uint32_t procid, tasks;
+  uint32_t nodes, node; /* of the step, and the task's; no nodes: not told */
+  char gtids[128];      /* the tasks of that, as Slurm lists them */
+  bool whole;           /* one container a node: this hook comes for all of it */
+  bool bundled;         /* config.json has all that; else the hook's environment */
+  enum layout layout;
   uint32_t job;
   int64_t step;      /* -1: none, as in a container that was told only the job */
   uint32_t restarts; /* 0: not set */
@@ -102,6 +125,12 @@ void scene_mkdir (const struct scene *s, const char *path);
 void scene_file (const struct scene *s, const char *path);
 void scene_link (const struct scene *s, const char *path, const char *target);
 
+/* The mark of RANKS in the directory WHERE of the instance of STAGE_KEY. */
+void scene_mark (const struct scene *s, const char *where, const char *ranks);
+
+/* A socket that somebody has left: nobody listens. */
+void scene_socket (const struct scene *s, const char *path);
+
 /* Moves the times of everything at and below SYNC/PATH by SECONDS. */
 void scene_shift (const struct scene *s, const char *path, int64_t seconds);
 
@@ -110,7 +139,15 @@ void scene_shift (const struct scene *s, const char *path, int64_t seconds);
  * returns false. */
 bool scene_is_clean (const struct scene *s, bool keys, char *why, size_t size);
 
-struct role role_of (uint32_t procid, int64_t timeout);
+/* The hook of PROCID of the step that the bundles are for; or, with other TASKS,
+ * of one with the same layout. */
+struct role role_of (enum layout layout, uint32_t tasks, uint32_t procid, int64_t timeout);
+
+/* The tasks of TEXT, "0-3,6" as in the name of a mark; those that the hook comes
+ * for, itself or those of its node; and all of its node: as bits. */
+uint64_t stage_ranks (const char *text);
+uint64_t role_ranks (const struct role *r);
+uint64_t role_node_ranks (const struct role *r);
 
 /* Starts the hook of an actor whose role and errors are set. */
 void actor_start (struct actor *a, const struct scene *s, enum actor_way way);
@@ -134,6 +171,9 @@ int actor_status (const struct actor *a);
 
 /* What it has written to stderr; in a static buffer. */
 const char *actor_errors (const struct actor *a);
+
+/* Whether A says TEXT, or another of its node, in whose name he may be silent. */
+bool cast_says (const struct cast *c, const struct actor *a, const char *text);
 
 /* The states of everybody, for messages; in a static buffer. */
 const char *cast_describe (const struct cast *c);

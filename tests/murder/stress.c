@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * stress - job steps of 2 to 32 tasks at once in one directory: several rounds
- * of containers, second containers beside the first, hooks that are killed,
- * ended or stopped, file systems that are slow, remote or poor, files that get
- * other times, and somebody else who uses the processors.
+ * stress - job steps of 2 to 32 tasks on up to 8 nodes at once in one directory:
+ * several rounds of containers, second containers beside the first, one
+ * container a node, hooks that are killed, ended or stopped, file systems that
+ * are slow or lazy or have no sockets, files that get other times, and somebody
+ * else who uses the processors.
  *
  *   --seconds=N  for how long (180)      --seed=N  the random numbers
  *   --jobs=N     steps at once (10)      --calm    without load from others
@@ -53,12 +54,15 @@ struct player {
   int64_t murder_at, resume_at; /* after the start, then as times */
   int64_t stopped;   /* for how long in all */
   bool struck;
-  char env[6][STAGE_PATH + 32];
+  char env[7][STAGE_PATH + 32];
 };
 
 struct step {
   unsigned number; /* 0: not in use */
   uint32_t tasks;
+  uint32_t nodes;  /* 0: the tasks are not told where they are */
+  uint32_t node[TASKS_MAX]; /* of each task */
+  bool whole;      /* one container a node */
   bool murders, shifts;
   int64_t shift_at;
   size_t count, ended;
@@ -75,6 +79,7 @@ static pid_t burner;
 
 static struct {
   unsigned steps, hooks, met, barriers, killed, ended, stopped, shifted;
+  unsigned nodes, gathered; /* of all steps; and hooks that a leader has taken */
   unsigned broken, hung, odd, unmet, left; /* what must be 0 */
 } total;
 
@@ -111,8 +116,7 @@ player_setenv (struct player *p, size_t n, const char *name, uint64_t value)
 
 /* What kind of file system the step is on: 0 as it is. */
 struct ground {
-  bool slow, remote, poor;
-  unsigned deaf; /* per cent of the hooks */
+  bool slow, lazy, poor, unfound;
 };
 
 static void
@@ -126,12 +130,12 @@ player_equip (struct player *p, const struct step *s, const struct ground *g, si
   p->actor.role.env[1] = p->env[1];
   if (g->slow)
     player_setenv (p, n++, "MURDER_DELAY", 200 + dice (20000));
-  if (g->remote)
-    player_setenv (p, n++, "MURDER_REMOTE", 1);
+  if (g->lazy)
+    player_setenv (p, n++, "MURDER_LAZY", 1);
   if (g->poor)
     player_setenv (p, n++, "MURDER_POOR", 1);
-  if (chance (g->deaf))
-    player_setenv (p, n++, "MURDER_DEAF", 1);
+  if (g->unfound)
+    player_setenv (p, n++, "MURDER_UNFOUND", 1);
   (void) snprintf (p->actor.errors, sizeof p->actor.errors, "%.200s/stderr-%zu", s->dir, number);
 }
 
@@ -144,6 +148,20 @@ player_plan_murder (struct player *p)
   /* Most are struck while they start, meet or leave. */
   p->murder_at = dice_time (chance (70) ? 20 * MILLISECOND : 500 * MILLISECOND);
   p->resume_at = dice_time (chance (50) ? 300 * MILLISECOND : 4 * SECOND);
+}
+
+/* Tells the hook of task PROCID on which node it is, and who else is there. */
+static void
+step_place (const struct step *s, struct role *r)
+{
+  size_t n = 0;
+
+  r->nodes = s->nodes;
+  r->node = s->node[r->procid];
+  r->whole = s->whole;
+  for (uint32_t procid = 0; s->nodes > 0 && procid < s->tasks; procid++)
+    if (s->node[procid] == r->node)
+      n += (size_t) snprintf (r->gtids + n, sizeof r->gtids - n, "%s%u", n > 0 ? "," : "", procid);
 }
 
 /* One hook of task PROCID, after hook AFTER or, if that is -1, from the start. */
@@ -159,17 +177,47 @@ step_add (struct step *s, uint32_t procid, int after, int64_t gap, int64_t timeo
   p->actor.role = (struct role){
     .procid = procid, .tasks = s->tasks, .job = 1000 + s->number, .step = 0, .timeout = timeout
   };
+  step_place (s, &p->actor.role);
   player_equip (p, s, g, n);
   if (s->murders)
     player_plan_murder (p);
   return (int) n;
 }
 
+/* Distributes the tasks over nodes: in blocks, in turn, or at random. */
+static void
+step_plan_nodes (struct step *s)
+{
+  uint64_t way = dice (3);
+
+  if (chance (15))
+    return;
+  s->nodes = 1 + (uint32_t) dice (s->tasks < 8 ? s->tasks : 8);
+  s->whole = s->nodes > 1 && chance (15);
+  for (uint32_t procid = 0; procid < s->tasks; procid++)
+    if (way == 0)
+      s->node[procid] = procid * s->nodes / s->tasks;
+    else
+      s->node[procid] = way == 1 ? procid % s->nodes : (uint32_t) dice (s->nodes);
+  total.nodes += s->nodes;
+}
+
+/* With one container a node its first task has it. */
+static bool
+step_has_hook (const struct step *s, uint32_t procid)
+{
+  for (uint32_t p = 0; s->whole && p < procid; p++)
+    if (s->node[p] == s->node[procid])
+      return false;
+  return true;
+}
+
 static void
 step_plan (struct step *s)
 {
   static const int64_t spreads[] = { 2 * MILLISECOND, 30 * MILLISECOND, 400 * MILLISECOND };
-  struct ground g = { .slow = chance (25), .remote = chance (30), .poor = chance (10) };
+  struct ground g
+    = { .slow = chance (25), .lazy = chance (10), .poor = chance (8), .unfound = chance (5) };
   int64_t spread = spreads[dice (3)];
   uint64_t r = dice (31);
 
@@ -177,7 +225,7 @@ step_plan (struct step *s)
   s->murders = chance (50);
   s->shifts = chance (15);
   s->shift_at = s->shifts ? stage_now () + dice_time (600 * MILLISECOND) : INT64_MAX;
-  g.deaf = chance (20) ? 50 : 0;
+  step_plan_nodes (s);
   unsigned chains = chance (25) ? 2 : 1;
   unsigned rounds = 1 + (unsigned) dice (PLAYERS_MAX / s->tasks / chains < 4
                                            ? PLAYERS_MAX / s->tasks / chains
@@ -192,7 +240,7 @@ step_plan (struct step *s)
       {
         int last = -1;
 
-        for (unsigned round = 0; round < rounds; round++)
+        for (unsigned round = 0; round < rounds && step_has_hook (s, procid); round++)
           last = step_add (s, procid, last, dice_time (spread), timeout, &g);
       }
 }
@@ -255,7 +303,8 @@ step_complain (const struct step *s, unsigned *failures, const char *what)
 
   if (++*failures > SHOWN_MAX)
     return;
-  printf ("# step %u (%u tasks, %zu hooks, %s%s): %s\n", s->number, s->tasks, s->count,
+  printf ("# step %u (%u tasks on %u nodes%s, %zu hooks, %s%s): %s\n", s->number, s->tasks,
+          s->nodes, s->whole ? ", one container each" : "", s->count,
           s->murders ? "murders" : "calm", s->shifts ? ", shifted times" : "", what);
   for (size_t i = 0; i < s->count; i++)
     if (s->player[i].actor.started > 0 && s->player[i].actor.started < first)
@@ -265,8 +314,8 @@ step_complain (const struct step *s, unsigned *failures, const char *what)
       const struct player *p = &s->player[i];
       const char *said = actor_errors (&p->actor);
 
-      printf ("#   procid %u, %.3f to %.3f, murder %d, %s %s %s %s, status %d: %.*s\n",
-              p->actor.role.procid, (double) (p->actor.started - first) / 1e9,
+      printf ("#   procid %u of %s, %.3f to %.3f, murder %d, %s %s %s %s, status %d: %.*s\n",
+              p->actor.role.procid, p->actor.role.gtids, (double) (p->actor.started - first) / 1e9,
               (double) (p->actor.ended - first) / 1e9, (int) p->murder, p->env[2], p->env[3],
               p->env[4], p->env[5], actor_status (&p->actor), (int) strcspn (said, "\n"), said);
     }
@@ -383,11 +432,14 @@ step_check_records (struct step *s)
 
       list[i] = (struct recorded){ .procid = p->actor.role.procid,
                                    .tasks = s->tasks,
+                                   .ranks = role_ranks (&p->actor.role),
                                    .status = status,
                                    .murdered = status >= 128 || player_slept_for_a_day (s, p),
                                    .ended = p->actor.ended,
                                    .record = p->record };
     }
+  for (size_t i = 0; i < s->count; i++)
+    total.gathered += record_has_joined (s->player[i].record);
   if (!record_check (list, s->count, &barriers, why, sizeof why))
     step_complain (s, &total.broken, why);
   total.barriers += barriers;
@@ -547,10 +599,10 @@ report (int64_t seconds)
   failed += test (total.left, "without murders nothing was left");
   (void) snprintf (text, sizeof text, "%u barriers", total.barriers);
   failed += test (total.barriers < (seconds < 180 ? 1 : BARRIERS_WANTED), text);
-  printf ("# %u steps, %u barriers, %u hooks: %u synchronised, %u killed, %u got SIGTERM, %u stopped; "
-          "%u times shifted\n",
-          total.steps, total.barriers, total.hooks, total.met, total.killed, total.ended,
-          total.stopped, total.shifted);
+  printf ("# %u steps on %u nodes, %u barriers, %u hooks: %u members of a leader, %u synchronised, "
+          "%u killed, %u got SIGTERM, %u stopped; %u times shifted\n",
+          total.steps, total.nodes, total.barriers, total.hooks, total.gathered, total.met,
+          total.killed, total.ended, total.stopped, total.shifted);
   return failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

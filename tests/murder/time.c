@@ -32,7 +32,8 @@ enum scheme {
   SCHEME_OTHER_KEY /* two wait, and another barrier comes and goes meanwhile */
 };
 
-/* Whose times, below the directory of the barriers. */
+/* Whose times, below the directory of the barriers; what is not there has
+ * none. */
 static const char *const what_names[] = {
   "",
   STAGE_KEY,
@@ -42,6 +43,16 @@ static const char *const what_names[] = {
   STAGE_KEY "/arrival/slurm-procid-2",
 };
 #define WHATS (int) (sizeof what_names / sizeof *what_names)
+
+/* The same where procid 0 and 1 share a node, and where 1 and 2 do. */
+static const char *const node_what_names[] = {
+  "",
+  STAGE_KEY,
+  STAGE_KEY "/node-0",
+  STAGE_KEY "/node-1",
+  STAGE_KEY "/arrival/slurm-procid-0-1",
+  STAGE_KEY "/arrival/slurm-procid-1-2",
+};
 
 /* What was left. */
 static const char *const left_names[] = {
@@ -54,6 +65,7 @@ struct play {
   struct verdict *v;
   struct scene scene;
   struct cast cast;
+  enum layout layout;
   int days;    /* that files become older: the clock has jumped ahead */
   int what;
   uint32_t late; /* who comes last */
@@ -62,7 +74,7 @@ struct play {
 static struct actor *
 start (struct play *p, uint32_t procid)
 {
-  const struct role r = role_of (procid, TIMEOUT);
+  const struct role r = role_of (p->layout, STAGE_TASKS, procid, TIMEOUT);
 
   return cast_start (&p->cast, &p->scene, &r, ACTOR_FREE);
 }
@@ -76,10 +88,16 @@ start_early (struct play *p)
   cast_settle (&p->cast);
 }
 
+static const char *
+what_name (const struct play *p)
+{
+  return p->layout == LAYOUT_APART ? what_names[p->what] : node_what_names[p->what];
+}
+
 static void
 jump (struct play *p)
 {
-  scene_shift (&p->scene, what_names[p->what], -(int64_t) p->days * DAY);
+  scene_shift (&p->scene, what_name (p), -(int64_t) p->days * DAY);
 }
 
 static void
@@ -91,7 +109,7 @@ finish (struct play *p)
     {
       const struct actor *a = &p->cast.actor[i];
       int64_t limit = TIMEOUT + SLACK
-                      + (a->role.procid == 0 && actor_status (a) == 0 ? LEAVE : 0);
+                      + (a->role.node == 0 && actor_status (a) == 0 ? LEAVE : 0);
 
       if (a->done && a->ended - a->started > limit)
         verdict_again (p->v, "procid %u took %.1f s", a->role.procid,
@@ -155,7 +173,7 @@ play_clock (struct play *p)
   for (uint32_t i = 0; i < STAGE_TASKS; i++)
     {
       uint32_t procid = (p->late + 1 + i) % STAGE_TASKS;
-      struct role r = role_of (procid, TIMEOUT);
+      struct role r = role_of (p->layout, STAGE_TASKS, procid, TIMEOUT);
 
       r.env[0] = preload;
       r.env[1] = text;
@@ -195,7 +213,7 @@ play_late (struct play *p)
   for (uint32_t procid = 0; procid < STAGE_TASKS; procid++)
     if (procid != p->late)
       {
-        struct role r = role_of (procid, SECOND);
+        struct role r = role_of (p->layout, STAGE_TASKS, procid, SECOND);
 
         (void) cast_start (&p->cast, &p->scene, &r, ACTOR_FREE);
       }
@@ -210,23 +228,28 @@ play_late (struct play *p)
 }
 
 static void
-leave_over (const struct scene *s, int what)
+leave_over (const struct play *p, int what)
 {
-  char path[64];
+  static const char *const marks[LAYOUTS][STAGE_TASKS] = {
+    [LAYOUT_APART] = { "0", "1", "2" },
+    [LAYOUT_FIRST] = { "0-1", "2" },
+    [LAYOUT_LAST] = { "0", "1-2" },
+  };
+  const struct scene *s = &p->scene;
 
   scene_mkdir (s, STAGE_KEY);
   scene_mkdir (s, STAGE_KEY "/arrival");
   scene_link (s, STAGE_KEY "/ntasks", "3");
   if (what == 1 || what == 2)
     scene_mkdir (s, STAGE_KEY "/departure");
-  for (unsigned i = 0; i < STAGE_TASKS; i++)
+  for (int i = 0; i < STAGE_TASKS && marks[p->layout][i] != NULL; i++)
     {
-      bool departed = what == 2 || (what == 1 && i != 1);
-
-      (void) snprintf (path, sizeof path, STAGE_KEY "/%s/slurm-procid-%u",
-                       departed ? "departure" : "arrival", i);
-      scene_file (s, path);
+      scene_mark (s, "arrival", marks[p->layout][i]);
+      if (what == 2 || (what == 1 && i != 1))
+        scene_mark (s, "departure", marks[p->layout][i]);
     }
+  if (p->layout != LAYOUT_APART)
+    scene_socket (s, p->layout == LAYOUT_FIRST ? STAGE_KEY "/node-0" : STAGE_KEY "/node-1");
   if (what == 3)
     scene_link (s, STAGE_KEY "/departure", "called-off: procid 1: timeout: on another day");
   else if (what == 4)
@@ -239,7 +262,7 @@ play_left (struct play *p)
 {
   bool met = false;
 
-  leave_over (&p->scene, p->what);
+  leave_over (p, p->what);
   scene_shift (&p->scene, STAGE_KEY, -(int64_t) p->days * DAY);
   for (int run = 0; run < 3 && !met; run++)
     {
@@ -267,8 +290,9 @@ play_other_key (struct play *p)
   jump (p);
   for (uint32_t procid = 0; procid < STAGE_TASKS; procid++)
     {
-      struct role r = role_of (procid, TIMEOUT);
+      struct role r = role_of (p->layout, STAGE_TASKS, procid, TIMEOUT);
 
+      r.bundled = false;
       r.step++;
       (void) cast_start (&p->cast, &p->scene, &r, ACTOR_FREE);
     }
@@ -282,7 +306,7 @@ static void
 play (const struct series *series, unsigned number, struct verdict *v)
 {
   enum scheme scheme = (enum scheme) series->kind[0];
-  struct play p = { .v = v };
+  struct play p = { .v = v, .layout = (enum layout) series->kind[1] };
   char all[sizeof v->text];
 
   /* The number says which files, who is last, and which way. */
@@ -317,9 +341,10 @@ play (const struct series *series, unsigned number, struct verdict *v)
   (void) cast_end (&p.cast);
   if (v->what != PLAY_PASSED)
     {
-      (void) snprintf (all, sizeof all, "%.400s [%s%s, %+d day, procid %u last]%s", v->text,
+      (void) snprintf (all, sizeof all, "%.400s [%s%s, %+d day, procid %u last, %s]%s", v->text,
                        scheme == SCHEME_LEFT ? left_names[p.what] : "times of sync/",
-                       scheme == SCHEME_LEFT ? "" : what_names[p.what], -p.days, p.late,
+                       scheme == SCHEME_LEFT ? "" : what_name (&p), -p.days, p.late,
+                       layout_names[p.layout],
                        cast_describe (&p.cast));
       memcpy (v->text, all, sizeof all);
     }
@@ -329,11 +354,11 @@ play (const struct series *series, unsigned number, struct verdict *v)
 int
 main (int argc, char **argv)
 {
-  static struct series all[] = {
+  static const struct series schemes[] = {
     { .name = "times change while two wait", .kind = { SCHEME_WAIT }, .last = 2 * 3 * WHATS },
     { .name = "times change to and fro", .kind = { SCHEME_TO_FRO }, .last = 2 * 3 * WHATS },
     { .name = "the clock jumps while two wait", .kind = { SCHEME_CLOCK }, .last = 2 * 3 },
-    { .name = "times change while procid 0 waits for one to leave",
+    { .name = "times change while who decides waits for one to leave",
       .kind = { SCHEME_LEAVE },
       .last = 2 * 3 * 2 },
     { .name = "times change before one comes late", .kind = { SCHEME_LATE }, .last = 2 * 3 * WHATS },
@@ -342,8 +367,20 @@ main (int argc, char **argv)
       .kind = { SCHEME_OTHER_KEY },
       .last = 2 * 3 * WHATS },
   };
+  static const enum layout layouts[] = { LAYOUT_APART, LAYOUT_FIRST, LAYOUT_LAST };
+  static struct series all[sizeof schemes / sizeof *schemes * 3];
+  size_t count = 0;
 
   (void) pool_options (argc, argv, 32);
   stage_open ();
-  return pool_run (all, sizeof all / sizeof *all, play, "jumps");
+  for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+    for (size_t l = 0; l < 3; l++)
+      {
+        struct series *s = &all[count++];
+
+        *s = schemes[i];
+        s->kind[1] = layouts[l];
+        (void) snprintf (s->name, sizeof s->name, "%s, %s", schemes[i].name, layout_names[layouts[l]]);
+      }
+  return pool_run (all, count, play, "jumps");
 }

@@ -20,16 +20,22 @@ struct trace {
   struct cast *cast;
   struct actor *actor;
   enum trace_from from;
+  bool effects;    /* only calls that others can notice are counted, or that wait */
   bool counts;     /* it has come that far */
   bool barrier;    /* it has come to the barrier */
   unsigned number; /* of the call that it is in, from 1 */
   bool sleeps;     /* that call waits: the actor is in ppoll(2) */
+  long call;       /* which call that is */
+  bool leads;      /* it has made the socket of its node, */
+  unsigned taken;  /* and has let so many know that it has taken them */
+  bool asked;      /* it has told a leader who it is */
   int64_t limit;   /* this process gives up then */
   struct __ptrace_syscall_info info; /* of its last stop, with the arguments */
 };
 
 /* ACTOR: just started, traced. */
-void trace_start (struct trace *t, struct cast *c, struct actor *actor, enum trace_from from);
+void trace_start (struct trace *t, struct cast *c, struct actor *actor, enum trace_from from,
+                  bool effects);
 
 /* Lets it run to the entry of its next call.  Returns the call's number in
  * <sys/syscall.h>, or -1 if the actor has ended. */

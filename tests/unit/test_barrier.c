@@ -1297,6 +1297,72 @@ START_TEST (who_is_killed_ends_it_for_all)
 }
 END_TEST
 
+static void
+stop (uint32_t self)
+{
+  ck_assert_int_eq (kill (pids[self], SIGSTOP), 0);
+  ck_assert_int_eq (waitpid (pids[self], NULL, WUNTRACED), pids[self]);
+}
+
+/* It is stopped for longer than the timeout; whoever is released by then is not
+ * by it. */
+START_TEST (a_stopped_leader_stops_nobody_for_ever)
+{
+  gather_nodes (3);
+  start (0, NULL);
+  wait_until (is_there, KEY "/node-0");
+  model.timeout = 4 * SECOND;
+  start (1, NULL);
+  start (3, NULL);
+  wait_until (two_are_gathered, KEY "/gathering-0");
+  stop (0);
+  assert_says (end (1), EX_TEMPFAIL, "tasks did not arrive within 4 s: procid ");
+  ck_assert_int_eq (end (3)->status, EX_TEMPFAIL);
+  ck_assert_int_eq (kill (pids[0], SIGCONT), 0);
+  ck_assert_int_eq (end (0)->status, EX_TEMPFAIL);
+}
+END_TEST
+
+/* Killed before the leader, who is stopped, could answer: it was not there, and
+ * its task may come again. */
+START_TEST (who_was_not_answered_was_not_there)
+{
+  gather_nodes (1);
+  start (0, NULL);
+  wait_until (is_there, KEY "/node-0");
+  stop (0);
+  start (1, NULL);
+  const struct timespec moment = { .tv_nsec = 50 * MILLISECOND };
+  (void) nanosleep (&moment, NULL);
+  ck_assert_int_eq (kill (pids[1], SIGKILL), 0);
+  ck_assert_int_eq (waitpid (pids[1], NULL, 0), pids[1]);
+  ck_assert_int_eq (kill (pids[0], SIGCONT), 0);
+  for (uint32_t self = 1; self < 4; self++)
+    start (self, NULL);
+  int good = 0;
+  for (uint32_t self = 0; self < 4; self++)
+    good += end (self)->status == 0;
+  /* Unless it had been taken: then its death is known. */
+  ck_assert (good == 4 || good == 0);
+}
+END_TEST
+
+/* Before anybody came to it: the others' time-out names it. */
+START_TEST (a_leader_that_dies_alone_is_missed)
+{
+  gather_nodes (1);
+  start (0, NULL);
+  wait_until (is_there, KEY "/node-0");
+  ck_assert_int_eq (kill (pids[0], SIGKILL), 0);
+  ck_assert_int_eq (waitpid (pids[0], NULL, 0), pids[0]);
+  model.timeout = 3 * SECOND;
+  for (uint32_t self = 1; self < 4; self++)
+    start (self, NULL);
+  for (uint32_t self = 1; self < 4; self++)
+    assert_says (end (self), EX_TEMPFAIL, "procid 0");
+}
+END_TEST
+
 /* What a killed run has left: sockets at which nobody listens, of this node or of
  * all, whatever else is there. */
 START_TEST (dead_sockets_hold_nobody_up)
@@ -1488,6 +1554,9 @@ add_nodes (Suite *suite)
   tcase_add_test (tcase, a_time_out_names_who_is_missing_on_a_node);
   tcase_add_test (tcase, who_is_gathered_is_said_after_a_moment);
   tcase_add_loop_test (tcase, who_is_killed_ends_it_for_all, 0, 4);
+  tcase_add_test (tcase, a_stopped_leader_stops_nobody_for_ever);
+  tcase_add_test (tcase, who_was_not_answered_was_not_there);
+  tcase_add_test (tcase, a_leader_that_dies_alone_is_missed);
   tcase_add_loop_test (tcase, dead_sockets_hold_nobody_up, 0, 4);
   tcase_add_loop_test (tcase, what_is_no_socket_holds_nobody_up, 0, 4);
   tcase_add_loop_test (tcase, without_sockets_each_comes_alone, 0, COUNT (refusals));
