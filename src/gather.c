@@ -384,6 +384,10 @@ member_await (struct gather *g, int64_t deadline)
       enum outcome outcome = instance_outcome (g->in, unused);
       if (outcome != OUTCOME_NONE)
         return outcome == OUTCOME_ERROR ? GATHER_AGAIN : GATHER_ENDED;
+      /* Of times from the future the clock was set back since. */
+      int64_t age = instance_leader_age (g->in, g->node, g->own);
+      if (age > GATHER_STALE || age < -GATHER_STALE)
+        return GATHER_DEAD;
     }
 }
 

@@ -37,7 +37,8 @@ enum gather_result {
   GATHER_ELSEWHERE, /* it was sent away */
   GATHER_AGAIN,     /* the leader, or the instance, went before it answered */
   GATHER_ENDED,     /* there is an outcome already */
-  GATHER_DEAD,      /* nobody has listened at the socket for GATHER_PATIENCE */
+  GATHER_DEAD,      /* nobody has listened at the socket for GATHER_PATIENCE, or who
+                       does is stopped */
   GATHER_IMPOSSIBLE, /* this file system has no sockets that can be connected to */
   GATHER_GIVEN_UP,  /* waiting_end_reason(), or the deadline */
   GATHER_FAILED     /* errno says why */
@@ -46,6 +47,10 @@ enum gather_result {
 /* A leader listens as soon as it has made the socket, and goes on until there is
  * an outcome. */
 #define GATHER_PATIENCE SECOND
+
+/* One that has not shown for so long that it lives, and does not answer, is
+ * stopped; it can arrive anew. */
+#define GATHER_STALE (60 * SECOND)
 
 struct gather {
   const struct instance *in; /* borrowed, as all pointers here but members */

@@ -735,6 +735,27 @@ instance_tell_gathering (const struct instance *in, uint32_t node, const char *n
     (void) unlinkat (in->top, new, 0);
 }
 
+int64_t
+instance_leader_age (const struct instance *in, uint32_t node, const struct ranks *own)
+{
+  char path[sizeof "arrival/" + NAME_MAX_], name[NAME_MAX_];
+  int64_t seen = INT64_MIN, time;
+  uint32_t from = 0;
+
+  node_name (path, INSTANCE_NODE, node);
+  if (instance_time_of (in, path, &time) == 0)
+    seen = time;
+  node_name (path, INSTANCE_GATHERING, node);
+  if (instance_time_of (in, path, &time) == 0 && time > seen)
+    seen = time;
+  (void) next_mark (own, &from, name);
+  (void) snprintf (path, sizeof path, "arrival/%s", name);
+  if (instance_time_of (in, path, &time) == 0 && time > seen)
+    seen = time;
+  /* No socket: it has just gone. */
+  return seen == INT64_MIN ? 0 : instance_server_time (in->parent) - seen;
+}
+
 /* --------------------------------------------------------------- file system */
 
 const char *

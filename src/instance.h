@@ -173,6 +173,11 @@ int instance_connect (const struct instance *in, uint32_t node);
 int instance_listen (const struct instance *in, uint32_t node);
 void instance_unlisten (const struct instance *in, uint32_t node);
 
+/* How long ago the leader of NODE, who speaks for OWN, has shown that it lives: by
+ * making its socket, saying who is gathered, or touching its mark; by the file
+ * server's clock, in nanoseconds. */
+int64_t instance_leader_age (const struct instance *in, uint32_t node, const struct ranks *own);
+
 /* Wakes all who listen at sockets here, on this node. */
 void instance_knock (const struct instance *in);
 
