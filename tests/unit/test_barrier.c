@@ -273,9 +273,11 @@ wait_until (bool (*condition) (const char *path), const char *path)
 {
   const struct timespec moment = { .tv_nsec = 2000000 };
 
-  for (int i = 0; i < 5000 && !condition (path); i++)
+  bool met;
+
+  for (int i = 0; !(met = condition (path)) && i < 5000; i++)
     (void) nanosleep (&moment, NULL);
-  ck_assert_msg (condition (path), "waited in vain for %s", path);
+  ck_assert_msg (met, "waited in vain for %s", path);
 }
 
 static const char *
@@ -1078,6 +1080,7 @@ START_TEST (freshness_does_not_last)
   make_mark (KEY "/arrival/slurm-procid-1");
   start (0, NULL);
   wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  jump (0, 1); /* it has listed them */
   set_age (KEY "/arrival/slurm-procid-1", 100);
   jump (0, 21);
   make_mark (KEY "/arrival/slurm-procid-2");
