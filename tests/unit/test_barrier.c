@@ -273,9 +273,11 @@ wait_until (bool (*condition) (const char *path), const char *path)
 {
   const struct timespec moment = { .tv_nsec = 2000000 };
 
-  for (int i = 0; i < 5000 && !condition (path); i++)
+  bool met;
+
+  for (int i = 0; !(met = condition (path)) && i < 5000; i++)
     (void) nanosleep (&moment, NULL);
-  ck_assert_msg (condition (path), "waited in vain for %s", path);
+  ck_assert_msg (met, "waited in vain for %s", path);
 }
 
 static const char *
@@ -294,10 +296,11 @@ make_link (const char *target, const char *path)
   ck_assert_int_eq (symlink (target, path), 0);
 }
 
+/* Another hook's: its own note is what a hook knows its mark by. */
 static void
 make_mark (const char *path)
 {
-  make_link (NOTE, path);
+  make_link ("host=n2 pid=2", path);
 }
 
 static void
@@ -350,6 +353,24 @@ static bool
 is_removed (const char *path)
 {
   return !is_there (path);
+}
+
+static bool
+is_asleep (const char *path)
+{
+  return strncmp (strrchr (unit_read_text (path), ')'), ") S", 3) == 0;
+}
+
+/* Puts the clock forward while the member sleeps: it has written down by then what
+ * time it was before. */
+static void
+jump (uint32_t self, int64_t seconds)
+{
+  char path[40];
+
+  (void) snprintf (path, sizeof path, "/proc/%d/stat", (int) pids[self]);
+  wait_until (is_asleep, path);
+  shared->jump = seconds;
 }
 
 /* How many entries the directory has. */
@@ -478,7 +499,7 @@ START_TEST (says_who_is_missing_now_and_then)
   wait_until (is_there, KEY "/arrival/slurm-procid-0");
   for (reports = 1; reports <= (int) (sizeof due / sizeof *due); reports++)
     {
-      shared->jump = due[reports - 1];
+      jump (0, due[reports - 1]);
       wait_until (has_reported, "log");
       ck_assert_int_eq (count_reports (&second), reports);
       ck_assert_int_ge (second, due[reports - 1]);
@@ -946,7 +967,7 @@ START_TEST (who_is_left_behind_comes_again)
   start (1, NULL);
   wait_until (is_there, KEY "/arrival/slurm-procid-1");
   ck_assert_int_eq (rename (KEY, "away"), 0);
-  shared->jump = 21;
+  jump (1, 21);
   start (0, NULL);
   assert_all_meet ();
   ck_assert_str_eq (link_of ("away/departure"), "void");
@@ -968,7 +989,7 @@ START_TEST (who_is_left_behind_decides_nothing)
   start (0, finds_an_outcome);
   wait_until (is_there, KEY "/arrival/slurm-procid-0");
   ck_assert_int_eq (rename (KEY, "away"), 0);
-  shared->jump = 21;
+  jump (0, 21);
   wait_until (is_there, KEY "/arrival/slurm-procid-0");
   ck_assert (!is_there ("away/departure"));
   start (1, NULL);
@@ -1023,7 +1044,7 @@ START_TEST (who_waits_touches_its_file)
   wait_until (is_there, own);
   set_age (own, 50);
   ck_assert (!is_fresh (own));
-  shared->jump = 21;
+  jump ((uint32_t) _i, 21);
   wait_until (is_fresh, own);
   ck_assert_int_eq (kill (pids[_i], SIGTERM), 0);
   (void) end ((uint32_t) _i);
@@ -1059,8 +1080,9 @@ START_TEST (freshness_does_not_last)
   make_mark (KEY "/arrival/slurm-procid-1");
   start (0, NULL);
   wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  jump (0, 1); /* it has listed them */
   set_age (KEY "/arrival/slurm-procid-1", 100);
-  shared->jump = 21;
+  jump (0, 21);
   make_mark (KEY "/arrival/slurm-procid-2");
   wait_until (is_removed, KEY "/arrival/slurm-procid-2");
   start (1, NULL);
@@ -1077,7 +1099,7 @@ START_TEST (member_0_says_who_is_missing_meanwhile)
   make_mark (KEY "/arrival/slurm-procid-3");
   start (0, quiet_at_info);
   wait_until (is_there, KEY "/arrival/slurm-procid-0");
-  shared->jump = 11;
+  jump (0, 11);
   wait_until (has_text, "log");
   unit_assert_match (unit_read_text ("log"), "for 3 of 5 tasks: procid 1-2,4\n");
   ck_assert_int_eq (kill (pids[0], SIGTERM), 0);
@@ -1117,7 +1139,7 @@ START_TEST (member_0_does_not_wait_for_ever)
   make_mark (KEY "/arrival/slurm-procid-1");
   start (0, NULL);
   wait_until (is_there, KEY "/departure/slurm-procid-0");
-  shared->jump = BARRIER_LEAVE / SECOND;
+  jump (0, BARRIER_LEAVE / SECOND);
   ck_assert_int_eq (end (0)->status, 0);
   ck_assert (is_there (KEY "/departure/slurm-procid-0"));
 }
