@@ -7,33 +7,39 @@
  * and runs them.
  *
  *   here             barrier.c             instance.c
- *   enter, make_...  barrier_enter         instance_open, instance_make
- *   members          barrier_enter         instance_members
- *   arrive           barrier_arrive        instance_arrive
- *   look             barrier_wait          instance_outcome
- *   settle           stay_settle
- *   wait             wait_look
- *   wait_key, _own   wait_check_key        instance_is_current, instance_stat
- *   left_...         wait_check_key        instance_void, instance_outcome
- *   touch            wait_touch            instance_touch
- *   decide           barrier_decide, decide_whether_fresh
- *   make_void        stay_void             instance_void
- *   release          decide_to_release     instance_release
- *   own_check        decide_to_release     instance_stat
- *   call_off, told   stay_call_off         instance_call_off
- *   follow           stay_follow, stay_is_called_off
+ *   enter, make_...  barrier_enter         instance_open
+ *   first_...        barrier_wait          instance_outcome, _is_current
+ *   late_...         came_to_call_off      instance_list_arrival, _arrive
+ *   members          check_tasks           instance_tasks
+ *   arrive           arrive                instance_arrive
+ *   settle           arrive                instance_stat
+ *   look             look                  instance_outcome
+ *   wait             look
+ *   wait_key, _own   check_key             instance_is_current, instance_stat
+ *   left_...         check_key             instance_void, instance_outcome
+ *   touch            touch                 instance_touch
+ *   decide           decide, visit_arrival instance_each_arrival
+ *   make_void        make_void             instance_void
+ *   release          release               instance_release
+ *   own_check        release               instance_stat
+ *   follow           follow
+ *   has_mark         has_mark              instance_stat
+ *   call_off, told   call_off              instance_call_off
+ *   take_place       take_place            instance_list_arrival, _refuse
  *   depart           barrier_depart        instance_depart
- *   withdraw         barrier_depart        instance_withdraw
  *   depart_last      depart_last           instance_list_departure
- *   yield            yield_look            instance_is_current
- *   yield_clear      yield_clear           instance_outcome, ...
- *   clear_...        stay_clear_away       instance_is_current, instance_go_away
+ *   yield            look_whether_gone     instance_is_current
+ *   yield_clear      make_it_go            instance_outcome, ...
+ *   clear_...        clear_away            instance_is_current, instance_go_away
  *   caught_...                             instance_check_catch
  *   find_gone                              instance_find_gone
  *   remove_...                             instance_remove, instance_dismantle
  *   again            barrier_meet: STEP_AGAIN
- *   refuse           barrier_call_off      instance_refuse
- *   cannot_enter     barrier_stay: barrier_call_off
+ *   refuse           barrier_call_off, may_call_off
+ *   cannot_enter     barrier_attempt: barrier_call_off
+ *
+ * A member is here a task, or a node for which one hook speaks: gather.pml has
+ * what goes on within a node.
  *
  * Each call to the file system is one step, between two of which anybody else
  * may make his.  Path names of two parts are walked in two steps.  What is
@@ -44,6 +50,8 @@
  *     there, too.
  *   - remove: the files of departed-N, of which each matters to one task only,
  *     and that directory.
+ *   - late, take_place: the listing of arrival, and what is made if the task has
+ *     nothing there: a mark that is exclusive anyway.
  *
  * A hook that waits would look again and again.  Here it looks when there is
  * something to see, so that waiting for nothing is a deadlock, which spin finds;
@@ -80,8 +88,8 @@
 #define GOES_ON 8        /* who was left behind goes on where there is an outcome,
                           * and REMOVES_OVER */
 #define NO_YIELD 9       /* another hook's arrival counts as the own */
-#define DEPARTS_TWICE 10 /* another hook's departure counts as the own */
-#define DEPARTS_BLIND 11 /* who cannot depart does not ask whether he may */
+#define NO_FIRST_LOOK 10 /* nobody looks at the outcome before arriving */
+#define NO_HAS_MARK 11   /* who sees a release does not look for its own file */
 #define REMOVES_EARLY 12 /* procid 0 does not wait for the others' departure */
 #define REMOVES_NEVER 13 /* procid 0 leaves all to the next */
 #define FILES_FIRST 14   /* a release is removed after the files of arrival, and
@@ -89,6 +97,7 @@
 #define REFUSAL_COUNTS 15 /* what instance_refuse() makes counts as an arrival */
 #define VOID_FAILS 16    /* void is taken for called off */
 #define NO_CLEARING 17   /* nobody clears away what another hook left */
+#define NO_PLACE 19      /* who fails before arriving calls off, whoever is there */
 #define REMOVES_OVER 18  /* an outcome is removed while there are arrivals */
 #define OVER_ARRIVALS (MUTANT == REMOVES_OVER || MUTANT == GOES_ON || MUTANT == FILES_FIRST)
 
@@ -122,9 +131,6 @@
 #ifndef NTASKS /* model KEY/ntasks, too */
 #define NTASKS 0
 #endif
-#ifndef NO_LINKS /* a file system without link(2) */
-#define NO_LINKS 0
-#endif
 #ifndef RESTLESS
 #define RESTLESS 0
 #endif
@@ -155,11 +161,10 @@
 #define OFF 3
 #define OFF_LONG_AGO 4
 
-/* fd: what in->departure is open for */
-#define NO_DIRECTORY 0
-#define DEPARTURE 1 /* KEY/departure */
-#define DEPARTED 2  /* the same, after remove_outcome has renamed it */
-#define REMOVED 3
+/* opens: what arrival is opened for */
+#define ARRIVES 0
+#define IS_LATE 1
+#define REFUSES 2
 
 typedef Instance {
   unsigned there : 1;    /* the directory is */
@@ -169,8 +174,6 @@ typedef Instance {
   unsigned outcome : 3;
   unsigned refs : 4;               /* hooks that hold it */
   unsigned in_departure : MEMBERS; /* KEY/departure/slurm-procid-P */
-  unsigned in_departed : MEMBERS;
-  unsigned same : MEMBERS; /* arrival/P and departure/P are one file */
   /* For the assertions.  Of which tasks a hook */
   unsigned came : MEMBERS; /* has arrived here */
   unsigned met : MEMBERS;  /* got MET here */
@@ -182,8 +185,8 @@ typedef Instance {
 Instance inst[INSTANCES + 1]; /* 0 is not used */
 byte key;                     /* which instance the key names, 0: none */
 byte in[SLOTS];               /* which one the hook in the slot holds */
-byte fd[SLOTS];
-byte arrival_gone; /* bit by slot: its in->arrival is a removed directory */
+byte opened;       /* bit by slot: its in->arrival is open, */
+byte arrival_gone; /* and of a removed directory */
 byte ended;        /* slots whose hooks have all ended */
 bit litter;        /* something was left that prune has to remove */
 #if KILLS > 0
@@ -249,7 +252,10 @@ byte errors = ERRORS;
 
 #define IS_CURRENT (key == in[me])
 #define ARRIVAL_IS_GONE (arrival_gone & (1 << me))
-#define MAY_BE_STALE(f) ((f) > REFUSED || (IS_LIVE (f) && MAY_BE_STOPPED))
+#define MAY_BE_STALE(f) ((f) >= DEAD || (IS_LIVE (f) && MAY_BE_STOPPED))
+
+/* The own file, through in->arrival. */
+#define OWN_IS_THERE (!ARRIVAL_IS_GONE && X.file[task] != NOBODY)
 
 #define IS_THERE(p) (X.file[p] != NOBODY)
 #define IS_LEFT(p) (R.file[p] != NOBODY)
@@ -279,19 +285,17 @@ byte errors = ERRORS;
 #endif
 
 /* Member 0: is there something to see? */
-#define WORTH_LISTING (RESTLESS || (COUNTS & ~fresh) != 0 || UNSEEN (GIVEN_UP) || fresh == ALL || WRONG_NTASKS)
-#define WORTH_TOUCHING (RESTLESS || X.file[task] == NOBODY || (task == 0 && SEEN_STALE))
+#define WORTH_LISTING (RESTLESS || (COUNTS & ~fresh) != 0 || fresh == ALL)
+#define WORTH_TOUCHING (RESTLESS || !OWN_IS_THERE || (task == 0 && SEEN_STALE))
 #define WORTH_CLEARING \
-  (RESTLESS || (X.outcome == NONE && MAY_BE_STALE (X.file[0])) || X.outcome == VOID || \
-   X.outcome == OFF_LONG_AGO || (X.outcome == OFF && THERE == ALL) || \
-   (X.outcome == RELEASED && \
-    ((X.file[0] == NOBODY && X.in_departure == ALL) || RELEASE_IS_OLD)))
+  (RESTLESS || IS_LEFT_OVER || X.outcome == VOID || X.outcome == OFF_LONG_AGO || \
+   (X.outcome == OFF && THERE == ALL) || \
+   (X.outcome == RELEASED && ((!IS_AT_WORK && X.in_departure == ALL) || RELEASE_IS_OLD)))
+#define IS_LEFT_OVER (X.outcome == NONE && (SOME_STALE || (THERE == 0 && WRONG_NTASKS)))
+#define IS_AT_WORK (IS_LIVE (X.file[0]) && !RELEASE_IS_OLD)
 #define RELEASE_IS_OLD (TIMEOUTS || SOME_ARE_SLOW || SOME_STALE)
 
-#define LISTED_DEPARTURE \
-  ((fd[me] == DEPARTURE -> X.in_departure : (fd[me] == DEPARTED -> X.in_departed : 0)))
-
-#define HAS_DEPARTED (LISTED_DEPARTURE & SELF)
+#define ALL_HAVE_DEPARTED (X.outcome == RELEASED && X.in_departure == ALL)
 
 #if NTASKS
 #define WRONG_NTASKS (X.ntasks == 2)
@@ -312,8 +316,6 @@ inline forget (x)
   inst[x].ntasks = 0;
   inst[x].outcome = NONE;
   inst[x].in_departure = 0;
-  inst[x].in_departed = 0;
-  inst[x].same = 0;
   inst[x].came = 0;
   inst[x].met = 0;
   inst[x].left = 0;
@@ -355,14 +357,13 @@ inline close_all ()
        in[me] = 0
     :: else
     fi;
-    fd[me] = NO_DIRECTORY;
     arrival_gone = arrival_gone & ~(1 << me);
+    opened = opened & ~(1 << me);
     member = 0;
     refuses = 0;
-    late = 0;
     first = 0;
-    own = 0;
-    settled = 0;
+    tried = 0;
+    opens = ARRIVES;
     fresh = 0
   }
 }
@@ -402,7 +403,7 @@ inline make_directory ()
 
 /* Never set: so that what spin prints of a broken assertion begins with the
  * name of the property. */
-hidden byte safety, agreement, progress, cleanliness;
+hidden byte safety, agreement, progress, cleanliness, separation;
 #define must(property, condition) assert (property || (condition))
 
 /* Safety, and each instance for one hook of each task.  Agreement: nobody has
@@ -449,16 +450,15 @@ inline check_all_ended ()
   }
 }
 
-/* There is an outcome. */
+/* There is an outcome, after arriving. */
 inline follow ()
 {
   if
-  :: X.outcome == RELEASED -> fd[me] = DEPARTURE; goto depart
+  :: X.outcome == RELEASED -> goto has_mark
   :: X.outcome == VOID && MUTANT == VOID_FAILS -> goto fails
   :: X.outcome == VOID && task == 0 && MUTANT != VOID_FAILS -> removes = 1; goto clear_away
   :: X.outcome == VOID && task != 0 && MUTANT != VOID_FAILS -> goto again
-  :: X.outcome >= OFF && late -> goto yields
-  :: X.outcome >= OFF && !late -> goto fails
+  :: X.outcome >= OFF -> goto fails
   fi
 }
 
@@ -471,44 +471,41 @@ proctype hook (byte me; byte task)
   unsigned list : MEMBERS;  /* what instance_empty() has listed */
   bit member;               /* has arrived, and not yielded */
   bit refuses;              /* REFUSED is its */
-  bit late;                 /* arrived long after the call-off */
   bit first;                /* look at the key at the next look */
-  bit own;                  /* s->own is a file */
-  bit settled;              /* s->settled: has seen no outcome after arriving */
+  bit tried;                /* to arrive */
+  unsigned opens : 2;
   bit gives_up;             /* could not enter, and comes again to tell the others */
-  bit made;                 /* instance_make() has been called */
+  bit made;                 /* the instance is its own to fill */
   bit removes, leaves;      /* after clear_away: remove; then MET, else again */
 
-enter: /* openat KEY/arrival: the first part */
+enter: /* openat KEY */
   if
-  :: atomic { key != 0 -> hold (key); goto enter_arrival }
-  :: atomic { key == 0 -> goto make_key }
+  :: atomic { key != 0 -> hold (key); goto entered }
+  :: key == 0
   :: atomic { TIME_IS_UP -> goto fails }
-  MAY_FAIL (cannot_enter)
-  MAY_DIE
-  fi;
-
-enter_arrival: /* the second part */
-  if
-  :: atomic { X.arrival -> made = 0; goto members }
-  :: atomic { !X.arrival && !made -> close_all (); goto make_key }
-  :: atomic { !X.arrival && made -> made = 0; goto again }
   MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
 
 make_key: /* mkdir KEY */
   if
-  :: atomic { key == 0 -> make_directory () }
+  :: atomic { key == 0 -> make_directory (); made = 1 }
   :: key != 0
   MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
 
-make_open: /* open KEY */
+make_open: /* openat KEY */
   if
-  :: atomic { key != 0 -> hold (key) }
-  :: atomic { key == 0 -> goto again }
+  :: atomic {
+       key != 0 ->
+       hold (key);
+       if
+       :: made -> made = 0
+       :: else -> goto entered
+       fi
+     }
+  :: atomic { key == 0 -> made = 0; goto again }
   MAY_FAIL (cannot_enter)
   MAY_DIE
   fi;
@@ -521,8 +518,8 @@ make_arrival: /* mkdir arrival */
   MAY_DIE
   fi;
 
-make_ntasks: /* symlink ntasks; close KEY; openat KEY/arrival: the first part */
 #if NTASKS
+make_ntasks: /* symlink ntasks */
   if
   :: atomic { X.there -> X.ntasks = (X.ntasks == 0 -> 1 : X.ntasks) }
   :: atomic { !X.there -> goto again }
@@ -530,42 +527,8 @@ make_ntasks: /* symlink ntasks; close KEY; openat KEY/arrival: the first part */
   MAY_DIE
   fi;
 #endif
-  if
-  :: atomic { key != 0 -> close_all (); made = 1; hold (key); goto enter_arrival }
-  :: atomic { key == 0 -> goto again }
-  MAY_FAIL (cannot_enter)
-  MAY_DIE
-  fi;
 
-members:
-#if NTASKS
-  if
-  :: atomic { X.ntasks == 2 && task != 0 -> goto yields }
-  :: atomic { X.ntasks == 1 || (X.ntasks == 2 && task == 0) -> goto arrive }
-  :: X.ntasks == 0
-  MAY_FAIL (cannot_enter)
-  MAY_DIE
-  fi;
-
-members_announce:
-  if
-  :: atomic { X.there -> X.ntasks = (X.ntasks == 0 -> 1 : X.ntasks) }
-  :: atomic { !X.there -> goto again }
-  MAY_FAIL (cannot_enter)
-  MAY_DIE
-  fi;
-
-members_again:
-  if
-  :: atomic { X.ntasks == 2 && task != 0 -> goto yields }
-  :: atomic { X.ntasks == 1 || (X.ntasks == 2 && task == 0) -> goto arrive }
-  :: atomic { X.ntasks == 0 -> goto again }
-  MAY_FAIL (cannot_enter)
-  MAY_DIE
-  fi;
-#endif
-
-arrive:
+entered:
 #if REFUSALS > 0
   if
   :: true
@@ -578,6 +541,102 @@ arrive:
   :: else
   fi;
 #endif
+
+first_look: /* at the outcome */
+  if
+  :: X.outcome == NONE || MUTANT == NO_FIRST_LOOK
+  :: atomic { (X.outcome == RELEASED || X.outcome == VOID) && MUTANT != NO_FIRST_LOOK -> goto yields }
+  :: atomic { X.outcome >= OFF && MUTANT != NO_FIRST_LOOK -> opens = IS_LATE; goto open_arrival }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+first_key:
+  if
+  :: IS_CURRENT || MUTANT == NO_LEFT_BEHIND
+  :: atomic { !IS_CURRENT && MUTANT != NO_LEFT_BEHIND -> goto left_behind }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+open_arrival: /* openat arrival */
+  if
+  :: atomic { X.arrival -> opened = opened | (1 << me); goto arrival_is_open }
+  :: !X.arrival
+  MAY_FAIL (open_failed)
+  MAY_DIE
+  fi;
+
+open_current: /* its maker was killed, or it is being removed */
+  if
+  :: IS_CURRENT
+  :: atomic { !IS_CURRENT -> goto open_is_gone }
+  MAY_FAIL (open_failed)
+  MAY_DIE
+  fi;
+
+open_make: /* mkdir arrival */
+  if
+  :: atomic { X.there -> X.arrival = 1 }
+  :: atomic { !X.there -> goto open_is_gone }
+  MAY_FAIL (open_failed)
+  MAY_DIE
+  fi;
+
+#if NTASKS
+open_ntasks: /* symlink ntasks */
+  if
+  :: atomic { X.there -> X.ntasks = (X.ntasks == 0 -> 1 : X.ntasks) }
+  :: atomic { !X.there -> goto open_is_gone }
+  MAY_FAIL (open_failed)
+  MAY_DIE
+  fi;
+#endif
+
+open_again: /* openat arrival */
+  if
+  :: atomic { X.arrival -> opened = opened | (1 << me) }
+  :: atomic { !X.arrival -> goto open_is_gone }
+  MAY_FAIL (open_failed)
+  MAY_DIE
+  fi;
+
+arrival_is_open:
+  if
+  :: opens == ARRIVES
+  :: opens == IS_LATE -> goto late
+  :: opens == REFUSES -> goto place
+  fi;
+
+#if NTASKS
+members: /* readlink ntasks */
+  if
+  :: atomic { X.ntasks == 2 -> goto yields }
+  :: atomic { X.ntasks == 1 -> goto arrive }
+  :: X.ntasks == 0
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+members_announce: /* symlink ntasks */
+  if
+  :: atomic { X.there -> X.ntasks = (X.ntasks == 0 -> 1 : X.ntasks) }
+  :: atomic { !X.there -> goto again }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+members_again:
+  if
+  :: atomic { X.ntasks == 2 -> goto yields }
+  :: atomic { X.ntasks == 1 -> goto arrive }
+  :: atomic { X.ntasks == 0 -> goto again }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+#endif
+
+arrive: /* symlink arrival/P */
   if
   :: atomic { ARRIVAL_IS_GONE -> goto again }
   :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY && MUTANT != NO_YIELD -> goto yields }
@@ -586,32 +645,39 @@ arrive:
        printf ("arrives in %d\n", in[me]);
        X.file[task] = MINE;
        X.came = X.came | SELF;
-       late = (X.outcome == OFF_LONG_AGO);
-       member = 1
+       tried = 1;
+       member = 1;
+       first = 1;
+       if
+       :: task == 0 -> goto settle
+       :: else -> goto look
+       fi
      }
-  MAY_FAIL (call_off)
+  MAY_FAIL (tried_to_arrive)
   MAY_DIE
   fi;
 
-look:
-  if
-  :: atomic { X.outcome != NONE -> follow () }
-  :: atomic {
-       X.outcome == NONE ->
-       first = 1;
-       settled = 1;
-       if
-       :: task == 0 -> goto settle
-       :: else -> goto wait
-       fi
-     }
-  MAY_FAIL (call_off)
-  MAY_DIE
-  fi;
+#if ERRORS > 0
+  atomic {
+    false;
+tried_to_arrive:
+    tried = 1;
+    goto call_off
+  };
+#endif
 
 settle: /* fstatat arrival/0 */
   if
-  :: atomic { true -> own = (X.file[0] != NOBODY) }
+  :: OWN_IS_THERE
+  :: atomic { !OWN_IS_THERE -> goto again }
+  MAY_FAIL (call_off)
+  MAY_DIE
+  fi;
+
+look: /* at the outcome */
+  if
+  :: atomic { X.outcome != NONE -> follow () }
+  :: X.outcome == NONE
   MAY_FAIL (call_off)
   MAY_DIE
   fi;
@@ -637,10 +703,10 @@ wait_key:
 
 wait_own: /* fstatat arrival/P */
   if
-  :: atomic { X.file[task] == NOBODY -> goto gone }
-  :: atomic { X.file[task] != NOBODY && !first -> goto touch }
-  :: atomic { X.file[task] != NOBODY && first && task == 0 -> first = 0; goto decide }
-  :: atomic { X.file[task] != NOBODY && first && task != 0 -> first = 0; goto wait }
+  :: atomic { !OWN_IS_THERE -> goto gone }
+  :: atomic { OWN_IS_THERE && !first -> goto touch }
+  :: atomic { OWN_IS_THERE && first && task == 0 -> first = 0; goto decide }
+  :: atomic { OWN_IS_THERE && first && task != 0 -> first = 0; goto wait }
   MAY_DIE
   fi;
 
@@ -648,8 +714,9 @@ left_behind: /* symlink void */
   if
   :: atomic { X.there && X.outcome == NONE -> X.outcome = VOID; goto again }
 #if MUTANT == GOES_ON
-  :: atomic { X.outcome != NONE && task == 0 -> first = 0; goto decide }
-  :: atomic { X.outcome != NONE && task != 0 -> first = 0; goto wait }
+  :: atomic { X.outcome != NONE && member && task == 0 -> first = 0; goto decide }
+  :: atomic { X.outcome != NONE && member && task != 0 -> first = 0; goto wait }
+  :: X.outcome != NONE && !member
 #else
   :: X.outcome != NONE
 #endif
@@ -657,10 +724,10 @@ left_behind: /* symlink void */
   MAY_DIE
   fi;
 
-left_look:
+left_look: /* at the outcome; who has not arrived enters again in any case */
   if
-  :: atomic { X.outcome != NONE -> follow () }
-  :: atomic { X.outcome == NONE -> goto gone }
+  :: atomic { X.outcome != NONE && member -> follow () }
+  :: atomic { X.outcome == NONE || !member -> goto gone }
   MAY_FAIL (call_off)
   MAY_DIE
   fi;
@@ -675,28 +742,28 @@ gone: /* the instance has been removed, or is being */
 touch:
 progress_touch:
   if
-  :: atomic { X.file[task] == NOBODY -> goto gone }
-  :: atomic { X.file[task] != NOBODY && task == 0 -> first = 0; fresh = 0; goto decide }
-  :: atomic { X.file[task] != NOBODY && task != 0 -> first = 0; goto wait }
+  :: atomic { !OWN_IS_THERE -> goto gone }
+  :: atomic { OWN_IS_THERE && task == 0 -> first = 0; fresh = 0; goto decide }
+  :: atomic { OWN_IS_THERE && task != 0 -> first = 0; goto wait }
   MAY_FAIL (call_off)
   MAY_DIE
   fi;
 
 decide: /* list arrival, and stat each file that was not seen fresh */
   if
-  :: atomic { WRONG_NTASKS -> goto make_void }
+  :: atomic { ARRIVAL_IS_GONE -> goto again }
   :: atomic {
-       !WRONG_NTASKS && !UNSEEN (OLD) ->
+       !ARRIVAL_IS_GONE && !UNSEEN (OLD) ->
        fresh = fresh | COUNTS;
        if
        :: fresh == ALL -> goto release
        :: else -> goto wait
        fi
      }
-  :: atomic { !WRONG_NTASKS && (UNSEEN (OLD) || UNSEEN (DEAD) || UNSEEN (GIVEN_UP)) ->
+  :: atomic { !ARRIVAL_IS_GONE && (UNSEEN (OLD) || UNSEEN (DEAD)) ->
               printf ("finds remains in %d\n", in[me]); goto make_void }
 #if STOPS > 0
-  :: atomic { !WRONG_NTASKS && UNSEEN_LIVE && stops > 0 ->
+  :: atomic { !ARRIVAL_IS_GONE && UNSEEN_LIVE && stops > 0 ->
               printf ("finds one stopped in %d\n", in[me]); stops--; goto make_void }
 #endif
   MAY_FAIL (call_off)
@@ -722,15 +789,23 @@ release: /* mkdir departure */
   MAY_DIE
   fi;
 
-own_check: /* fstatat arrival/0 */
+own_check: /* fstatat arrival/0, of who has released */
   if
-  :: atomic { own && X.file[0] != NOBODY -> goto wait }
-  :: atomic { !own || X.file[0] != MINE -> goto again }
-  MAY_FAIL (wait)
+  :: atomic { OWN_IS_THERE -> goto depart }
+  :: atomic { !OWN_IS_THERE -> goto again }
+  MAY_FAIL (depart)
   MAY_DIE
   fi;
 
-call_off: /* symlink called-off */
+has_mark: /* fstatat arrival/P, of who sees a release */
+  if
+  :: atomic { OWN_IS_THERE || MUTANT == NO_HAS_MARK -> goto depart }
+  :: atomic { !OWN_IS_THERE && MUTANT != NO_HAS_MARK -> goto again }
+  MAY_FAIL (depart)
+  MAY_DIE
+  fi;
+
+call_off: /* who has not arrived looks at the key, and the outcome */
 #if MUTANT == TAKES_BACK || MUTANT == LEAVES_ALONE
   if
   :: atomic { MUTANT == TAKES_BACK -> X.file[task] = NOBODY; goto fails }
@@ -738,9 +813,31 @@ call_off: /* symlink called-off */
   fi;
 #endif
   if
+  :: atomic { tried || MUTANT == NO_PLACE -> goto call_off_link }
+  :: atomic { !tried && (IS_CURRENT || X.outcome != NONE) && MUTANT != NO_PLACE ->
+              opens = REFUSES;
+              if
+              :: opened & (1 << me) -> goto place
+              :: else -> goto open_arrival
+              fi }
+  :: atomic { !tried && !IS_CURRENT && X.outcome == NONE && MUTANT != NO_PLACE -> goto fails }
+  MAY_DIE
+  fi;
+
+place: /* take_place: is the task known there? mkdir arrival/P */
+  if
+  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY -> goto fails }
+  :: atomic { !ARRIVAL_IS_GONE && X.file[task] == NOBODY -> X.file[task] = REFUSED; refuses = 1 }
+  :: ARRIVAL_IS_GONE
+  MAY_FAIL (call_off_link)
+  MAY_DIE
+  fi;
+
+call_off_link: /* symlink called-off */
+  if
   :: atomic { X.there && X.outcome == NONE ->
               printf ("calls %d off\n", in[me]);
-              must (agreement, member || X.file[task] == NOBODY || !NOTHING_FAILED);
+              must (separation, tried || refuses || !NOTHING_FAILED || !IS_CURRENT);
               X.outcome = OFF;
               goto fails }
   :: atomic { X.outcome != NONE -> goto told }
@@ -751,39 +848,10 @@ call_off: /* symlink called-off */
   MAY_DIE
   fi;
 
-#if MAY_REFUSE
-refuse: /* symlink arrival/P */
-  if
-#if REFUSALS > 0
-  :: atomic { ARRIVAL_IS_GONE && !gives_up -> refusals++; goto again }
-#endif
-  :: atomic { ARRIVAL_IS_GONE && gives_up -> goto again }
-  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY -> goto fails }
-  :: atomic { !ARRIVAL_IS_GONE && X.file[task] == NOBODY ->
-              X.file[task] = REFUSED; refuses = 1 }
-  MAY_FAIL (refuse_call_off)
-  MAY_DIE
-  fi;
-
-refuse_call_off: /* symlink called-off */
-  if
-  :: atomic {
-       true ->
-       if
-       :: X.there && X.outcome == NONE -> printf ("calls %d off\n", in[me]); X.outcome = OFF
-       :: else
-       fi;
-       goto fails
-     }
-  MAY_DIE
-  fi;
-#endif
-
 told: /* look at the outcome */
   if
-  :: atomic { X.outcome == RELEASED && member && MUTANT != LATE_LOOK ->
-              fd[me] = DEPARTURE; goto depart }
-  :: atomic { X.outcome == RELEASED && !member && MUTANT != LATE_LOOK -> goto again }
+  :: atomic { X.outcome == RELEASED && tried && MUTANT != LATE_LOOK -> goto has_mark }
+  :: atomic { X.outcome == RELEASED && !tried && MUTANT != LATE_LOOK -> goto again }
   :: atomic { X.outcome != RELEASED || MUTANT == LATE_LOOK -> goto fails }
   MAY_DIE
   fi;
@@ -794,7 +862,7 @@ disown: /* utimensat arrival/P */
   :: atomic {
        true ->
        if
-       :: X.file[task] != NOBODY -> X.file[task] = OLD
+       :: member && OWN_IS_THERE -> X.file[task] = OLD
        :: else
        fi;
        goto fails
@@ -803,101 +871,73 @@ disown: /* utimensat arrival/P */
   fi;
 #endif
 
-depart:
-#if NO_LINKS /* fstatat departure/P */
+#if MAY_REFUSE
+refuse: /* may_call_off: look at the outcome */
   if
-  :: atomic { fd[me] == REMOVED -> goto again }
-  :: atomic { fd[me] != REMOVED && HAS_DEPARTED && !settled -> goto withdraw_other }
-  :: atomic { fd[me] != REMOVED && HAS_DEPARTED && settled -> check_met (); goto departed }
-  :: atomic { fd[me] != REMOVED && !HAS_DEPARTED }
-  MAY_DIE
-  fi;
-
-depart_rename:
-  if
-  :: atomic { X.file[task] == NOBODY || fd[me] == REMOVED -> goto again }
-  :: atomic {
-       X.file[task] != NOBODY && fd[me] != REMOVED ->
-       check_met ();
-       X.file[task] = NOBODY;
-       if
-       :: fd[me] == DEPARTURE -> X.in_departure = X.in_departure | SELF
-       :: else -> X.in_departed = X.in_departed | SELF
-       fi
-     }
-  MAY_DIE
-  fi;
-#else
-  if
-  :: atomic { X.file[task] == NOBODY || fd[me] == REMOVED -> goto again }
-  :: atomic { X.file[task] != NOBODY && fd[me] != REMOVED && MUTANT != DEPARTS_TWICE &&
-              HAS_DEPARTED && !(X.same & SELF) && !settled -> goto withdraw_other }
-  :: atomic {
-       X.file[task] != NOBODY && fd[me] != REMOVED &&
-       (!HAS_DEPARTED || (X.same & SELF) || settled || MUTANT == DEPARTS_TWICE) ->
-       check_met ();
-       X.same = X.same | SELF;
-       if
-       :: fd[me] == DEPARTURE -> X.in_departure = X.in_departure | SELF
-       :: else -> X.in_departed = X.in_departed | SELF
-       fi
-     }
-  MAY_FAIL (depart_failed)
+  :: atomic { X.outcome == NONE -> goto call_off }
+  :: atomic { X.outcome != NONE -> goto fails }
+  MAY_FAIL (fails)
   MAY_DIE
   fi;
 #endif
 
-departed:
+late: /* came_to_call_off: is the task known there? symlink arrival/P */
   if
-  :: task == 0 -> goto depart_last
-  :: else
-  fi;
-
-withdraw: /* unlink arrival/P */
-  if
-  :: atomic { true -> X.file[task] = NOBODY; X.same = X.same & ~SELF; goto left }
-  MAY_FAIL (left)
+  :: atomic { ARRIVAL_IS_GONE -> goto again }
+  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY -> goto yields }
+  :: atomic {
+       !ARRIVAL_IS_GONE && X.file[task] == NOBODY ->
+       X.file[task] = MINE;
+       if
+       :: X.outcome == OFF_LONG_AGO -> goto yields
+       :: else -> goto fails
+       fi
+     }
+  MAY_FAIL (call_off)
   MAY_DIE
   fi;
 
-withdraw_other: /* unlink arrival/P */
+depart: /* symlink departure/P; released is released */
   if
-  :: atomic { true -> X.file[task] = NOBODY; X.same = X.same & ~SELF; goto yields }
-  MAY_FAIL (yields)
-  MAY_DIE
-  fi;
-
-depart_last: /* list departure */
-  if
-  :: atomic { (LISTED_DEPARTURE == ALL || MUTANT == REMOVES_EARLY) && MUTANT != REMOVES_NEVER ->
-              removes = 1; leaves = 1; goto clear_away }
-  :: atomic { TIME_IS_UP || SOME_ARE_SLOW || !X.there || MUTANT == REMOVES_NEVER ->
-              goto withdraw }
-  MAY_FAIL (withdraw)
+  :: atomic {
+       true ->
+       check_met ();
+       if
+       :: X.outcome == RELEASED -> X.in_departure = X.in_departure | SELF
+       :: else
+       fi;
+       if
+       :: task == 0 -> goto depart_last
+       :: else -> goto left
+       fi
+     }
+#if ERRORS > 0
+  MAY_FAIL (depart_failed)
+#endif
   MAY_DIE
   fi;
 
 #if ERRORS > 0
+  atomic {
+    false;
 depart_failed:
-#if MUTANT != DEPARTS_BLIND
-  if
-  :: atomic { fd[me] != REMOVED && HAS_DEPARTED && !settled -> goto withdraw_other }
-  :: atomic { fd[me] != REMOVED && HAS_DEPARTED && settled -> check_met (); goto departed }
-  :: atomic { (fd[me] == REMOVED || !HAS_DEPARTED) && settled -> check_met (); goto left }
-  :: atomic { (fd[me] == REMOVED || !HAS_DEPARTED) && !settled }
-  MAY_DIE
-  fi;
+    check_met ();
+    if
+    :: task == 0
+    :: else -> goto left
+    fi
+  };
+#endif
 
-depart_failed_own: /* fstatat arrival/P */
-#endif
+depart_last: /* list departure */
   if
-#if MUTANT != DEPARTS_BLIND
-  :: atomic { X.file[task] == NOBODY -> goto again }
-#endif
-  :: atomic { X.file[task] != NOBODY -> check_met (); goto left }
+  :: atomic { (ALL_HAVE_DEPARTED || MUTANT == REMOVES_EARLY) && MUTANT != REMOVES_NEVER ->
+              removes = 1; leaves = 1; goto clear_away }
+  :: atomic { TIME_IS_UP || SOME_ARE_SLOW || X.outcome != RELEASED || MUTANT == REMOVES_NEVER ->
+              goto left }
+  MAY_FAIL (left)
   MAY_DIE
   fi;
-#endif
 
 yield:
   if
@@ -908,26 +948,21 @@ yield:
   MAY_DIE
   fi;
 
-yield_clear: /* look at the outcome; a listing may show none that is open */
+yield_clear: /* look at the outcome, and list arrival or departure */
   if
-  :: atomic { X.outcome == NONE && fd[me] != NO_DIRECTORY -> goto yield_stat }
-  :: atomic { X.outcome == NONE && fd[me] == NO_DIRECTORY -> goto yield_stat }
-  :: atomic { X.outcome == RELEASED || fd[me] != NO_DIRECTORY ->
-              fd[me] = (fd[me] == NO_DIRECTORY -> DEPARTURE : fd[me]); goto yield_released }
-  :: atomic { X.outcome == VOID && fd[me] == NO_DIRECTORY -> goto clear_away }
-  :: atomic { X.outcome == OFF_LONG_AGO && fd[me] == NO_DIRECTORY -> goto clear_away }
-  :: atomic { X.outcome == OFF && fd[me] == NO_DIRECTORY -> goto yield_called_off }
-  MAY_DIE
-  fi;
-
-yield_stat: /* fstatat arrival/0 */
-  if
-  :: atomic { X.file[0] > REFUSED -> goto yield_void }
-  :: atomic { X.file[0] <= REFUSED -> goto yield }
+  :: atomic { IS_LEFT_OVER -> goto yield_void }
 #if STOPS > 0
-  :: atomic { IS_LIVE (X.file[0]) && stops > 0 ->
+  :: atomic { X.outcome == NONE && IS_LIVE (X.file[0]) && stops > 0 ->
               printf ("finds procid 0 stopped in %d\n", in[me]); stops--; goto yield_void }
 #endif
+  :: atomic { X.outcome == NONE && !IS_LEFT_OVER -> goto yield }
+  :: atomic { X.outcome == RELEASED && ALL_HAVE_DEPARTED && !IS_AT_WORK -> removes = 1; goto clear_away }
+  :: atomic { X.outcome == RELEASED && RELEASE_IS_OLD -> goto clear_away }
+  :: atomic { X.outcome == RELEASED && !RELEASE_IS_OLD && (!ALL_HAVE_DEPARTED || IS_AT_WORK) ->
+              goto yield }
+  :: atomic { X.outcome == VOID -> removes = 1; goto clear_away }
+  :: atomic { X.outcome == OFF_LONG_AGO || (X.outcome == OFF && THERE == ALL) -> goto clear_away }
+  :: atomic { X.outcome == OFF && THERE != ALL -> goto yield }
   MAY_DIE
   fi;
 
@@ -936,28 +971,6 @@ yield_void: /* symlink void */
   :: atomic { X.there && X.outcome == NONE -> X.outcome = VOID; goto yield }
   :: atomic { X.outcome != NONE -> goto yield }
   :: atomic { !X.there -> goto again }
-  MAY_DIE
-  fi;
-
-yield_released: /* fstatat arrival/0 */
-  if
-  :: X.file[0] == NOBODY || RELEASE_IS_OLD
-  :: atomic { X.file[0] != NOBODY && !RELEASE_IS_OLD -> goto yield }
-  MAY_DIE
-  fi;
-
-yield_departed: /* list departure */
-  if
-  :: atomic { LISTED_DEPARTURE == ALL -> removes = 1; goto clear_away }
-  :: atomic { LISTED_DEPARTURE != ALL && RELEASE_IS_OLD -> goto clear_away }
-  :: atomic { LISTED_DEPARTURE != ALL && !RELEASE_IS_OLD -> goto yield }
-  MAY_DIE
-  fi;
-
-yield_called_off: /* list arrival */
-  if
-  :: atomic { THERE == ALL -> goto clear_away }
-  :: atomic { THERE != ALL -> goto yield }
   MAY_DIE
   fi;
 
@@ -1028,10 +1041,7 @@ remove_outcome: /* rename departure, if it is a directory */
          :: R.outcome == RELEASED ->
             assert (!R.departed);
             R.outcome = NONE;
-            R.departed = 1;
-            R.in_departed = R.in_departure;
-            R.in_departure = 0;
-            FOR_ALL_THERE (fd[n] == DEPARTURE, fd[n] = DEPARTED)
+            R.departed = 1
          :: else
          fi
        }
@@ -1047,12 +1057,12 @@ remove_list: /* list arrival */
 
 remove_file: /* unlink arrival/P */
   if
-  :: atomic { list & 1 -> R.file[0] = NOBODY; R.same = R.same & ~1; list = list & ~1;
+  :: atomic { list & 1 -> R.file[0] = NOBODY; list = list & ~1;
               goto remove_file }
-  :: atomic { list & 2 -> R.file[1] = NOBODY; R.same = R.same & ~2; list = list & ~2;
+  :: atomic { list & 2 -> R.file[1] = NOBODY; list = list & ~2;
               goto remove_file }
 #if MEMBERS > 2
-  :: atomic { list & 4 -> R.file[2] = NOBODY; R.same = R.same & ~4; list = list & ~4;
+  :: atomic { list & 4 -> R.file[2] = NOBODY; list = list & ~4;
               goto remove_file }
 #endif
   :: list == 0
@@ -1067,7 +1077,7 @@ remove_arrival: /* rmdir arrival; if somebody has just arrived, once more */
          if
          :: R.arrival && REST == 0 ->
             R.arrival = 0;
-            FOR_ALL_THERE (true, arrival_gone = arrival_gone | (1 << n))
+            FOR_ALL_THERE (opened & (1 << n), arrival_gone = arrival_gone | (1 << n))
          :: else
          fi
        }
@@ -1081,10 +1091,8 @@ remove_departed: /* the rest: departed-N with its files, ntasks */
   :: atomic {
        true ->
        d_step {
-         R.in_departed = 0;
          R.departed = 0;
-         R.ntasks = 0;
-         FOR_ALL_THERE (fd[n] == DEPARTED, fd[n] = REMOVED)
+         R.ntasks = 0
        }
      }
   MAY_DIE
@@ -1104,8 +1112,7 @@ remove_again: /* rmdir departure */
        d_step {
          if
          :: R.in_departure == 0 ->
-            R.outcome = NONE;
-            FOR_ALL_THERE (fd[n] == DEPARTURE, fd[n] = REMOVED)
+            R.outcome = NONE
          :: else
          fi
        }
@@ -1129,8 +1136,26 @@ remove_top: /* rmdir */
   MAY_DIE
   fi;
 
+  atomic {
+    false;
+open_is_gone:
+    if
+    :: opens == REFUSES -> goto call_off_link
+    :: else -> goto again
+    fi
+  };
+
 #if ERRORS > 0
-cannot_enter: /* barrier_stay: barrier_call_off, once, and some tries of that */
+  atomic {
+    false;
+open_failed:
+    if
+    :: opens == REFUSES -> goto call_off_link
+    :: else -> goto call_off
+    fi
+  };
+
+cannot_enter: /* barrier_attempt: barrier_call_off, once, and some tries of that */
   if
   :: atomic { !gives_up -> made = 0; gives_up = 1; close_all (); goto enter }
   :: atomic { true -> goto fails }
@@ -1198,8 +1223,8 @@ yields: /* STEP_YIELD */
     fi;
     member = 0;
     first = 0;
-    own = 0;
-    settled = 0;
+    tried = 0;
+    opens = ARRIVES;
     fresh = 0;
     if
     :: X.file[task] == MINE -> X.file[task] = DEAD
@@ -1250,8 +1275,7 @@ inline leave_file (p)
   :: L.outcome == RELEASED -> L.in_departure = L.in_departure | (1 << p)
   :: L.outcome == RELEASED ->
      L.file[p] = OLD;
-     L.in_departure = L.in_departure | (1 << p);
-     L.same = L.same | (1 << p)
+     L.in_departure = L.in_departure | (1 << p)
   fi
 }
 

@@ -469,8 +469,7 @@ inline check_left ()
   must (agreement, !(counted & (1 << me)))
 }
 
-/* A call-off makes one hook of each task fail, not the next one, too.  (Unless
- * the first was not answered: then the leader may take the next for it.) */
+/* A call-off makes one hook of each task fail, not the next one, too. */
 inline check_failed ()
 {
 #if HOOKS == TASKS && KILLS == 0
@@ -621,7 +620,7 @@ connect: /* or bind, if there is no socket */
               goto first_look }
   :: atomic { X.there && X.sock[node] == REFUSES && X.outcome != NONE -> alone = 1; goto first_look }
   :: atomic { X.there && X.outcome == NONE && IS_DEAD_SOCKET -> goto dead }
-  :: atomic { TIME_IS_UP -> goto call_off }
+  :: atomic { TIME_IS_UP -> fails = 1; goto failed }
   MAY_DIE
   fi;
 
@@ -642,14 +641,15 @@ dead: /* symlink void, since nobody has listened for a while */
 
 /* ---------------------------------------------------- at the socket of another */
 
-await_answer: /* who leaves shuts down and reads: so it was taken or not */
+await_answer: /* who leaves shuts down and reads: so it was taken or not; then it
+               * calls nothing off, since this may be another hook's */
   if
   :: atomic { conn[me] >= TAKEN || conn[me] == LOST -> belongs = 1 }
   :: atomic { conn[me] == SENT_AWAY -> goto not_ours }
   :: atomic { conn[me] == RESET && MUTANT != BACKLOG_COUNTS -> goto again }
   :: atomic { conn[me] == RESET && MUTANT == BACKLOG_COUNTS -> belongs = 1; goto lost_leader }
   :: atomic { (conn[me] == ASKS || MUTANT == CLOSES_BLIND) && TIME_IS_UP ->
-              conn[me] = CLOSED; peer[me] = 0; goto call_off }
+              conn[me] = CLOSED; peer[me] = 0; fails = 1; goto failed }
   MAY_DIE
   fi;
 
@@ -861,7 +861,7 @@ call_off_look:
   MAY_DIE
   fi;
 
-own_mark: /* of who has neither arrived nor leads: for its next hook */
+own_mark: /* know_that_it_is_off: of who has neither arrived nor leads */
   if
   :: leads || arrived || MUTANT == NO_OWN_MARK
   :: atomic {

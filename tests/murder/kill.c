@@ -459,14 +459,25 @@ check_at_once (struct play *p)
     }
 }
 
-/* The victim could tell the others: they end at once. */
+/* The victim could tell the others: they end at once.  On its node it may be the
+ * one who says it; and who was to answer it may only see that it is gone. */
 static void
 check_told (struct play *p, const char *reason)
 {
-  char text[100];
+  char text[100], gone[64];
 
   (void) snprintf (text, sizeof text, "called off: procid %u: %s", p->procid, reason);
-  check_others (p, 76, text);
+  (void) snprintf (gone, sizeof gone, "the hook of procid %u", p->procid);
+  check_others (p, 76, NULL);
+  for (size_t i = 0; i < p->cast.count; i++)
+    {
+      const struct actor *a = &p->cast.actor[i];
+      bool near = a->role.node == p->victim->role.node;
+
+      if (a != p->victim && !cast_says (&p->cast, a, near ? reason : text)
+          && !(p->call != SYS_ppoll && !p->leads && cast_says (&p->cast, a, gone)))
+        verdict_again (p->v, "procid %u does not say \"%s\"", a->role.procid, text);
+    }
   if (strstr (actor_errors (p->victim), reason) == NULL)
     verdict_fail (p->v, "the victim does not say \"%s\"", reason);
   check_at_once (p);
