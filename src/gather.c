@@ -311,6 +311,7 @@ gather_serve (struct gather *g, int64_t until, struct failure *f)
     {
       (void) fail (f, EX_OSERR, "cannot gather the %u tasks of this node: %m%s", g->own->present,
                    errno == EMFILE ? "; raise the hard limit of open files (ulimit -Hn)" : "");
+      close_one (&g->listener); /* to call off takes a descriptor, too */
       return WAKE_END;
     }
   return wake;
