@@ -591,17 +591,19 @@ report (int64_t seconds)
   char text[100];
   int failed = 0;
 
-  printf ("1..6\n");
+  printf ("1..7\n");
   failed += test (total.broken, "safety, agreement, and one hook of a task in each barrier");
   failed += test (total.hung, "nobody waited beyond the timeout");
   failed += test (total.odd, "no status but 0, 75 and 76");
   failed += test (total.unmet, "without murders all synchronised");
   failed += test (total.left, "without murders nothing was left");
+  (void) snprintf (text, sizeof text, "%u hooks were members of a leader", total.gathered);
+  failed += test (total.gathered == 0, text);
   (void) snprintf (text, sizeof text, "%u barriers", total.barriers);
   failed += test (total.barriers < (seconds < 180 ? 1 : BARRIERS_WANTED), text);
-  printf ("# %u steps on %u nodes, %u barriers, %u hooks: %u members of a leader, %u synchronised, "
-          "%u killed, %u got SIGTERM, %u stopped; %u times shifted\n",
-          total.steps, total.nodes, total.barriers, total.hooks, total.gathered, total.met,
+  printf ("# %u steps on %u nodes, %u barriers, %u hooks: %u synchronised, %u killed, "
+          "%u got SIGTERM, %u stopped; %u times shifted\n",
+          total.steps, total.nodes, total.barriers, total.hooks, total.met,
           total.killed, total.ended, total.stopped, total.shifted);
   return failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
