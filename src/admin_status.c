@@ -107,7 +107,8 @@ add_outcome (json_object *object, const struct instance *in)
       admin_add_text (object, "reason", text);
       break;
     default:
-      admin_add_text (object, "state", "waiting");
+      /* One that is being removed has lost its outcome first. */
+      admin_add_text (object, "state", prune_is_remains (in->key) ? "void" : "waiting");
       return false;
     }
   if (instance_outcome_time (in, &ended) == 0)
@@ -257,9 +258,9 @@ add_barrier (json_object *object, const struct instance *in, int64_t now)
 static json_object *
 new_barrier (int dirfd, const char *name, int64_t now)
 {
-  struct instance in = { .parent = dirfd, .key = name };
+  struct instance in = { .parent = dirfd, .key = name, .reads_only = true };
   json_object *object = NULL;
-  struct stat st;
+  struct stat st, top;
 
   in.top = openat (dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   in.arrival = in.top < 0 ? -1
@@ -268,8 +269,9 @@ new_barrier (int dirfd, const char *name, int64_t now)
     {
       object = json_object_new_object ();
       add_barrier (object, &in, now);
-      /* Removed while we looked: then what was seen is no picture of it. */
-      if (fstat (in.arrival, &st) != 0 || st.st_nlink == 0)
+      /* It has gone while we looked: then what was seen is no picture of it. */
+      if (fstat (in.top, &top) != 0 || fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0
+          || st.st_ino != top.st_ino || fstat (in.arrival, &st) != 0 || st.st_nlink == 0)
         {
           json_object_put (object);
           object = NULL;

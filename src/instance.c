@@ -519,9 +519,9 @@ instance_know_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
   enum outcome outcome = instance_read_outcome (in, text);
   struct stat st;
 
-  if (outcome == OUTCOME_NONE)
+  if (outcome == OUTCOME_NONE && !in->reads_only)
     {
-      /* As in instance_depart(). */
+      /* As in open_departure(). */
       if (instance_void (in) != 0 && errno != EEXIST)
         return OUTCOME_ERROR;
       outcome = instance_read_outcome (in, text);

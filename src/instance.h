@@ -66,6 +66,7 @@ struct instance {
   int top;         /* descriptor of KEY (O_PATH) */
   int arrival;     /* descriptor of KEY/arrival, -1 until instance_open_arrival() */
   bool lazy;       /* the server tells other nodes late, unless asked by fsync(2) */
+  bool reads_only; /* to look changes nothing, whatever a cache has */
   dev_t dev;       /* with ino: which one it is */
   ino_t ino;
 };
