@@ -48,14 +48,19 @@ in_lab() {
     tmp=$(mktemp -d) || exit
     trap clean_up EXIT
     trap 'exit 1' HUP INT TERM
-    "$lab" put "$HOOK" "${abs_top_builddir:-$here/../..}/tests/step" \
-        "$here/../step-node" "$here/../see" || exit
+    put_programs || exit
     # What a test that was interrupted has left.
     for client in 1 2; do
         on $client 'pkill -KILL -x step; pkill -KILL -x slurm_global_sy
             rm -rf /tmp/bundles /log/*; mkdir /tmp/bundles'
     done
     on s "rm -rf $home/.oci-hooks"
+}
+
+# What a machine that was started anew has lost.
+put_programs() {
+    "$lab" put "$HOOK" "${abs_top_builddir:-$here/../..}/tests/step" \
+        "$here/../step-node" "$here/../see"
 }
 
 clean_up() {
