@@ -273,6 +273,7 @@ byte errors = ERRORS;
                      (IS_LIVE (X.file[2]) && IS_UNSEEN (2)))
 #define SEEN_STALE ((MAY_BE_STALE (X.file[1]) && !IS_UNSEEN (1)) || \
                     (MAY_BE_STALE (X.file[2]) && !IS_UNSEEN (2)))
+#define SOME_LIVE (IS_LIVE (X.file[0]) || IS_LIVE (X.file[1]) || IS_LIVE (X.file[2]))
 #define SOME_STALE (MAY_BE_STALE (X.file[0]) || MAY_BE_STALE (X.file[1]) || \
                     MAY_BE_STALE (X.file[2]))
 #else
@@ -283,6 +284,7 @@ byte errors = ERRORS;
 #define UNSEEN_LIVE (IS_LIVE (X.file[1]) && IS_UNSEEN (1))
 #define SEEN_STALE (MAY_BE_STALE (X.file[1]) && !IS_UNSEEN (1))
 #define SOME_STALE (MAY_BE_STALE (X.file[0]) || MAY_BE_STALE (X.file[1]))
+#define SOME_LIVE (IS_LIVE (X.file[0]) || IS_LIVE (X.file[1]))
 #endif
 
 /* Member 0: is there something to see? */
@@ -294,7 +296,7 @@ byte errors = ERRORS;
    (X.outcome == RELEASED && ((!IS_AT_WORK && X.in_departure == ALL) || RELEASE_IS_OLD)))
 #define IS_LEFT_OVER (X.outcome == NONE && (SOME_STALE || (THERE == 0 && WRONG_NTASKS)))
 #define IS_AT_WORK (IS_LIVE (X.file[0]) && !RELEASE_IS_OLD)
-#define RELEASE_IS_OLD (TIMEOUTS || SOME_ARE_SLOW || SOME_STALE)
+#define RELEASE_IS_OLD (TIMEOUTS || SOME_ARE_SLOW || !SOME_LIVE) /* nobody departs any more */
 
 #define ALL_HAVE_DEPARTED (X.outcome == RELEASED && X.in_departure == ALL)
 
