@@ -78,27 +78,27 @@
 #ifndef MUTANT
 #define MUTANT 0
 #endif
-#define STALE_COUNTS 1   /* procid 0 does not ask how old a file is */
-#define TWO_NAMES 2      /* a release is another name than a call-off */
-#define TAKES_BACK 3     /* who times out removes its file, and does not call off */
-#define LEAVES_ALONE 4   /* who times out just goes */
-#define GONE_COUNTS 5    /* a directory that is gone has been a release */
-#define LATE_LOOK 6      /* who times out does not look what stands already */
-#define NO_LEFT_BEHIND 7 /* nobody asks whom the key names */
-#define GOES_ON 8        /* who was left behind goes on where there is an outcome,
-                          * and REMOVES_OVER */
-#define NO_YIELD 9       /* another hook's arrival counts as the own */
-#define NO_FIRST_LOOK 10 /* nobody looks at the outcome before arriving */
-#define NO_HAS_MARK 11   /* who sees a release does not look for its own file */
-#define REMOVES_EARLY 12 /* procid 0 does not wait for the others' departure */
-#define REMOVES_NEVER 13 /* procid 0 leaves all to the next */
-#define FILES_FIRST 14   /* a release is removed after the files of arrival, and
-                          * REMOVES_OVER */
-#define REFUSAL_COUNTS 15 /* what instance_refuse() makes counts as an arrival */
-#define VOID_FAILS 16    /* void is taken for called off */
-#define NO_CLEARING 17   /* nobody clears away what another hook left */
-#define NO_PLACE 19      /* who fails before arriving calls off, whoever is there */
-#define REMOVES_OVER 18  /* an outcome is removed while there are arrivals */
+#define STALE_COUNTS 1     /* procid 0 does not ask how old a file is */
+#define TWO_NAMES 2        /* a release is another name than a call-off */
+#define TAKES_BACK 3       /* who times out removes its file, and does not call off */
+#define LEAVES_ALONE 4     /* who times out just goes */
+#define GONE_COUNTS 5      /* a directory that is gone has been a release */
+#define LATE_LOOK 6        /* who times out does not look what stands already */
+#define NO_LEFT_BEHIND 7   /* nobody asks whom the key names */
+#define GOES_ON 8          /* who was left behind goes on where there is an outcome,
+                           * and REMOVES_OVER */
+#define NO_YIELD 9         /* another hook's arrival counts as the own */
+#define NO_HAS_MARK 10     /* who sees a release does not look for its own file */
+#define REMOVES_EARLY 11   /* procid 0 does not wait for the others' departure */
+#define REMOVES_NEVER 12   /* procid 0 leaves all to the next */
+#define FILES_FIRST 13     /* a release is removed after the files of arrival, and
+                           * REMOVES_OVER */
+#define REFUSAL_COUNTS 14  /* what instance_refuse() makes counts as an arrival */
+#define VOID_FAILS 15      /* void is taken for called off */
+#define NO_CLEARING 16     /* nobody clears away what another hook left */
+#define ANY_MARK 17        /* who could not arrive takes another hook's file for its own */
+#define NO_PLACE 18        /* who fails before arriving calls off, whoever is there */
+#define REMOVES_OVER 19    /* an outcome is removed while there are arrivals */
 #define OVER_ARRIVALS (MUTANT == REMOVES_OVER || MUTANT == GOES_ON || MUTANT == FILES_FIRST)
 
 #ifndef MEMBERS /* 2 or 3 */
@@ -255,6 +255,7 @@ byte errors = ERRORS;
 #define MAY_BE_STALE(f) ((f) >= DEAD || (IS_LIVE (f) && MAY_BE_STOPPED))
 
 /* The own file, through in->arrival. */
+#define OWN_IS_MISSING (!ARRIVAL_IS_GONE && X.file[task] == NOBODY)
 #define OWN_IS_THERE (!ARRIVAL_IS_GONE && X.file[task] != NOBODY)
 
 #define IS_THERE(p) (X.file[p] != NOBODY)
@@ -272,6 +273,7 @@ byte errors = ERRORS;
                      (IS_LIVE (X.file[2]) && IS_UNSEEN (2)))
 #define SEEN_STALE ((MAY_BE_STALE (X.file[1]) && !IS_UNSEEN (1)) || \
                     (MAY_BE_STALE (X.file[2]) && !IS_UNSEEN (2)))
+#define SOME_LIVE (IS_LIVE (X.file[0]) || IS_LIVE (X.file[1]) || IS_LIVE (X.file[2]))
 #define SOME_STALE (MAY_BE_STALE (X.file[0]) || MAY_BE_STALE (X.file[1]) || \
                     MAY_BE_STALE (X.file[2]))
 #else
@@ -282,6 +284,7 @@ byte errors = ERRORS;
 #define UNSEEN_LIVE (IS_LIVE (X.file[1]) && IS_UNSEEN (1))
 #define SEEN_STALE (MAY_BE_STALE (X.file[1]) && !IS_UNSEEN (1))
 #define SOME_STALE (MAY_BE_STALE (X.file[0]) || MAY_BE_STALE (X.file[1]))
+#define SOME_LIVE (IS_LIVE (X.file[0]) || IS_LIVE (X.file[1]))
 #endif
 
 /* Member 0: is there something to see? */
@@ -293,7 +296,7 @@ byte errors = ERRORS;
    (X.outcome == RELEASED && ((!IS_AT_WORK && X.in_departure == ALL) || RELEASE_IS_OLD)))
 #define IS_LEFT_OVER (X.outcome == NONE && (SOME_STALE || (THERE == 0 && WRONG_NTASKS)))
 #define IS_AT_WORK (IS_LIVE (X.file[0]) && !RELEASE_IS_OLD)
-#define RELEASE_IS_OLD (TIMEOUTS || SOME_ARE_SLOW || SOME_STALE)
+#define RELEASE_IS_OLD (TIMEOUTS || SOME_ARE_SLOW || !SOME_LIVE) /* nobody departs any more */
 
 #define ALL_HAVE_DEPARTED (X.outcome == RELEASED && X.in_departure == ALL)
 
@@ -544,9 +547,9 @@ entered:
 
 first_look: /* at the outcome */
   if
-  :: X.outcome == NONE || MUTANT == NO_FIRST_LOOK
-  :: atomic { (X.outcome == RELEASED || X.outcome == VOID) && MUTANT != NO_FIRST_LOOK -> goto yields }
-  :: atomic { X.outcome >= OFF && MUTANT != NO_FIRST_LOOK -> opens = IS_LATE; goto open_arrival }
+  :: X.outcome == NONE
+  :: atomic { (X.outcome == RELEASED || X.outcome == VOID) -> goto yields }
+  :: atomic { X.outcome >= OFF -> opens = IS_LATE; goto open_arrival }
   MAY_FAIL (call_off)
   MAY_DIE
   fi;
@@ -660,8 +663,16 @@ arrive: /* symlink arrival/P */
 #if ERRORS > 0
   atomic {
     false;
-tried_to_arrive:
+tried_to_arrive: /* it may have been done */
     tried = 1;
+    if
+    :: OWN_IS_MISSING ->
+       printf ("arrives in %d\n", in[me]);
+       X.file[task] = MINE;
+       X.came = X.came | SELF;
+       member = 1
+    :: true
+    fi;
     goto call_off
   };
 #endif
@@ -850,8 +861,12 @@ call_off_link: /* symlink called-off */
 
 told: /* look at the outcome */
   if
-  :: atomic { X.outcome == RELEASED && tried && MUTANT != LATE_LOOK -> goto has_mark }
-  :: atomic { X.outcome == RELEASED && !tried && MUTANT != LATE_LOOK -> goto again }
+  :: atomic { X.outcome == RELEASED && member && MUTANT != LATE_LOOK -> goto has_mark }
+  :: atomic { X.outcome == RELEASED && !member && MUTANT != LATE_LOOK ->
+              if
+              :: MUTANT == ANY_MARK && tried -> goto has_mark
+              :: else -> goto again
+              fi }
   :: atomic { X.outcome != RELEASED || MUTANT == LATE_LOOK -> goto fails }
   MAY_DIE
   fi;

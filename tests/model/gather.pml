@@ -75,20 +75,17 @@
 #define BACKLOG_COUNTS 8   /* who was not answered takes the outcome for its own */
 #define CLOSES_BLIND 9     /* who leaves unanswered does not read what was said */
 #define TAKES_TWICE 10     /* a task is taken though another hook of it is */
-#define CALLS_OFF_BLIND 11 /* who has not arrived does not look at the key */
-#define RELEASE_IS_FREE 12 /* procid 0's next hook clears away what is being removed */
-#define LATE_LOOK 13       /* who times out does not look what stands already */
-#define NO_LATE_MARK 14    /* a call-off before the arrival leaves no marks */
-#define TELLS_FIRST 15     /* ... or after it was told */
-#define NO_LEFT_BEHIND 16  /* nobody asks whom the key names */
-#define STALE_COUNTS 17    /* nobody asks how old a mark is */
-#define NO_OWN_CHECK 18    /* who sees a release does not look for its own mark */
-#define WAITS_BLIND 19     /* who waits until it is gone does not see a dead leader */
-#define REMOVES_EARLY 20   /* who has released does not wait for the others' departure */
-#define REMOVES_NEVER 21   /* procid 0 leaves what it finds void to prune */
-#define SOCKETS_LAST 22    /* an outcome is removed before the sockets are */
-#define NO_OWN_MARK 23     /* who calls off without having arrived leaves no mark */
-#define MARKS_LAST 24      /* marks are removed after a release */
+#define RELEASE_IS_FREE 11 /* procid 0's next hook clears away what is being removed */
+#define LATE_LOOK 12       /* who times out does not look what stands already */
+#define NO_LATE_MARK 13    /* a call-off before the arrival leaves no marks */
+#define TELLS_FIRST 14     /* ... or after it was told */
+#define NO_LEFT_BEHIND 15  /* nobody asks whom the key names */
+#define STALE_COUNTS 16    /* nobody asks how old a mark is */
+#define NO_OWN_CHECK 17    /* who sees a release does not look for its own mark */
+#define REMOVES_EARLY 18   /* who has released does not wait for the others' departure */
+#define REMOVES_NEVER 19   /* procid 0 leaves what it finds void to prune */
+#define NO_OWN_MARK 20     /* who calls off without having arrived leaves no mark */
+#define MARKS_LAST 21      /* marks are removed after a release */
 
 /* The tasks: at most 4, procid 0 and more on node 0, FIRST of them; from SECOND
  * on they are on node 2.  A node of one task does not gather. */
@@ -125,7 +122,7 @@
 #ifndef STOPS /* so often a live mark may be stale, and a live leader refuse */
 #define STOPS 0
 #endif
-#ifndef LEFT_OVERS /* what the key may name at the start: see init */
+#ifndef LEFT_OVERS /* what the key may name at the start: see init; 2: no outcome, or void */
 #define LEFT_OVERS 0
 #endif
 #ifndef INSTANCES
@@ -239,7 +236,7 @@ byte counted;
 /* If all is well, all must get MET.  And nothing must be left, unless there
  * was something before, or somebody was taken for dead. */
 #define ALL_WELL (NOBODY_DIED && !TIMEOUTS && !EXTRA_HOOKS && ABSENT >= TASKS)
-#define CLEAN (!LEFT_OVERS && !STOPS)
+#define CLEAN (LEFT_OVERS != 1 && !STOPS)
 
 #define X inst[in[me]]
 
@@ -291,7 +288,7 @@ byte counted;
 /* A release is old when nobody who lives can still be about to depart. */
 #define IN_USE(h) (in[h] == in[me] && ((counted & (1 << h)) || in_mark[h] == in[me]))
 #define IS_IN_USE (IN_USE (0) || IN_USE (1) || IN_USE (2) || IN_USE (3) || IN_USE (4))
-#define RELEASE_IS_OLD (TIMEOUTS || STOPS || SOME (MAY_BE_STALE) || !IS_IN_USE)
+#define RELEASE_IS_OLD (TIMEOUTS || STOPS || !(IS_IN_USE || SOME (IS_LIVE)))
 #define IS_AT_WORK (IS_LIVE (X.mark[OWN_0]) && !RELEASE_IS_OLD && MUTANT != RELEASE_IS_FREE)
 
 /* Procid 0, which waits until it is gone: is there something to do? */
@@ -432,7 +429,7 @@ inline make_directory ()
 
 /* Never set: so that what spin prints of a broken assertion begins with the
  * name of the property. */
-hidden byte safety, agreement, progress, cleanliness, separation;
+hidden byte safety, agreement, progress, cleanliness, separation, thrift;
 #define must(property, condition) assert (property || (condition))
 
 /* A release is made, while marks of all are there: those for whom they stand may
@@ -835,8 +832,8 @@ left_look:
 
 call_off: /* who has not arrived looks at the key, and at the outcome */
   if
-  :: arrived || IS_CURRENT || X.outcome != NONE || MUTANT == CALLS_OFF_BLIND
-  :: atomic { !arrived && !IS_CURRENT && X.outcome == NONE && MUTANT != CALLS_OFF_BLIND ->
+  :: arrived || IS_CURRENT || X.outcome != NONE
+  :: atomic { !arrived && !IS_CURRENT && X.outcome == NONE ->
               said = AWAY; fails = 1; goto tell }
   MAY_DIE
   fi;
@@ -1029,7 +1026,7 @@ until_gone:
   if
   :: atomic { !IS_CURRENT -> goto again }
   :: atomic { IS_CURRENT && task == 0 && WORTH_CLEARING -> goto make_it_go }
-  :: atomic { IS_CURRENT && !IS_ALONE (task) && X.outcome == NONE && MUTANT != WAITS_BLIND &&
+  :: atomic { IS_CURRENT && !IS_ALONE (task) && X.outcome == NONE &&
               ((X.sock[node] == REFUSES && IS_DEAD_SOCKET) ||
                (LISTENS (X.sock[node]) && !(here[X.sock[node] - 1] & SELF))) -> goto again }
   :: atomic { TIME_IS_UP -> fails = 1; goto failed }
@@ -1081,6 +1078,8 @@ clear_rename: /* rename KEY, and look what was caught */
   :: atomic {
        key != 0 && !IS_CURRENT ->
        printf ("catches %d, but means %d\n", key, in[me]);
+       /* Nobody has to arrive anew for nothing. */
+       must (thrift, !ALL_WELL || !CLEAN || HOOKS != TASKS);
        caught = key;
        inst[caught].refs++;
        key = 0
@@ -1136,27 +1135,17 @@ remove_arrival: /* rmdir arrival; if somebody has just arrived, once more */
   MAY_DIE
   fi;
 
-#if MUTANT == SOCKETS_LAST
-remove_link:
-  if
-  :: atomic { true -> R.outcome = NONE }
-  MAY_DIE
-  fi;
-#endif
-
 remove_sockets: /* and departed-N */
   if
   :: atomic { true -> d_step { n = GOING; no_sockets (n); n = 0; R.in_departure = 0; R.departed = 0 } }
   MAY_DIE
   fi;
 
-#if MUTANT != SOCKETS_LAST
 remove_link: /* unlink or rmdir departure */
   if
   :: atomic { true -> R.outcome = NONE }
   MAY_DIE
   fi;
-#endif
 
 remove_top: /* rmdir */
   if
@@ -1279,9 +1268,9 @@ inline leave_instance ()
   key = 1;
   if
   :: true
-  :: L.outcome = RELEASED
+  :: LEFT_OVERS == 1 -> L.outcome = RELEASED
   :: L.outcome = VOID
-  :: L.outcome = OFF_LONG_AGO
+  :: LEFT_OVERS == 1 -> L.outcome = OFF_LONG_AGO
   :: TIMEOUTS -> L.outcome = OFF
   fi;
   leave_node (0, 0, NODE_0);
