@@ -317,14 +317,16 @@ instance_stat (const struct instance *in, const struct ranks *own, struct statx 
   return result;
 }
 
-/* A link takes no room of its own, so that a full file system holds up nobody who
- * has arrived.  Some (BeeGFS, AFS) have no links from one directory to another. */
+/* A second name for the mark takes no room of its own, so that a full file system
+ * holds up nobody who has arrived.  It is not the usual way: CephFS shows it to
+ * others late, and some (BeeGFS, AFS) have none from one directory to another. */
 static int
 depart_as (const struct instance *in, int departure, const char *name, const char *note)
 {
-  if (linkat (in->arrival, name, departure, name, 0) == 0 || errno == EEXIST)
+  if (symlinkat (note, departure, name) == 0 || errno == EEXIST)
     return 0;
-  if (!instance_is_gone (errno) && (symlinkat (note, departure, name) == 0 || errno == EEXIST))
+  if ((errno == ENOSPC || errno == EDQUOT)
+      && (linkat (in->arrival, name, departure, name, 0) == 0 || errno == EEXIST))
     return 0;
   return -1;
 }
@@ -731,7 +733,8 @@ instance_tell_gathering (const struct instance *in, uint32_t node, const char *n
   (void) snprintf (new, sizeof new, "%s.new", name);
   if (note == NULL)
     (void) unlinkat (in->top, name, 0);
-  else if (symlinkat (note, in->top, new) != 0 || renameat (in->top, new, in->top, name) != 0)
+  else if (symlinkat (note, in->top, name) != 0 && errno == EEXIST
+           && (symlinkat (note, in->top, new) != 0 || renameat (in->top, new, in->top, name) != 0))
     (void) unlinkat (in->top, new, 0);
 }
 
