@@ -85,7 +85,6 @@
 #define REMOVES_EARLY 18   /* who has released does not wait for the others' departure */
 #define REMOVES_NEVER 19   /* procid 0 leaves what it finds void to prune */
 #define NO_OWN_MARK 20     /* who calls off without having arrived leaves no mark */
-#define MARKS_LAST 21      /* marks are removed after a release */
 
 /* The tasks: at most 4, procid 0 and more on node 0, FIRST of them; from SECOND
  * on they are on node 2.  A node of one task does not gather. */
@@ -1115,7 +1114,7 @@ remove_outcome: /* rename departure, if it is a directory */
   :: atomic {
        true ->
        if
-       :: R.outcome == RELEASED && MUTANT != MARKS_LAST -> R.outcome = NONE; R.departed = 1
+       :: R.outcome == RELEASED -> R.outcome = NONE; R.departed = 1
        :: else
        fi
      }
@@ -1181,7 +1180,8 @@ killed:
     printf ("is killed in %d\n", in[me]);
     /* Does somebody on its node, or its leader, see it, where it matters? */
     if
-    :: ROUNDS == 1 && IS_CURRENT && X.outcome == NONE && ((leads && CONNECTED != 0) || conn[me] == TAKEN)
+    :: ROUNDS == 1 && HOOKS == TASKS && IS_CURRENT && X.outcome == NONE &&
+       ((leads && CONNECTED != 0) || conn[me] == TAKEN)
     :: else -> unseen = 1
     fi;
     d_step {
