@@ -368,9 +368,12 @@ call_off (struct attempt *a)
       return STEP_FAILED;
     }
   enum outcome outcome = instance_outcome (&a->in, told);
-  /* After EIO and its like the arrival may have been done. */
+  /* After EIO and its like the arrival may have been done; what is there may also be
+   * the mark of an earlier hook of this task. */
+  bool mine = a->arrived || a->belongs
+              || (a->tried && instance_is_own (&a->in, a->own, a->b->note));
   if (outcome == OUTCOME_RELEASED)
-    return (a->tried || a->belongs) && has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
+    return mine && has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
   if (outcome == OUTCOME_CALLED_OFF)
     return called_off (a, told);
   *a->f = own;
@@ -475,7 +478,8 @@ follow (struct attempt *a, enum outcome outcome, const char *text)
         clear_away (a, true);
       return STEP_AGAIN;
     case OUTCOME_CALLED_OFF:
-      return called_off (a, text);
+      return a->arrived || a->leads || a->belongs ? called_off (a, text)
+                                                  : came_to_call_off (a, text);
     default:
       return failed_or_gone (a, "look at");
     }
@@ -1039,10 +1043,11 @@ tell (struct attempt *a, enum step step)
     gather_tell (&a->gather, GATHER_VOID, "");
   else if (step == STEP_FAILED && a->off[0] != '\0')
     {
-      gather_tell (&a->gather, GATHER_CALLED_OFF, a->off);
-      /* For who comes later: these know it. */
+      /* For who comes later: these know it.  Before they do: their next hooks come
+       * at once. */
       if (!a->arrived && instance_open_arrival (&a->in, a->b->tasks) == 0)
         (void) instance_arrive (&a->in, &a->gather.here, a->b->note);
+      gather_tell (&a->gather, GATHER_CALLED_OFF, a->off);
     }
   else
     gather_tell (&a->gather, GATHER_AWAY, "");

@@ -223,19 +223,26 @@ next_mark (const struct ranks *own, uint32_t *from, char name[NAME_MAX_])
   return ranks_next_text (own, from, name + prefix, NAME_MAX_ - prefix);
 }
 
+/* Whether the mark NAME says NOTE. */
+static bool
+mark_says (const struct instance *in, const char *name, const char *note)
+{
+  char there[INSTANCE_NOTE_MAX + 1];
+  ssize_t n = readlinkat (in->arrival, name, there, sizeof there);
+
+  return n == (ssize_t) strlen (note) && memcmp (there, note, (size_t) n) == 0;
+}
+
 /* Makes the mark NAME; also if the file system says EEXIST of one that says what
  * this does: that is the answer to a request that was sent again. */
 static int
 make_mark (const struct instance *in, const char *name, const char *note)
 {
-  char there[INSTANCE_NOTE_MAX + 1];
-
   if (symlinkat (note, in->arrival, name) == 0)
     return 0;
   if (errno != EEXIST)
     return -1;
-  ssize_t n = readlinkat (in->arrival, name, there, sizeof there);
-  if (n == (ssize_t) strlen (note) && memcmp (there, note, (size_t) n) == 0)
+  if (mark_says (in, name, note))
     return 0;
   errno = EEXIST;
   return -1;
@@ -299,6 +306,15 @@ instance_refuse (const struct instance *in, const struct ranks *own)
 
   (void) next_mark (own, &from, name);
   return mkdirat (in->arrival, name, 0700);
+}
+
+bool
+instance_is_own (const struct instance *in, const struct ranks *own, const char *note)
+{
+  char name[NAME_MAX_];
+  uint32_t from = 0;
+
+  return next_mark (own, &from, name) && mark_says (in, name, note);
 }
 
 int
@@ -865,7 +881,10 @@ instance_check_catch (const struct instance *in, const char *name)
     return 1;
   int result = fstat (other.top, &st) == 0 && instance_is (in, &st) ? 0 : 1;
   if (result == 1)
-    (void) instance_void (&other);
+    {
+      (void) instance_void (&other);
+      instance_knock (&other);
+    }
   bool remove = result == 1 && instance_outcome (&other, text) == OUTCOME_VOID;
   close_one (&other.top);
   if (remove)

@@ -106,6 +106,10 @@ void instance_disown (const struct instance *in, const struct ranks *own);
  * count: it will not come.  EEXIST as above. */
 int instance_refuse (const struct instance *in, const struct ranks *own);
 
+/* Whether the (first) mark of the set OWN in arrival says NOTE, as this hook's
+ * would. */
+bool instance_is_own (const struct instance *in, const struct ranks *own, const char *note);
+
 /* The (first) mark of the set OWN in arrival, as the server has it now. */
 int instance_stat (const struct instance *in, const struct ranks *own, struct statx *st);
 
