@@ -289,7 +289,7 @@ leader_hear_all (struct gather *g)
   do
     {
       n = epoll_wait (g->set, events, 64, 0);
-      for (int i = 0; i < n; i++)
+      for (int i = 0; i < n && result == 0; i++)
         {
           errno = 0;
           if (events[i].data.u32 == LISTENER)
