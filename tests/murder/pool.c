@@ -20,6 +20,9 @@
  * of calls varies a little from run to run. */
 #define UNREACHED_MAX 6
 
+/* A series of so few plays may come to none of them. */
+#define FEW 8
+
 /* How often a play may go wrong for want of time, and failures shown in full. */
 #define AGAIN_MAX 8
 #define SHOWN_MAX 5
@@ -263,12 +266,14 @@ pool_run (struct series *list, size_t count, pool_play *play, const char *things
 
       if (pool_only != NULL && strstr (s->name, pool_only) == NULL)
         continue;
+      /* Who comes first makes some calls in the others' place. */
+      bool wrong = s->failed > 0 || (s->counted == 0 && (s->last == 0 || s->last > FEW));
       if (s->counted == 0)
         printf ("# %s: there was nothing to strike at\n", s->name);
-      printf ("%sok %u - %s: %u %s, %u wrong\n", s->failed > 0 || s->counted == 0 ? "not " : "",
-              ++tests, s->name, s->counted, things, s->failed);
+      printf ("%sok %u - %s: %u %s, %u wrong\n", wrong ? "not " : "", ++tests, s->name,
+              s->counted, things, s->failed);
       total += s->counted;
-      failed += s->failed > 0 || s->counted == 0;
+      failed += wrong;
       again += s->again;
     }
   printf ("1..%u\n# %u %s in all, %u plays repeated, %.0f s\n", tests, total, things, again,
