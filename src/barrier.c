@@ -70,7 +70,7 @@
 
 /* When a leader says for the first time who is there, if not all are; then after
  * twice as long, and so on, up to TOUCH. */
-#define TELL_GATHERING (2 * SECOND)
+#define TELL_GATHERING SECOND
 
 /* How soon to look for hooks of an earlier version, and for how long to wait for
  * another hook's instance to go without asking its leader again. */
