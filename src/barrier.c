@@ -72,6 +72,9 @@
  * twice as long, and so on, up to TOUCH. */
 #define TELL_GATHERING SECOND
 
+/* For how long a hook that will not come waits for its leader to answer. */
+#define CALL_OFF_WITHIN (5 * SECOND)
+
 /* How soon to look for hooks of an earlier version, and for how long to wait for
  * another hook's instance to go without asking its leader again. */
 #define LOOK_AT_OTHERS (2 * SECOND)
@@ -1397,7 +1400,7 @@ barrier_call_off (struct barrier *b, const char *reason)
   struct barrier now = *b;
   enum step step = STEP_AGAIN;
 
-  now.deadline = waiting_now () + GATHER_PATIENCE;
+  now.deadline = waiting_now () + CALL_OFF_WITHIN;
   for (int tries = 0; tries < 3 && step == STEP_AGAIN; tries++)
     {
       struct attempt a;

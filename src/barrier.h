@@ -83,7 +83,7 @@ struct barrier {
 int barrier_meet (struct barrier *b, struct failure *f);
 
 /* Calls the barrier off because of REASON, for a task that knows that it cannot
- * come, in its place.  Does not wait.  What cannot be done is not done: an
+ * come, in its place.  Waits some seconds at most.  What cannot be done is not done: an
  * earlier barrier of this task is left alone. */
 void barrier_call_off (struct barrier *b, const char *reason);
 
