@@ -66,7 +66,7 @@
 
 /* Who decides looks at arrival, where a call-off leaves a trace; should that have
  * failed, it sees the outcome itself after this. */
-#define LOOK_AT_OUTCOME (2 * SECOND)
+#define LOOK_AT_OUTCOME (5 * SECOND)
 
 /* When a leader says for the first time who is there, if not all are; then after
  * twice as long, and so on, up to TOUCH. */

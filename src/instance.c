@@ -758,7 +758,9 @@ int64_t
 instance_leader_age (const struct instance *in, uint32_t node, const struct ranks *own)
 {
   char path[sizeof "arrival/" + NAME_MAX_], name[NAME_MAX_];
+  const int64_t odd = INT64_C (30) * 1000000000;
   int64_t seen = INT64_MIN, time;
+  struct timespec now;
   uint32_t from = 0;
 
   node_name (path, INSTANCE_NODE, node);
@@ -771,8 +773,12 @@ instance_leader_age (const struct instance *in, uint32_t node, const struct rank
   (void) snprintf (path, sizeof path, "arrival/%s", name);
   if (instance_time_of (in, path, &time) == 0 && time > seen)
     seen = time;
-  /* No socket: it has just gone. */
-  return seen == INT64_MIN ? 0 : instance_server_time (in->parent) - seen;
+  if (seen == INT64_MIN)
+    return 0; /* no socket: it has just gone */
+  /* To ask the server costs a change: only if this node's clock finds it odd. */
+  (void) clock_gettime (CLOCK_REALTIME, &now);
+  int64_t age = nanoseconds (&now) - seen;
+  return age > -odd && age < odd ? age : instance_server_time (in->parent) - seen;
 }
 
 /* --------------------------------------------------------------- file system */
