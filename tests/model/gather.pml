@@ -468,7 +468,7 @@ inline check_left ()
 /* A call-off makes one hook of each task fail, not the next one, too. */
 inline check_failed ()
 {
-#if HOOKS == TASKS && KILLS == 0
+#if HOOKS == TASKS && KILLS == 0 && !LEFT_OVERS
   d_step {
     if
     :: off ->
