@@ -1292,13 +1292,16 @@ barrier_wait_until_gone (struct attempt *a)
 }
 
 /* A member that knows without its leader's word that the barrier is called off
- * says so itself: its task's next hook shall not take that for its own. */
+ * says so itself, for a leader that died as well: their tasks' next hooks shall not
+ * take that for their own. */
 static void
 know_that_it_is_off (struct attempt *a)
 {
   if (a->off[0] == '\0' || be_alone (a) != STEP_ON
       || instance_open_arrival (&a->in, a->b->tasks) != 0)
     return;
+  if (a->gather.leader < a->b->tasks)
+    ranks_add (&a->single, a->gather.leader);
   (void) instance_arrive (&a->in, a->own, a->b->note);
 }
 
