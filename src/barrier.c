@@ -1384,16 +1384,18 @@ barrier_meet (struct barrier *b, struct failure *f)
   return step == STEP_DONE ? 0 : -1;
 }
 
-/* For a hook that cannot come: is the instance this hook's to call off?  Its
- * leader says so; or else there is no outcome, and call_off() finds out. */
-static bool
+/* For a hook that cannot come: is the instance this hook's to call off?  STEP_ON:
+ * its leader says so; or else there is no outcome, and call_off() finds out. */
+static enum step
 may_call_off (struct attempt *a)
 {
   char text[INSTANCE_TEXT_MAX];
 
   a->refuses = true;
-  return barrier_gather (a) == STEP_ON
-         && (a->leads || a->belongs || instance_outcome (&a->in, text) == OUTCOME_NONE);
+  enum step step = barrier_gather (a);
+  if (step != STEP_ON || a->leads || a->belongs)
+    return step;
+  return instance_outcome (&a->in, text) == OUTCOME_NONE ? STEP_ON : STEP_NOT_OURS;
 }
 
 void
@@ -1404,13 +1406,16 @@ barrier_call_off (struct barrier *b, const char *reason)
   enum step step = STEP_AGAIN;
 
   now.deadline = waiting_now () + CALL_OFF_WITHIN;
-  for (int tries = 0; tries < 3 && step == STEP_AGAIN; tries++)
+  /* A leader that looks whether it can be found may take this hook for itself. */
+  for (int tries = 0; tries < 10 && step == STEP_AGAIN; tries++)
     {
       struct attempt a;
 
       attempt_begin (&a, &now, waiting_now (), &f);
       step = barrier_enter (&a, tries > 0);
-      if (step == STEP_ON && may_call_off (&a))
+      if (step == STEP_ON)
+        step = may_call_off (&a);
+      if (step == STEP_ON)
         {
           (void) fail (&f, EX_PROTOCOL, "%s", reason);
           (void) call_off (&a);
