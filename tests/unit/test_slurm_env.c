@@ -20,7 +20,8 @@ static struct failure f;
 
 /* Reads the task with nothing in the hook's own environment. */
 #define read_task(...)                                                                             \
-  (clearenv (), slurm_env_read (&task, look_up, (const char *const[]){ __VA_ARGS__, NULL }, false, &f))
+  (clearenv (), slurm_env_free (&task), \
+   slurm_env_read (&task, look_up, (const char *const[]){ __VA_ARGS__, NULL }, false, &f))
 
 #define THREE "SLURM_JOB_ID=17", "SLURM_NTASKS=4", "SLURM_PROCID=3"
 #define STEP THREE, "SLURM_STEP_ID=2"
@@ -344,6 +345,7 @@ START_TEST (never_mixes_the_two)
   ck_assert_int_eq (slurm_env_read (&task, look_up, whole, false, &f), SLURM_ENV_TASK);
   ck_assert_str_eq (key (), "jobid-17");
   ck_assert_uint_eq (task.tasks, 4);
+  slurm_env_free (&task);
   ck_assert_int_eq (slurm_env_read (&task, look_up, part, false, &f), SLURM_ENV_TASK);
   ck_assert_str_eq (key (), "jobid-18-restart-3");
   ck_assert_uint_eq (task.tasks, 6);
