@@ -341,15 +341,15 @@ take_place (struct attempt *a)
 }
 
 /* Calls the barrier off because of what the failure says.  But an outcome that
- * stands already counts.  Who has not arrived, and finds that the key names
- * another instance, has nothing to call off: that is another hook's. */
+ * stands already counts.  Who has not arrived, nor was taken by a leader, and finds
+ * that the key names another instance, has nothing to call off. */
 static enum step
 call_off (struct attempt *a)
 {
   const struct failure own = *a->f;
   char text[INSTANCE_TEXT_MAX], told[INSTANCE_TEXT_MAX];
 
-  if (!a->arrived && instance_is_current (&a->in) != 1)
+  if (!a->arrived && !a->belongs && instance_is_current (&a->in) != 1)
     {
       enum outcome there = instance_outcome (&a->in, told);
       if (there == OUTCOME_NONE || there == OUTCOME_ERROR)
@@ -907,7 +907,7 @@ next_look (struct attempt *a)
   if (watches && log_enabled (LOG_INFO))
     until = earlier (until, a->report);
   if (!watches) /* the interval is a sixteenth of what was waited */
-    waited += 16 * b->nodes * SECOND / FIRST_LOOKS_A_SECOND;
+    waited += SECOND * 16 * b->nodes / FIRST_LOOKS_A_SECOND;
   if (longest * LOOKS_A_SECOND < b->nodes * SECOND)
     longest = b->nodes * SECOND / LOOKS_A_SECOND;
   if (!a->leads || b->nodes != 1)

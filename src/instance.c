@@ -219,7 +219,7 @@ next_mark (const struct ranks *own, uint32_t *from, char name[NAME_MAX_])
 {
   const size_t prefix = strlen (MARK);
 
-  memcpy (name, MARK, prefix);
+  (void) snprintf (name, NAME_MAX_, "%s", MARK);
   return ranks_next_text (own, from, name + prefix, NAME_MAX_ - prefix);
 }
 

@@ -29,16 +29,16 @@ new_job() {
 # on_nodes TASKS...: the step that follows has these nodes, each with a list of
 # tasks, "0 2"; with its options "${nodes[@]}"
 on_nodes() {
-    local tasks task id=0 local counts=() names=()
+    local tasks task id=0 localid counts=() names=()
     nodes=()
     for tasks in "$@"; do
-        local=0
+        localid=0
         for task in $tasks; do
             nodes+=(-e "$task:SLURM_GTIDS=${tasks// /,}" -e "$task:SLURM_NODEID=$id"
-                -e "$task:SLURM_LOCALID=$local" -e "$task:SLURMD_NODENAME=n$id")
-            local=$((local + 1))
+                -e "$task:SLURM_LOCALID=$localid" -e "$task:SLURMD_NODENAME=n$id")
+            localid=$((localid + 1))
         done
-        counts+=("$local") names+=("n$id")
+        counts+=("$localid") names+=("n$id")
         id=$((id + 1))
     done
     step_variables=(SLURM_STEP_ID=0 "SLURM_STEP_NUM_NODES=$id"
