@@ -64,7 +64,7 @@
 /* The same for the first looks of all nodes but that of who decides. */
 #define FIRST_LOOKS_A_SECOND 10000
 
-/* Who decides looks at arrival, where a call-off leaves a trace; should that have
+/* Who decides looks at arrival, where an outcome leaves a trace; should that have
  * failed, it sees the outcome itself after this. */
 #define LOOK_AT_OUTCOME (5 * SECOND)
 
@@ -563,7 +563,7 @@ note_who_is_last (struct attempt *a, const struct instance_mark *mark, const str
   (void) instance_read_note (mark->dirfd, mark->name, a->last_note);
 }
 
-/* One mark in arrival, or the trace of a call-off.  Returns a step, STEP_ON
+/* One mark in arrival, or the trace of an outcome.  Returns a step, STEP_ON
  * being 0. */
 static int
 visit_arrival (void *context, const struct instance_mark *mark)

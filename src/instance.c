@@ -583,19 +583,32 @@ instance_release (const struct instance *in)
   return 0;
 }
 
-static int
-void_at (int dirfd)
+/* Leaves a trace of the outcome in arrival, where who decides looks. */
+static void
+leave_trace (const struct instance *in)
 {
-  return symlinkat ("void", dirfd, "departure");
+  int arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
+
+  if (arrival >= 0 && symlinkat ("../departure", arrival, INSTANCE_TRACE) == 0)
+    instance_publish (in, in->top, "arrival");
+  close_one (&arrival);
+}
+
+/* Makes the outcome that is not a release: a link to TEXT. */
+static int
+end_as (const struct instance *in, const char *text)
+{
+  if (symlinkat (text, in->top, "departure") != 0)
+    return -1;
+  leave_trace (in);
+  instance_publish (in, in->top, ".");
+  return 0;
 }
 
 int
 instance_void (const struct instance *in)
 {
-  if (void_at (in->top) != 0)
-    return -1;
-  instance_publish (in, in->top, ".");
-  return 0;
+  return end_as (in, "void");
 }
 
 int
@@ -604,14 +617,7 @@ instance_call_off (const struct instance *in, const char *text)
   char target[sizeof CALLED_OFF + INSTANCE_TEXT_MAX];
 
   (void) snprintf (target, sizeof target, CALLED_OFF "%.*s", INSTANCE_TEXT_MAX - 1, text);
-  if (symlinkat (target, in->top, "departure") != 0)
-    return -1;
-  int arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
-  if (arrival >= 0 && symlinkat ("../departure", arrival, INSTANCE_TRACE) == 0)
-    instance_publish (in, in->top, "arrival");
-  close_one (&arrival);
-  instance_publish (in, in->top, ".");
-  return 0;
+  return end_as (in, target);
 }
 
 static int

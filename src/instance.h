@@ -47,8 +47,8 @@
 #define INSTANCE_TEXT_MAX 500
 #define INSTANCE_NOTE_MAX 1000
 
-/* What a call-off leaves in arrival. */
-#define INSTANCE_TRACE "called-off"
+/* What an outcome other than a release leaves in arrival. */
+#define INSTANCE_TRACE "ended"
 
 /* Names of instances that went away begin with this. */
 #define INSTANCE_GONE "gone-"
@@ -118,7 +118,7 @@ int instance_stat (const struct instance *in, const struct ranks *own, struct st
 enum outcome instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX]);
 
 /* Make the outcome.  EEXIST: there is one already, and that one counts.
- * Calling off leaves a trace in arrival, too, where who decides looks. */
+ * The last two leave a trace in arrival, too, where who decides looks. */
 int instance_release (const struct instance *in);
 int instance_void (const struct instance *in);
 int instance_call_off (const struct instance *in, const char *text);
@@ -146,7 +146,7 @@ struct instance_mark {
 /* Calls VISIT with each mark in arrival, or in departure, or with each gathering,
  * until that returns other than 0; returns what that was.  With CHANGED, a time
  * of the directory's in *CHANGED: nothing is listed while that is the same, and
- * it is brought up to date; and the trace of a call-off is visited, too, which
+ * it is brought up to date; and the trace of an outcome is visited, too, which
  * says INSTANCE_TRACE for its ranks. */
 typedef int instance_visit (void *context, const struct instance_mark *mark);
 int instance_each_arrival (const struct instance *in, int64_t *changed, instance_visit *visit,
