@@ -150,11 +150,11 @@ START_TEST (finds_without_making)
   ck_assert_int_eq (syncdir_find (BASE, &user, &f), -1);
   ck_assert_int_eq (f.status, 0);
   assert_absent (HOOKS);
-  ck_assert_int_eq (mkdir (unit_path (HOOKS), 0755), 0);
+  make_directory (HOOKS, 0755, user.uid);
   ck_assert_int_eq (syncdir_find (BASE, &user, &f), -1);
   ck_assert_int_eq (f.status, 0);
   assert_absent (SYNC);
-  ck_assert_int_eq (mkdir (unit_path (SYNC), 0755), 0);
+  make_directory (SYNC, 0755, user.uid);
   int fd = syncdir_find (BASE, &user, &f);
   ck_assert_int_ge (fd, 0);
   ck_assert_uint_eq (mode_of (SYNC), 0755);
