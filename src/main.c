@@ -162,19 +162,6 @@ hook_explain_missing (void *context, const struct instance *in, const struct ran
   (void) snprintf (text, size, "%s%s", nodes[0] != '\0' ? " on " : "", nodes);
 }
 
-/* Finds slow nodes: who kept all others waiting. */
-static void
-hook_tell_spread (void *context, const char *ranks, const char *note, int64_t spread)
-{
-  const struct hook *h = context;
-  char node[256] = "";
-
-  (void) (nodes_note_value (note, "node", node, sizeof node)
-          || nodes_note_value (note, "host", node, sizeof node));
-  log_message (LOG_INFO, "%u tasks arrived within %.3f s, procid %s%s%s last", h->task.tasks,
-               (double) spread / (double) SECOND, ranks, node[0] != '\0' ? " on " : "", node);
-}
-
 /* Everybody is on his way: time to remove what failed barriers of this user
  * have left, a few at a time.  Should it fail, the next one does it. */
 static void
@@ -236,7 +223,6 @@ hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
     .nodes = h->task.nodes,
     .note = note,
     .explain = hook_explain_missing,
-    .released = hook_tell_spread,
     .context = h,
     .waiting = &h->waiting,
   };
