@@ -96,8 +96,8 @@ enum wake gather_serve (struct gather *g, int64_t until, struct failure *f);
 /* The leader: stops listening and tells WORD to all whom it has taken. */
 void gather_tell (struct gather *g, enum gather_word word, const char *text);
 
-/* The leader: waits until all whom it has told have hung up; false if some have
- * not at UNTIL. */
+/* The leader: waits until all whom it has told have hung up, whatever signal
+ * comes; false if some have not at UNTIL. */
 bool gather_all_hung_up (struct gather *g, int64_t until);
 
 #endif

@@ -229,6 +229,19 @@ START_TEST (tells_the_outcome_and_waits)
 }
 END_TEST
 
+/* Released is released: else its node would not depart. */
+START_TEST (waits_until_all_hung_up_whatever_signal_comes)
+{
+  lead ();
+  int fd = come (2);
+  gather_tell (&g, GATHER_RELEASED, "");
+  ck_assert_int_eq (raise (SIGTERM), 0);
+  ck_assert (!gather_all_hung_up (&g, waiting_now () + 20 * MILLISECOND));
+  (void) close (fd);
+  ck_assert (gather_all_hung_up (&g, waiting_now () + LONG));
+}
+END_TEST
+
 START_TEST (leaves_nothing)
 {
   int next = dup (0);
@@ -442,6 +455,7 @@ main (void)
   tcase_add_test (leader, bears_many_knocks);
   tcase_add_test (leader, notices_who_dies);
   tcase_add_test (leader, tells_the_outcome_and_waits);
+  tcase_add_test (leader, waits_until_all_hung_up_whatever_signal_comes);
   tcase_add_test (leader, leaves_nothing);
   unit_add_if (leader, says_when_descriptors_run_out, !unit_in_valgrind (),
                "valgrind keeps descriptors of its own");
