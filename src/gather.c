@@ -179,7 +179,7 @@ static void
 leader_drop (struct gather *g, struct gather_member *m)
 {
   if (m->rank == UNKNOWN)
-    g->knocked = true;
+    g->woken = true;
   else
     {
       g->connected--;

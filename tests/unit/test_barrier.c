@@ -674,7 +674,7 @@ cannot_tell (struct barrier *b)
 }
 
 /* Who cannot tell says at least that nobody is there any more. */
-START_TEST (who_cannot_tell_disowns_its_file)
+START_TEST (who_cannot_tell_expires_its_mark)
 {
   make_instance ("2");
   assert_says (meet (1, cannot_tell), EX_PROTOCOL, "got SIGTERM");
@@ -1478,7 +1478,7 @@ add_failing (Suite *suite)
   tcase_add_loop_test (tcase, what_cannot_be_done_is_said, 0, COUNT (troubles));
   tcase_add_test (tcase, the_others_are_told);
   tcase_add_test (tcase, the_others_are_told_before_arriving);
-  tcase_add_test (tcase, who_cannot_tell_disowns_its_file);
+  tcase_add_test (tcase, who_cannot_tell_expires_its_mark);
   tcase_add_test (tcase, released_is_released);
   tcase_add_loop_test (tcase, who_may_have_arrived_goes_with_the_others, 0, 10);
   tcase_add_test (tcase, what_goes_each_time_is_not_waited_for_at_full_speed);
