@@ -1,34 +1,350 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "admin.h"
 
-#include "admin_check.h"
-#include "admin_prune.h"
-#include "admin_status.h"
 #include "hook_json.h"
 #include "log.h"
+#include "prune.h"
+#include "syncdir.h"
+#include "waiting.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <json-c/json.h>
+#include <pwd.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+/* How long a user's process may say nothing, in seconds. */
+#define SILENCE_MAX 30
+
+/* The longest age, in seconds: as nanoseconds it must fit into 63 bits. */
+#define AGE_MAX INT64_C (8640000000)
+
+/* --older-than takes the first letters. */
+static const struct
+{
+  const char *name;
+  int64_t seconds;
+} units[] = { { "s", 1 }, { "min", 60 }, { "h", 3600 }, { "d", 86400 } };
+
+#define UNITS (sizeof units / sizeof *units)
+
+const char *
+admin_age (int64_t seconds)
+{
+  static char text[32];
+  size_t unit = UNITS - 1;
+
+  while (unit > 0 && seconds < 2 * units[unit].seconds)
+    unit--;
+  (void) snprintf (text, sizeof text, "%lld %s",
+                   (long long) (seconds > 0 ? seconds / units[unit].seconds : 0), units[unit].name);
+  return text;
+}
+
+int
+admin_wait (pid_t pid, int seconds)
+{
+  const struct timespec moment = { .tv_nsec = 5000000 };
+  const int64_t end = waiting_now () + seconds * SECOND;
+  int status;
+  pid_t ended;
+
+  while ((ended = waitpid (pid, &status, WNOHANG)) == 0 && waiting_now () < end)
+    (void) nanosleep (&moment, NULL);
+  if (ended == 0)
+    (void) kill (pid, SIGKILL);
+  return ended > 0 && WIFEXITED (status) ? WEXITSTATUS (status) : -1;
+}
+
+/* ------------------------------------------------------------------- the users */
+
+/* What is to be done for each user. */
+struct job {
+  const struct config *config;
+  admin_work *work;
+  FILE *out;
+  int status; /* of the last failure */
+};
+
+static void
+set_user (struct identity *id, const struct passwd *entry)
+{
+  *id = (struct identity){ .uid = entry->pw_uid, .host_uid = entry->pw_uid, .gid = entry->pw_gid };
+  (void) snprintf (id->name, sizeof id->name, "%s", entry->pw_name);
+  if (entry->pw_dir[0] == '/' && strlen (entry->pw_dir) < sizeof id->home)
+    (void) snprintf (id->home, sizeof id->home, "%s", entry->pw_dir);
+}
+
+bool
+admin_find_user (const char *passwd_file, const char *name, struct identity *id)
+{
+  FILE *stream = passwd_file == NULL ? NULL : fopen (passwd_file, "re");
+  const struct passwd *entry = NULL;
+
+  while (stream != NULL && (entry = fgetpwent (stream)) != NULL
+         && strcmp (entry->pw_name, name) != 0)
+    ;
+  if (stream != NULL)
+    (void) fclose (stream);
+  if (entry == NULL)
+    entry = getpwnam (name);
+  if (entry != NULL)
+    set_user (id, entry);
+  return entry != NULL;
+}
+
+/* The work itself, as the user. */
+static int
+work_here (const struct job *job, const struct identity *user, FILE *out, struct failure *f)
+{
+  char where[SYNCDIR_USER_MAX];
+  int dirfd = syncdir_find (job->config->base_dir, user, f);
+
+  if (dirfd < 0)
+    return f->status == 0 ? EX_OK : -1;
+  syncdir_path (job->config->base_dir, user, where);
+  int status = job->work (job->config, dirfd, where, user, out, f);
+  (void) close (dirfd);
+  return status;
+}
+
+/* In a child: becomes the user, and works.  Returns the exit status. */
+static int
+work_in_child (const struct job *job, const struct identity *user, int fd)
+{
+  struct failure f = { 0 };
+  FILE *out = fdopen (fd, "w");
+  int status = out == NULL ? fail (&f, EX_OSERR, "fdopen: %m") : identity_become (user, &f);
+
+  if (status == 0)
+    status = work_here (job, user, out, &f);
+  if (out != NULL)
+    (void) fclose (out);
+  if (status >= 0)
+    return status;
+  log_message (LOG_WARNING, "user %s: %s", user->name, f.text);
+  return f.status;
+}
+
+/* Takes the lines that a user's process writes to FD, but none that it was
+ * killed in.  Returns why it did not go on to their end, or NULL. */
+static const char *
+take_lines (FILE *out, int fd)
+{
+  const struct timeval limit = { .tv_sec = SILENCE_MAX };
+  FILE *in = fdopen (fd, "r");
+  char *line = NULL;
+  size_t size = 0;
+  ssize_t length;
+
+  if (in == NULL || setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0)
+    return strerror (errno);
+  while ((length = getline (&line, &size, in)) > 0 && line[length - 1] == '\n')
+    (void) fputs (line, out);
+  const char *problem = ferror (in) ? "no answer within 30 s" : NULL;
+  free (line);
+  (void) fclose (in);
+  return problem;
+}
+
+/* Does the work in a child, which becomes the user. */
+static void
+work_as_user (struct job *job, const struct identity *user)
+{
+  const char *problem;
+  int fds[2], status = -1;
+
+  (void) fflush (NULL);
+  pid_t pid = socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0 ? -1 : fork ();
+  if (pid < 0)
+    problem = strerror (errno);
+  else if (pid == 0)
+    {
+      (void) close (fds[0]);
+      _exit (work_in_child (job, user, fds[1]));
+    }
+  else
+    {
+      (void) close (fds[1]);
+      problem = take_lines (job->out, fds[0]);
+      /* A file server that is dead may keep it from ending. */
+      status = admin_wait (pid, problem == NULL ? 1 : 0);
+      if (status < 0 && problem == NULL)
+        problem = "the process that looked was ended";
+    }
+  if (problem != NULL)
+    log_message (LOG_WARNING, "user %s: %s", user->name, problem);
+  if (problem != NULL || status != EX_OK)
+    job->status = problem != NULL ? EX_IOERR : status;
+}
+
+/* As root, where the barriers are at home: everybody whom passwd has with a home
+ * that is there. */
+static int
+work_in_homes (struct job *job, struct failure *f)
+{
+  const char *file = job->config->passwd_file;
+  FILE *stream = file == NULL ? NULL : fopen (file, "re");
+  const struct passwd *entry;
+  struct identity user;
+
+  if (file != NULL && stream == NULL)
+    return fail (f, EX_CONFIG, "cannot open PASSWD_FILE %s: %m", file);
+  while ((entry = stream != NULL ? fgetpwent (stream) : getpwent ()) != NULL)
+    {
+      set_user (&user, entry);
+      if (user.home[0] != '\0' && (access (user.home, F_OK) == 0 || errno != ENOENT))
+        work_as_user (job, &user);
+    }
+  if (stream != NULL)
+    (void) fclose (stream);
+  return 0;
+}
+
+/* As root: everybody who has a directory in HOOK_BASE_DIR. */
+static int
+work_in_base (struct job *job, struct failure *f)
+{
+  const struct config *config = job->config;
+  struct dirent **names;
+  struct identity user;
+  int count = scandir (config->base_dir, &names, NULL, alphasort);
+
+  if (count < 0)
+    return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m; is it mounted on this node?", config->base_dir);
+  for (int i = 0; i < count; i++)
+    {
+      if (names[i]->d_name[0] != '.' && names[i]->d_type != DT_REG
+          && admin_find_user (config->passwd_file, names[i]->d_name, &user))
+        work_as_user (job, &user);
+      free (names[i]);
+    }
+  free (names);
+  return 0;
+}
+
+/* For whom it is to be done. */
+static int
+work_for_users (struct job *job, struct failure *f)
+{
+  const struct config *config = job->config;
+  const uid_t me = geteuid ();
+  struct identity user = { .uid = me, .gid = getegid (), .host_uid = me };
+
+  if (config->user != NULL && !admin_find_user (config->passwd_file, config->user, &user))
+    return fail (f, EX_NOUSER, "user %s is not known", config->user);
+  if (me != 0 && user.uid != me)
+    return fail (f, EX_NOPERM, "only root can do this for another user");
+  if (me == 0 && config->user == NULL)
+    return config->base_dir == NULL ? work_in_homes (job, f) : work_in_base (job, f);
+  if (me == 0)
+    work_as_user (job, &user);
+  else if (config->user == NULL && identity_name (&user, config->passwd_file, f) != 0)
+    return -1;
+  else if ((job->status = work_here (job, &user, job->out, f)) < 0)
+    return -1;
+  return 0;
+}
+
+int
+admin_each_user (const struct config *config, admin_work *work, FILE *out)
+{
+  struct job job = { .config = config, .work = work, .out = out };
+  struct failure f = { 0 };
+
+  if (work_for_users (&job, &f) == 0)
+    return job.status;
+  log_message (LOG_ERR, "%s", f.text);
+  return f.status;
+}
+
+/* --------------------------------------------------------------------- --prune */
+
+struct prune_job {
+  FILE *out;
+  const char *where;
+  bool dry_run;
+  int status;
+};
+
+static void
+prune_report (void *context, const char *name, int64_t age, int error)
+{
+  struct prune_job *job = context;
+  char path[SYNCDIR_USER_MAX + 256];
+
+  (void) snprintf (path, sizeof path, "%s/%s", job->where, name);
+  (void) text_clean (path);
+  if (error == 0)
+    {
+      (void) fprintf (job->out, "%s %s, unchanged for %s\n",
+                      job->dry_run ? "would remove" : "removed", path, admin_age (age / SECOND));
+      (void) fflush (job->out); /* it shows that this process is at work */
+      return;
+    }
+  log_message (LOG_WARNING, "cannot remove %s: %s", path, strerror (error));
+  job->status = EX_IOERR;
+}
+
+/* In nanoseconds. */
+static int64_t prune_age = PRUNE_AGE_DEFAULT;
+
+/* TEXT: a number and s, m, h or d; seconds if it has no unit. */
+static int
+set_prune_age (const char *text, struct failure *f)
+{
+  size_t digits = strspn (text, "0123456789"), unit = 0;
+  const char letter = text[digits];
+
+  while (letter != '\0' && unit < UNITS && letter != units[unit].name[0])
+    unit++;
+  if (digits > 0 && digits <= 10 && unit < UNITS && (letter == '\0' || text[digits + 1] == '\0')
+      && strtoll (text, NULL, 10) <= AGE_MAX / units[unit].seconds)
+    prune_age = strtoll (text, NULL, 10) * units[unit].seconds * SECOND;
+  else
+    return fail (f, EX_USAGE, "--older-than=%s is not an age like 12h or 2d; try --help", text);
+  if (prune_age < PRUNE_AGE_MIN)
+    return fail (f, EX_USAGE, "--older-than=%s is less than 2 minutes: such a barrier may be alive",
+                 text);
+  return 0;
+}
+
+static int
+prune_work (const struct config *config, int dirfd, const char *where, const struct identity *user,
+            FILE *out, struct failure *f)
+{
+  struct prune_job job = { .out = out, .where = where, .dry_run = config->dry_run };
+  const struct prune prune = { .dirfd = dirfd, .age = prune_age, .dry_run = config->dry_run,
+                               .report = prune_report, .context = &job };
+
+  (void) user;
+  return prune_run (&prune, f) < 0 ? -1 : job.status;
+}
+
+/* -------------------------------------------------------------------- commands */
 
 /* Takes what CONFIG leaves open from the installed hook JSON, if it is there. */
 static int
-admin_settle (struct config *config, json_object **json, struct failure *f)
+take_installed (struct config *config, json_object **json, struct failure *f)
 {
-  *json = NULL;
   if ((config->base_dir != NULL && config->passwd_file != NULL)
       || access (HOOK_JSON_INSTALLED, F_OK) != 0)
     return 0;
   *json = hook_json_read (HOOK_JSON_INSTALLED, f);
-  if (*json == NULL && config->base_dir == NULL)
+  if (*json == NULL)
     {
-      fail_prefix (f, "HOOK_BASE_DIR is not known, give --base-dir=DIR");
+      fail_prefix (f, "the settings are not known, give --base-dir and --passwd-file");
       return -1;
     }
-  if (*json != NULL && config->base_dir == NULL)
+  if (config->base_dir == NULL)
     config->base_dir = hook_json_setting (*json, "base-dir", "HOOK_BASE_DIR");
-  if (*json != NULL && config->passwd_file == NULL)
+  if (config->passwd_file == NULL)
     config->passwd_file = hook_json_setting (*json, "passwd-file", "PASSWD_FILE");
   return 0;
 }
@@ -38,20 +354,25 @@ admin_run (const struct config *given)
 {
   struct config config = *given;
   struct failure f = { 0 };
-  json_object *json;
-  int result, worst = EX_OK;
+  json_object *json = NULL;
+  int status;
 
   (void) signal (SIGPIPE, SIG_DFL); /* `--status | head` is no error */
   if (config.mode == CONFIG_CHECK)
-    return admin_check (&config);
-  result = admin_settle (&config, &json, &f);
-  if (result == 0)
-    result = config.mode == CONFIG_PRUNE ? admin_prune (&config, &worst, &f)
-                                         : admin_status (&config, &worst, &f);
+    status = admin_check (&config);
+  else if ((config.older_than != NULL && set_prune_age (config.older_than, &f) != 0)
+           || take_installed (&config, &json, &f) != 0)
+    {
+      log_message (LOG_ERR, "%s", f.text);
+      status = f.status;
+    }
+  else if (config.mode == CONFIG_PRUNE)
+    status = admin_each_user (&config, prune_work, stdout);
+  else
+    status = admin_status (&config);
   json_object_put (json);
-  if (result == 0 && fflush (stdout) != 0)
-    result = fail (&f, EX_IOERR, "standard output: %m");
-  if (result != 0)
-    log_message (LOG_ERR, "%s", f.text);
-  return result == 0 ? worst : f.status;
+  if (fflush (stdout) == 0)
+    return status;
+  log_message (LOG_ERR, "standard output: %m");
+  return EX_IOERR;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "admin_check.h"
+#include "admin.h"
 
-#include "admin_users.h"
 #include "failure.h"
 #include "hook_json.h"
 #include "identity.h"
@@ -486,7 +485,7 @@ find_user (const struct config *config, struct identity *user)
   json_object *json = hook_json_read (file, &unused);
   const struct config hook
     = { .passwd_file = json != NULL ? hook_json_setting (json, "passwd-file", "PASSWD_FILE") : NULL };
-  bool found = config->user != NULL && admin_find_user (&hook, config->user, user);
+  bool found = config->user != NULL && admin_find_user (hook.passwd_file, config->user, user);
 
   json_object_put (json);
 
