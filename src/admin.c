@@ -342,10 +342,7 @@ take_installed (struct config *config, json_object **json, struct failure *f)
       fail_prefix (f, "the settings are not known, give --base-dir and --passwd-file");
       return -1;
     }
-  if (config->base_dir == NULL)
-    config->base_dir = hook_json_setting (*json, "base-dir", "HOOK_BASE_DIR");
-  if (config->passwd_file == NULL)
-    config->passwd_file = hook_json_setting (*json, "passwd-file", "PASSWD_FILE");
+  hook_json_settings (*json, config);
   return 0;
 }
 

@@ -6,6 +6,7 @@
 #ifndef HOOK_JSON_H
 #define HOOK_JSON_H
 
+#include "config.h"
 #include "failure.h"
 
 struct json_object;
@@ -19,9 +20,9 @@ struct json_object;
  * JSON object.  The caller ends with json_object_put(). */
 struct json_object *hook_json_read (const char *path, struct failure *f);
 
-/* A setting that the hook will get: the value of OPTION ("base-dir") in
- * hook.args, else of VARIABLE ("HOOK_BASE_DIR") in hook.env; NULL if neither
- * has it, or it is empty.  Owned by JSON. */
-const char *hook_json_setting (struct json_object *json, const char *option, const char *variable);
+/* Takes what CONFIG leaves open from the settings that the hook will get: options
+ * in hook.args, else variables in hook.env.  They are owned by JSON, which may be
+ * NULL: then there are none. */
+void hook_json_settings (struct json_object *json, struct config *config);
 
 #endif

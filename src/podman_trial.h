@@ -10,10 +10,8 @@
 #ifndef PODMAN_TRIAL_H
 #define PODMAN_TRIAL_H
 
-#include "failure.h"
 #include "identity.h"
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,20 +20,19 @@
 
 #define PODMAN_TRIAL_MAX 64
 
-struct podman_trial_json {
-  char path[PATH_MAX];
-  char stages[128]; /* with blanks between them */
-  bool matched;     /* the annotation asks for this hook */
-};
-
 struct podman_trial {
   bool installed;
   bool done;       /* the hooks have run, or there was none */
   char dirs[2048]; /* what podman reads, with ", " between them */
-  struct podman_trial_json jsons[PODMAN_TRIAL_MAX]; /* of one name only the last counts */
+  struct
+  {
+    const char *path;
+    const char *stages; /* with blanks between them; NULL: the annotation does not ask for it */
+  } jsons[PODMAN_TRIAL_MAX + 1]; /* of one name only the last counts */
   size_t count;
-  char error[1024]; /* podman's last word, if the container failed otherwise; "" if not */
-  char hook[1024];  /* the hook's, if it failed */
+  const char *error; /* podman's last word, if the container failed otherwise; NULL if not */
+  const char *hook;  /* the hook's, if it failed; NULL if not */
+  char *text;        /* all of this is in it; the caller's to free */
 };
 
 /* Runs podman as USER, as whom root may do it; everybody else does it as what he
