@@ -9,9 +9,10 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <json-c/json.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,8 +27,7 @@
 #define AGE_MAX INT64_C (8640000000)
 
 /* --older-than takes the first letters. */
-static const struct
-{
+static const struct {
   const char *name;
   int64_t seconds;
 } units[] = { { "s", 1 }, { "min", 60 }, { "h", 3600 }, { "d", 86400 } };
@@ -68,8 +68,8 @@ admin_wait (pid_t pid, int seconds)
 struct job {
   const struct config *config;
   admin_work *work;
-  FILE *out;
-  int status; /* of the last failure */
+  unsigned lines; /* that were printed */
+  int status;     /* of the last failure */
 };
 
 static void
@@ -81,8 +81,8 @@ set_user (struct identity *id, const struct passwd *entry)
     (void) snprintf (id->home, sizeof id->home, "%s", entry->pw_dir);
 }
 
-bool
-admin_find_user (const char *passwd_file, const char *name, struct identity *id)
+static bool
+find_user (const char *passwd_file, const char *name, struct identity *id)
 {
   FILE *stream = passwd_file == NULL ? NULL : fopen (passwd_file, "re");
   const struct passwd *entry = NULL;
@@ -99,43 +99,47 @@ admin_find_user (const char *passwd_file, const char *name, struct identity *id)
   return entry != NULL;
 }
 
-/* The work itself, as the user. */
-static int
-work_here (const struct job *job, const struct identity *user, FILE *out, struct failure *f)
+int
+admin_user (const struct config *config, struct identity *user, struct failure *f)
 {
-  char where[SYNCDIR_USER_MAX];
-  int dirfd = syncdir_find (job->config->base_dir, user, f);
+  const uid_t me = geteuid ();
 
-  if (dirfd < 0)
-    return f->status == 0 ? EX_OK : -1;
-  syncdir_path (job->config->base_dir, user, where);
-  int status = job->work (job->config, dirfd, where, user, out, f);
-  (void) close (dirfd);
-  return status;
+  *user = (struct identity){ .uid = me, .gid = getegid (), .host_uid = me };
+  if (config->user != NULL && !find_user (config->passwd_file, config->user, user))
+    return fail (f, EX_NOUSER, "user %s is not known", config->user);
+  if (me != 0 && user->uid != me)
+    return fail (f, EX_NOPERM, "only root can do this for another user");
+  return 0;
 }
 
 /* In a child: becomes the user, and works.  Returns the exit status. */
 static int
-work_in_child (const struct job *job, const struct identity *user, int fd)
+work_in_child (const struct job *job, const struct identity *user)
 {
+  const char *base = job->config->base_dir;
+  char where[SYNCDIR_USER_MAX];
   struct failure f = { 0 };
-  FILE *out = fdopen (fd, "w");
-  int status = out == NULL ? fail (&f, EX_OSERR, "fdopen: %m") : identity_become (user, &f);
+  int dirfd = -1, status = -1;
 
-  if (status == 0)
-    status = work_here (job, user, out, &f);
-  if (out != NULL)
-    (void) fclose (out);
-  if (status >= 0)
-    return status;
-  log_message (LOG_WARNING, "user %s: %s", user->name, f.text);
+  if (geteuid () != 0 || identity_become (user, &f) == 0)
+    dirfd = syncdir_find (base, user, &f);
+  if (dirfd >= 0)
+    {
+      syncdir_path (base, user, where);
+      status = job->work (job->config, dirfd, where, user, &f);
+      (void) fflush (stdout);
+    }
+  if (status >= 0 || f.status == EX_OK)
+    return status >= 0 ? status : EX_OK;
+  log_message (LOG_ERR, "user %s: %s", user->name, f.text);
   return f.status;
 }
 
-/* Takes the lines that a user's process writes to FD, but none that it was
- * killed in.  Returns why it did not go on to their end, or NULL. */
+/* Prints the lines that a user's process writes to FD, but none that it was
+ * killed in; as an array, if they are JSON.  Returns why it did not go on to
+ * their end, or NULL. */
 static const char *
-take_lines (FILE *out, int fd)
+print_lines (struct job *job, int fd)
 {
   const struct timeval limit = { .tv_sec = SILENCE_MAX };
   FILE *in = fdopen (fd, "r");
@@ -146,7 +150,10 @@ take_lines (FILE *out, int fd)
   if (in == NULL || setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0)
     return strerror (errno);
   while ((length = getline (&line, &size, in)) > 0 && line[length - 1] == '\n')
-    (void) fputs (line, out);
+    {
+      const char *before = job->lines++ == 0 ? "[" : ",";
+      (void) printf ("%s%s", job->config->json ? before : "", line);
+    }
   const char *problem = ferror (in) ? "no answer within 30 s" : NULL;
   free (line);
   (void) fclose (in);
@@ -157,31 +164,32 @@ take_lines (FILE *out, int fd)
 static void
 work_as_user (struct job *job, const struct identity *user)
 {
-  const char *problem;
-  int fds[2], status = -1;
+  const char *problem = NULL;
+  int fds[2], status = EX_IOERR;
 
   (void) fflush (NULL);
   pid_t pid = socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0 ? -1 : fork ();
   if (pid < 0)
     problem = strerror (errno);
   else if (pid == 0)
-    {
-      (void) close (fds[0]);
-      _exit (work_in_child (job, user, fds[1]));
-    }
+    _exit (dup2 (fds[1], STDOUT_FILENO) < 0 || close (fds[0]) != 0 || close (fds[1]) != 0
+             ? EX_OSERR
+             : work_in_child (job, user));
   else
     {
       (void) close (fds[1]);
-      problem = take_lines (job->out, fds[0]);
+      problem = print_lines (job, fds[0]);
       /* A file server that is dead may keep it from ending. */
       status = admin_wait (pid, problem == NULL ? 1 : 0);
       if (status < 0 && problem == NULL)
         problem = "the process that looked was ended";
     }
   if (problem != NULL)
-    log_message (LOG_WARNING, "user %s: %s", user->name, problem);
-  if (problem != NULL || status != EX_OK)
-    job->status = problem != NULL ? EX_IOERR : status;
+    {
+      log_message (LOG_ERR, "user %s: %s", user->name, problem);
+      status = EX_IOERR;
+    }
+  job->status = status != EX_OK ? status : job->status;
 }
 
 /* As root, where the barriers are at home: everybody whom passwd has with a home
@@ -217,11 +225,12 @@ work_in_base (struct job *job, struct failure *f)
   int count = scandir (config->base_dir, &names, NULL, alphasort);
 
   if (count < 0)
-    return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m; is it mounted on this node?", config->base_dir);
+    return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m; is it mounted on this node?",
+                 config->base_dir);
   for (int i = 0; i < count; i++)
     {
       if (names[i]->d_name[0] != '.' && names[i]->d_type != DT_REG
-          && admin_find_user (config->passwd_file, names[i]->d_name, &user))
+          && find_user (config->passwd_file, names[i]->d_name, &user))
         work_as_user (job, &user);
       free (names[i]);
     }
@@ -229,45 +238,26 @@ work_in_base (struct job *job, struct failure *f)
   return 0;
 }
 
-/* For whom it is to be done. */
+/* Does it for the user of --user, or for all users as root, or for the caller. */
 static int
 work_for_users (struct job *job, struct failure *f)
 {
   const struct config *config = job->config;
-  const uid_t me = geteuid ();
-  struct identity user = { .uid = me, .gid = getegid (), .host_uid = me };
+  struct identity user;
 
-  if (config->user != NULL && !admin_find_user (config->passwd_file, config->user, &user))
-    return fail (f, EX_NOUSER, "user %s is not known", config->user);
-  if (me != 0 && user.uid != me)
-    return fail (f, EX_NOPERM, "only root can do this for another user");
-  if (me == 0 && config->user == NULL)
+  if (admin_user (config, &user, f) != 0)
+    return -1;
+  if (geteuid () == 0 && config->user == NULL)
     return config->base_dir == NULL ? work_in_homes (job, f) : work_in_base (job, f);
-  if (me == 0)
-    work_as_user (job, &user);
-  else if (config->user == NULL && identity_name (&user, config->passwd_file, f) != 0)
+  if (config->user == NULL && identity_name (&user, config->passwd_file, f) != 0)
     return -1;
-  else if ((job->status = work_here (job, &user, job->out, f)) < 0)
-    return -1;
+  work_as_user (job, &user);
   return 0;
-}
-
-int
-admin_each_user (const struct config *config, admin_work *work, FILE *out)
-{
-  struct job job = { .config = config, .work = work, .out = out };
-  struct failure f = { 0 };
-
-  if (work_for_users (&job, &f) == 0)
-    return job.status;
-  log_message (LOG_ERR, "%s", f.text);
-  return f.status;
 }
 
 /* --------------------------------------------------------------------- --prune */
 
 struct prune_job {
-  FILE *out;
   const char *where;
   bool dry_run;
   int status;
@@ -282,14 +272,14 @@ prune_report (void *context, const char *name, int64_t age, int error)
   (void) snprintf (path, sizeof path, "%s/%s", job->where, name);
   (void) text_clean (path);
   if (error == 0)
+    (void) printf ("%s %s, unchanged for %s\n", job->dry_run ? "would remove" : "removed", path,
+                   admin_age (age / SECOND));
+  else
     {
-      (void) fprintf (job->out, "%s %s, unchanged for %s\n",
-                      job->dry_run ? "would remove" : "removed", path, admin_age (age / SECOND));
-      (void) fflush (job->out); /* it shows that this process is at work */
-      return;
+      log_message (LOG_WARNING, "cannot remove %s: %s", path, strerror (error));
+      job->status = EX_IOERR;
     }
-  log_message (LOG_WARNING, "cannot remove %s: %s", path, strerror (error));
-  job->status = EX_IOERR;
+  (void) fflush (stdout); /* it shows that this process is at work */
 }
 
 /* In nanoseconds. */
@@ -317,11 +307,14 @@ set_prune_age (const char *text, struct failure *f)
 
 static int
 prune_work (const struct config *config, int dirfd, const char *where, const struct identity *user,
-            FILE *out, struct failure *f)
+            struct failure *f)
 {
-  struct prune_job job = { .out = out, .where = where, .dry_run = config->dry_run };
-  const struct prune prune = { .dirfd = dirfd, .age = prune_age, .dry_run = config->dry_run,
-                               .report = prune_report, .context = &job };
+  struct prune_job job = { .where = where, .dry_run = config->dry_run };
+  const struct prune prune = { .dirfd = dirfd,
+                               .age = prune_age,
+                               .dry_run = config->dry_run,
+                               .report = prune_report,
+                               .context = &job };
 
   (void) user;
   return prune_run (&prune, f) < 0 ? -1 : job.status;
@@ -329,20 +322,19 @@ prune_work (const struct config *config, int dirfd, const char *where, const str
 
 /* -------------------------------------------------------------------- commands */
 
-/* Takes what CONFIG leaves open from the installed hook JSON, if it is there. */
-static int
-take_installed (struct config *config, json_object **json, struct failure *f)
+int
+admin_take_settings (struct config *config, const char *file, struct failure *f)
 {
-  if ((config->base_dir != NULL && config->passwd_file != NULL)
-      || access (HOOK_JSON_INSTALLED, F_OK) != 0)
-    return 0;
-  *json = hook_json_read (HOOK_JSON_INSTALLED, f);
-  if (*json == NULL)
-    {
-      fail_prefix (f, "the settings are not known, give --base-dir and --passwd-file");
-      return -1;
-    }
-  hook_json_settings (*json, config);
+  static struct json_object *json; /* until the program ends */
+  struct config hook;
+
+  json = hook_json_read (file, f);
+  if (json == NULL || hook_json_settings (json, &hook, f) != 0)
+    return -1;
+  if (config->base_dir == NULL)
+    config->base_dir = hook.base_dir;
+  if (config->passwd_file == NULL)
+    config->passwd_file = hook.passwd_file;
   return 0;
 }
 
@@ -350,26 +342,30 @@ int
 admin_run (const struct config *given)
 {
   struct config config = *given;
+  struct job job = { .config = &config, .work = admin_status_work };
   struct failure f = { 0 };
-  json_object *json = NULL;
-  int status;
 
   (void) signal (SIGPIPE, SIG_DFL); /* `--status | head` is no error */
+  if (config.mode == CONFIG_PRUNE)
+    job.work = prune_work;
   if (config.mode == CONFIG_CHECK)
-    status = admin_check (&config);
+    job.status = admin_check (&config);
   else if ((config.older_than != NULL && set_prune_age (config.older_than, &f) != 0)
-           || take_installed (&config, &json, &f) != 0)
+           || ((config.base_dir == NULL || config.passwd_file == NULL)
+               && admin_take_settings (&config, HOOK_JSON_INSTALLED, &f) != 0
+               && f.status != EX_NOINPUT)
+           || work_for_users (&job, &f) != 0)
     {
       log_message (LOG_ERR, "%s", f.text);
-      status = f.status;
+      return f.status;
     }
-  else if (config.mode == CONFIG_PRUNE)
-    status = admin_each_user (&config, prune_work, stdout);
-  else
-    status = admin_status (&config);
-  json_object_put (json);
+  if (config.json)
+    (void) puts (job.lines == 0 ? "[]" : "]");
+  else if (config.mode == CONFIG_STATUS && job.lines == 0 && job.status == EX_OK)
+    (void) printf ("no barriers in %s\n",
+                   config.base_dir == NULL ? "the users' homes" : config.base_dir);
   if (fflush (stdout) == 0)
-    return status;
+    return job.status;
   log_message (LOG_ERR, "standard output: %m");
   return EX_IOERR;
 }

@@ -9,15 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* podman's own limit for creating a container, in seconds: no option of podman
@@ -26,11 +24,7 @@
 
 #define BREAKS "breaks every podman run on this node; correct it, or take the file away"
 
-enum finding {
-  OK,
-  WARNING,
-  ERROR
-};
+enum finding { OK, WARNING, ERROR };
 
 static enum finding worst;
 
@@ -60,22 +54,11 @@ say (enum finding finding, const char *format, ...)
 
 /* ---------------------------------------------------------------- the hook JSON */
 
-/* The member NAME of "hook" in JSON if it is of TYPE, else NULL. */
-static json_object *
-member_of_hook (json_object *json, const char *name, json_type type)
-{
-  json_object *hook = NULL, *member = NULL;
-
-  if (json_object_object_get_ex (json, "hook", &hook) && json_object_is_type (hook, json_type_object))
-    (void) json_object_object_get_ex (hook, name, &member);
-  return json_object_is_type (member, type) ? member : NULL;
-}
-
 /* The program that JSON runs, "" if none. */
 static const char *
 program_of (json_object *json)
 {
-  json_object *path = member_of_hook (json, "path", json_type_string);
+  json_object *path = hook_json_member (json, "path", json_type_string);
 
   return path == NULL ? "" : json_object_get_string (path);
 }
@@ -88,17 +71,19 @@ check_program (const char *file, const char *program)
 
   if (program[0] != '/' || stat (program, &st) != 0)
     {
-      say (ERROR,
-           "%s: hook.path %s is not there, or not an absolute path; podman skips the hook without a "
-           "word; install the program on this node, or correct the path",
-           file, program);
+      say (
+        ERROR,
+        "%s: hook.path %s is not there, or not an absolute path; podman skips the hook without a "
+        "word; install the program on this node, or correct the path",
+        file, program);
       return false;
     }
   if (!S_ISREG (st.st_mode) || access (program, X_OK) != 0)
-    say (ERROR,
-         "%s: hook.path %s cannot be executed; every container that asks for the hook fails; make it "
-         "a program that all users can run",
-         file, program);
+    say (
+      ERROR,
+      "%s: hook.path %s cannot be executed; every container that asks for the hook fails; make it "
+      "a program that all users can run",
+      file, program);
   else if ((st.st_mode & S_IWOTH) != 0)
     say (ERROR, "%s: hook.path %s can be changed by everybody; run chmod o-w on it", file, program);
   else
@@ -121,22 +106,47 @@ check_timeout (const char *file, const struct config *config, json_object *membe
          file, seconds, PODMAN_LIMIT);
   if (limit != 0 && (seconds <= 0 || seconds >= (double) limit))
     say (ERROR,
-         "%s: the runtime kills the hook after hook.timeout, %lld s, before its own timeout, %g s, can "
+         "%s: the runtime kills the hook after hook.timeout, %lld s, before its own timeout, %g s, "
+         "can "
          "say who is missing; remove the first or lower HOOK_TIMEOUT",
          file, limit, seconds);
 }
 
+/* Who else could change what the hook relies on. */
+static void
+check_safety (const struct config *config)
+{
+  const char *base = config->base_dir, *file = config->passwd_file;
+  struct stat st;
+
+  if (base != NULL && stat (base, &st) == 0 && (st.st_mode & S_ISVTX) == 0
+      && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    say (
+      (st.st_mode & S_IWOTH) != 0 ? ERROR : WARNING,
+      "HOOK_BASE_DIR %s: %s can exchange the directories of users there; run chmod go-w or chmod "
+      "+t on it",
+      base, (st.st_mode & S_IWOTH) != 0 ? "everybody" : "its group");
+  else if (base != NULL && stat (base, &st) == 0 && st.st_uid != 0 && st.st_uid != geteuid ())
+    say (WARNING,
+         "HOOK_BASE_DIR %s belongs to uid %u, who can exchange the directories of users there; it "
+         "should be root's",
+         base, st.st_uid);
+  if (file != NULL && stat (file, &st) == 0 && S_ISREG (st.st_mode)
+      && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    say (ERROR, "PASSWD_FILE %s can be written by others (mode %04o); run chmod go-w on it", file,
+         st.st_mode & 07777);
+}
+
 /* ------------------------------------------------------ the user's directory */
 
-/* The file system of DIR, who sees it, and whether it has room. */
+/* The file system of DIR, and who sees it. */
 static void
 check_file_system (const char *dir)
 {
   int fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  struct statvfs st;
   bool local;
 
-  if (fd < 0 || fstatvfs (fd, &st) != 0)
+  if (fd < 0)
     {
       say (WARNING, "%s: which file system that is cannot be told: %s", dir, strerror (errno));
       return;
@@ -145,14 +155,12 @@ check_file_system (const char *dir)
   (void) close (fd);
   if (local)
     say (WARNING,
-         "%s is on a local file system (%s), which other nodes do not see: only job steps on one node "
-         "will be synchronised",
+         "%s is on a local file system (%s), which other nodes do not see: only job steps on one "
+         "node will be synchronised",
          dir, name);
   else
     say (name != NULL ? OK : WARNING, "%s is on %s; make sure that all nodes have it", dir,
          name != NULL ? name : "a file system that is not known here, and may be local");
-  if ((st.f_blocks > 0 && st.f_bavail == 0) || (st.f_files > 0 && st.f_ffree == 0))
-    say (ERROR, "%s is on a file system that is full; remove something", dir);
 }
 
 /* By now this process is the user. */
@@ -170,95 +178,27 @@ check_user_directory (const char *base)
   else if (fd >= 0)
     say (OK, "user %s has %s/" SYNCDIR_PATH, user.name, path);
   else if (access (path, W_OK | X_OK) != 0)
-    say (ERROR, "user %s cannot make %s/" SYNCDIR_PATH ": %s; make %s writable for the user", user.name,
-         path, strerror (errno), path);
+    say (ERROR, "user %s cannot make %s/" SYNCDIR_PATH ": %s; make %s writable for the user",
+         user.name, path, strerror (errno), path);
   else
     say (OK, "user %s can make %s/" SYNCDIR_PATH, user.name, path);
 }
 
-/* Whether it is there; and who else could exchange what is in it. */
-static bool
-check_base (const char *file, const char *dir)
+static void
+check_user (const struct config *config)
 {
-  struct stat st;
-
-  if (stat (dir, &st) != 0 || !S_ISDIR (st.st_mode))
-    {
-      say (ERROR,
-           "%s: HOOK_BASE_DIR %s is not a directory of this node; mount or make it, or correct hook.env",
-           file, dir);
-      return false;
-    }
-  if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0)
-    say ((st.st_mode & S_IWOTH) != 0 ? ERROR : WARNING,
-         "HOOK_BASE_DIR %s: %s can exchange the directories of users there; run chmod go-w or chmod +t "
-         "on it",
-         dir, (st.st_mode & S_IWOTH) != 0 ? "everybody" : "its group");
-  else if (st.st_uid != 0 && st.st_uid != geteuid ())
-    say (WARNING,
-         "HOOK_BASE_DIR %s belongs to uid %u, who can exchange the directories of users there; it "
-         "should be root's",
-         dir, st.st_uid);
-  return true;
-}
-
-/* Whether it can be read; and who else could write it. */
-static bool
-check_passwd_file (const char *file, const char *path)
-{
-  struct stat st;
-
-  if (access (path, R_OK) != 0 || stat (path, &st) != 0)
-    {
-      say (ERROR, "%s: PASSWD_FILE %s: %s; all users must be able to read it", file, path,
-           strerror (errno));
-      return false;
-    }
-  if (S_ISREG (st.st_mode) && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    say (ERROR, "PASSWD_FILE %s can be written by others (mode %04o); run chmod go-w on it", path,
-         st.st_mode & 07777);
-  return true;
-}
-
-/* The user's name, and whether the settings are needed to find it and his
- * directory. */
-static bool
-check_name (const struct config *config)
-{
-  struct identity plain = user;
   struct failure f;
-  char with[SYNCDIR_USER_MAX];
 
   user.by_nss = false;
   if (identity_name (&user, config->passwd_file, &f) != 0)
     {
       say (ERROR, "%s", f.text);
-      return false;
+      return;
     }
-  const char *source = config->passwd_file == NULL || user.by_nss ? NULL : config->passwd_file;
-  say (OK, "uid %u is user %s by %s%s", user.uid, user.name,
-       source == NULL ? "this node's name service" : "PASSWD_FILE ", source == NULL ? "" : source);
-  if (source != NULL && identity_name (&plain, NULL, &f) == 0 && strcmp (plain.name, user.name) == 0
-      && strcmp (plain.home, user.home) == 0)
-    say (OK, "PASSWD_FILE is not needed for user %s: this node's name service says the same", user.name);
-  if (config->base_dir != NULL && syncdir_user (config->base_dir, &user, with, &f) == 0
-      && strcmp (with, user.home) == 0)
-    say (OK, "HOOK_BASE_DIR is not needed for user %s: it leads to his home", user.name);
-  return true;
-}
-
-static void
-check_settings (const char *file, const struct config *config)
-{
-  struct failure f;
-
-  if ((config->base_dir != NULL && !check_base (file, config->base_dir))
-      || (config->passwd_file != NULL && !check_passwd_file (file, config->passwd_file)))
-    return;
-  if (nobody && config->base_dir != NULL)
-    check_file_system (config->base_dir);
-  if (nobody || !check_name (config))
-    return;
+  if (config->passwd_file == NULL || user.by_nss)
+    say (OK, "uid %u is user %s by this node's name service", user.uid, user.name);
+  else
+    say (OK, "uid %u is user %s by PASSWD_FILE %s", user.uid, user.name, config->passwd_file);
   /* As root for a user: from here on all is looked at with his rights; this
    * process ends soon. */
   if (geteuid () == 0 && user.uid != 0 && identity_become (&user, &f) != 0)
@@ -274,7 +214,8 @@ is_same_file (const char *one, const char *other)
 {
   struct stat a, b;
 
-  return stat (one, &a) == 0 && stat (other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+  return stat (one, &a) == 0 && stat (other, &b) == 0 && a.st_dev == b.st_dev
+         && a.st_ino == b.st_ino;
 }
 
 /* What podman says of all of them. */
@@ -282,10 +223,12 @@ static void
 check_trial (void)
 {
   if (!trial.installed)
-    say (WARNING, "podman is not installed here: whether it takes the hook's JSON could not be found out");
+    say (WARNING,
+         "podman is not installed here: whether it takes the hook's JSON could not be found out");
   else if (trial.hook != NULL)
     say (ERROR, "the hook fails in a trial container: %s", trial.hook);
-  else if (trial.count == 0 && trial.error != NULL && strstr (trial.error, "setting up OCI Hooks") != NULL)
+  else if (trial.count == 0 && trial.error != NULL
+           && strstr (trial.error, "setting up OCI Hooks") != NULL)
     say (ERROR, "podman: %s: this " BREAKS, trial.error);
   else if (!trial.done)
     say (WARNING, "what podman does could not be found out: its trial container ended with: %s",
@@ -294,41 +237,24 @@ check_trial (void)
 
 /* FILE is not among the JSONs that podman has. */
 static void
-check_absent (const char *file, bool other)
+check_absent (const char *file)
 {
   const int first = (int) strcspn (trial.dirs, ",");
   char real[PATH_MAX];
 
-  if (realpath (file, real) == NULL)
-    return;
   if (first == 0)
-    say (ERROR, "%s: podman does not read it, nor any other: hooks_dir in containers.conf is empty", file);
-  else
-    say (other ? WARNING : ERROR,
+    say (ERROR, "%s: podman does not read it, nor any other: hooks_dir in containers.conf is empty",
+         file);
+  else if (realpath (file, real) != NULL)
+    say (ERROR,
          "%s: podman does not read it: it reads %s; make a symbolic link there: mkdir -p %.*s && "
          "ln -s %s %.*s/",
          file, trial.dirs, first, trial.dirs, real, first, trial.dirs);
 }
 
+/* What podman says of FILE. */
 static void
-check_stages (const char *file, const char *stages)
-{
-  if (strcmp (stages, "prestart") == 0 || strcmp (stages, "createRuntime") == 0)
-    say (OK,
-         "%s: podman runs the hook in stage %s for containers with the annotation "
-         PODMAN_TRIAL_ANNOTATION "=true",
-         file, stages);
-  else if (strcmp (stages, "createContainer") == 0)
-    say (WARNING, "%s: stage createContainer does not work with --userns=auto and nomap; prestart does",
-         file);
-  else
-    say (ERROR, "%s: the stages are [%s], but should be one, and one for this hook; write prestart",
-         file, stages);
-}
-
-/* What podman says of FILE.  OTHER: it has another one that runs the hook. */
-static void
-check_podman (const char *file, bool other)
+check_podman (const char *file)
 {
   size_t i = 0;
 
@@ -336,49 +262,61 @@ check_podman (const char *file, bool other)
     return;
   while (i < trial.count && strcmp (basename (trial.jsons[i].path), basename (file)) != 0)
     i++;
+  const char *path = trial.jsons[i].path, *stages = trial.jsons[i].stages;
   if (i == trial.count)
-    check_absent (file, other);
-  else if (!is_same_file (trial.jsons[i].path, file))
-    say (ERROR, "%s: podman reads %s in its place; remove one of the two", file, trial.jsons[i].path);
-  else if (trial.jsons[i].stages == NULL)
+    check_absent (file);
+  else if (!is_same_file (path, file))
+    say (ERROR, "%s: podman reads %s in its place; remove one of the two", file, path);
+  else if (stages == NULL)
     say (WARNING,
-         "%s: podman reads it, but the annotation " PODMAN_TRIAL_ANNOTATION "=true, which the "
-         "documentation tells users, does not ask for the hook: \"when\" has another condition, or "
-         "\"always\": false",
+         "%s: podman reads it, but the annotation " PODMAN_TRIAL_ANNOTATION
+         "=true, which users are "
+         "told, does not ask for the hook: \"when\" has another condition, or \"always\": false",
          file);
+  else if (stages[0] == '\0' || strchr (stages, ' ') != NULL
+           || strstr ("prestart createRuntime createContainer", stages) == NULL)
+    say (ERROR, "%s: the stages are [%s], but should be one, and one for this hook; write prestart",
+         file, stages);
   else
-    check_stages (file, trial.jsons[i].stages);
+    say (OK,
+         "%s: podman runs the hook in stage %s for containers with the "
+         "annotation " PODMAN_TRIAL_ANNOTATION "=true",
+         file, stages);
 }
 
 /* ------------------------------------------------------------------------ files */
 
 /* What podman says of FILE, and what it says nothing of. */
 static void
-check_file (const char *file, bool other)
+check_file (const char *file)
 {
   const size_t length = strlen (file);
   struct failure f;
-  struct config config = { 0 };
+  struct config config;
   json_object *json = hook_json_read (file, &f);
 
   if (json == NULL)
     {
       say (ERROR, "%s%s", f.text,
-           f.status == EX_NOINPUT ? "; make install puts it there, or name the file" : ": this " BREAKS);
+           f.status == EX_NOINPUT ? "; make install puts it there, or name the file"
+                                  : ": this " BREAKS);
       return;
     }
   bool there = check_program (file, program_of (json));
   if (length < 5 || strcmp (file + length - 5, ".json") != 0)
     say (ERROR, "%s: podman reads only files whose names end in .json; rename it", file);
   else if (there)
-    check_podman (file, other);
-  hook_json_settings (json, &config);
-  if (config_settle (&config, NULL, NULL, &f) != 0)
+    check_podman (file);
+  if (hook_json_settings (json, &config, &f) != 0 || config_settle (&config, NULL, NULL, &f) != 0)
     say (ERROR, "%s: %s", file, f.text);
   else
-    check_timeout (file, &config, member_of_hook (json, "timeout", json_type_int));
+    check_timeout (file, &config, hook_json_member (json, "timeout", json_type_int));
   if (config.usable)
-    check_settings (file, &config);
+    check_safety (&config);
+  if (config.usable && !nobody)
+    check_user (&config);
+  else if (config.usable && config.base_dir != NULL)
+    check_file_system (config.base_dir);
   json_object_put (json);
 }
 
@@ -394,88 +332,50 @@ is_ours (const char *file)
   return ours;
 }
 
-/* Those that podman uses, and the installed one. */
+/* Those that podman has, or else the installed one. */
 static void
 check_installed (void)
 {
-  const char *first = NULL;
-  bool ours = false, installed = false;
+  const char *runs = NULL;
+  bool found = false;
 
   for (size_t i = 0; i < trial.count; i++)
     if (is_ours (trial.jsons[i].path))
       {
-        const char *path = trial.jsons[i].path;
-        if (first != NULL && trial.jsons[i].stages != NULL)
-          say (ERROR, "%s and %s: podman runs the hook for both; remove one", first, path);
+        if (runs != NULL && trial.jsons[i].stages != NULL)
+          say (ERROR, "%s and %s: podman runs the hook for both; remove one", runs,
+               trial.jsons[i].path);
         if (trial.jsons[i].stages != NULL)
-          first = path;
-        ours = true;
-        installed = installed || is_same_file (path, HOOK_JSON_INSTALLED);
-        check_file (path, false);
+          runs = trial.jsons[i].path;
+        found = true;
+        check_file (trial.jsons[i].path);
       }
-  bool there = access (HOOK_JSON_INSTALLED, F_OK) == 0;
-  if (!installed && (there || (!ours && trial.error == NULL)))
-    check_file (HOOK_JSON_INSTALLED, first != NULL);
-}
-
-/* Whether syslog(3) has somebody to talk to. */
-static void
-check_syslog (void)
-{
-  const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
-  int fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-  /* EPROTOTYPE: it is a stream, which syslog(3) takes, too. */
-  if (connect (fd, (const struct sockaddr *) &address, sizeof address) == 0 || errno == EPROTOTYPE)
-    say (OK, "syslog can be reached: journalctl -t slurm_global_sync_hook shows the messages");
-  else
-    say (WARNING,
-         "/dev/log: %s: with crun the hook's messages are lost then; start a system log "
-         "(systemd-journald, rsyslog)",
-         strerror (errno));
-  (void) close (fd);
-}
-
-/* The calling user, or as root that of --user. */
-static bool
-find_user (const struct config *config)
-{
-  const uid_t me = geteuid ();
-  struct failure unused;
-  struct config hook = { 0 };
-
-  user = (struct identity){ .uid = me, .gid = getegid (), .host_uid = me };
-  if (config->user == NULL)
-    return true;
-  json_object *json
-    = hook_json_read (config->files[0] != NULL ? config->files[0] : HOOK_JSON_INSTALLED, &unused);
-  hook_json_settings (json, &hook);
-  bool found = admin_find_user (hook.passwd_file, config->user, &user);
-  json_object_put (json);
-  if (found && (me == 0 || user.uid == me))
-    return true;
-  say (ERROR, "user %s is not known to this node, nor in PASSWD_FILE, or not for who is not root",
-       config->user);
-  return false;
+  if (!found && (trial.error == NULL || access (HOOK_JSON_INSTALLED, F_OK) == 0))
+    check_file (HOOK_JSON_INSTALLED);
 }
 
 int
-admin_check (const struct config *config)
+admin_check (const struct config *given)
 {
-  nobody = config->user == NULL && geteuid () == 0;
-  check_syslog ();
-  if (find_user (config))
+  struct config config = *given;
+  struct failure f;
+
+  nobody = config.user == NULL && geteuid () == 0;
+  (void) admin_take_settings (&config,
+                              config.files[0] != NULL ? config.files[0] : HOOK_JSON_INSTALLED, &f);
+  if (admin_user (&config, &user, &f) != 0)
     {
-      podman_trial_run (&trial, &user, config->module);
-      check_trial ();
-      if (nobody)
-        say (WARNING, "this is for root's containers; what users get, and what their podman reads, is "
-                      "told with --user=NAME");
-      if (config->files[0] == NULL)
-        check_installed ();
-      for (char **file = config->files; *file != NULL; file++)
-        check_file (*file, false);
-      free (trial.text);
+      say (ERROR, "%s", f.text);
+      return EX_CONFIG;
     }
+  podman_trial_run (&trial, &user, config.module);
+  check_trial ();
+  if (nobody)
+    say (WARNING, "this is for root's containers; what users get is told with --user=NAME");
+  if (config.files[0] == NULL)
+    check_installed ();
+  for (char **file = config.files; *file != NULL; file++)
+    check_file (*file);
+  free (trial.text);
   return worst == ERROR ? EX_CONFIG : worst == WARNING ? ADMIN_CHECK_WARNED : EX_OK;
 }

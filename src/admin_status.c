@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,9 +22,6 @@
 
 /* Above this a number of tasks is none. */
 #define TASKS_MAX (UINT32_C (1) << 24)
-
-/* More members than this are counted in the text, not listed. */
-#define LISTED_MAX 64
 
 #define JSON_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
@@ -109,8 +107,9 @@ add_name (json_object *object, const char *name)
 static bool
 add_outcome (json_object *object, const struct instance *in)
 {
-  static const char *const states[]
-    = { [OUTCOME_RELEASED] = "released", [OUTCOME_VOID] = "void", [OUTCOME_CALLED_OFF] = "called-off" };
+  static const char *const states[] = {
+    [OUTCOME_RELEASED] = "released", [OUTCOME_VOID] = "void", [OUTCOME_CALLED_OFF] = "called-off"
+  };
   char text[INSTANCE_TEXT_MAX] = "";
   int64_t ended;
   enum outcome outcome = instance_outcome (in, text);
@@ -129,18 +128,20 @@ add_outcome (json_object *object, const struct instance *in)
   return outcome == OUTCOME_RELEASED;
 }
 
-/* The server's clock may be ahead of this node's. */
+/* The server's clock, which is not asked since that would be a change, may be
+ * ahead of this node's. */
 static int64_t
-seconds_since (int64_t now, int64_t then)
+seconds_since (time_t then)
 {
-  return now > then ? (now - then) / NANOSECONDS : 0;
+  const time_t now = time (NULL);
+
+  return now > then ? now - then : 0;
 }
 
 /* What is collected of one instance. */
 struct members {
   json_object *array;
   struct ranks there; /* who has arrived, or is gathered on his node */
-  int64_t now;
   char nodes[INSTANCE_NOTE_MAX], tasks[INSTANCE_NOTE_MAX]; /* as one of the notes says */
 };
 
@@ -181,7 +182,7 @@ visit_member (void *context, const struct instance_mark *mark)
   add_truth (member, "gathers", gathers);
   /* One that has left without success says 1970. */
   if (fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtim.tv_sec > 0)
-    add_number (member, "seen", seconds_since (m->now, st.st_mtim.tv_sec * NANOSECONDS));
+    add_number (member, "seen", seconds_since (st.st_mtim.tv_sec));
   add_note (member, note);
   (void) json_object_array_add (m->array, member);
   (void) nodes_note_value (note, "nodes", m->nodes, sizeof m->nodes);
@@ -209,7 +210,8 @@ add_missing (json_object *object, const struct instance *in, struct members *m, 
   if (released)
     add_text (object, "not_departed", ranks_missing (&departed, text, sizeof text));
   ranks_free (&departed);
-  if (!released && *nodes_missing (in, m->there.count, m->nodes, m->tasks, text, sizeof text) != '\0')
+  if (!released
+      && *nodes_missing (in, m->there.count, m->nodes, m->tasks, text, sizeof text) != '\0')
     add_text (object, "missing_nodes", text);
 }
 
@@ -223,9 +225,9 @@ compare_members (const void *a, const void *b)
 /* Who is there, who is missing, how it ended.  Arrivals are read before the
  * outcome, and departures last: who moves on meanwhile is in one of the two. */
 static void
-add_members (json_object *object, const struct instance *in, uint32_t tasks, int64_t now)
+add_members (json_object *object, const struct instance *in, uint32_t tasks)
 {
-  struct members m = { .array = json_object_new_array (), .now = now };
+  struct members m = { .array = json_object_new_array () };
 
   if (ranks_init (&m.there, tasks) == 0)
     {
@@ -243,24 +245,21 @@ add_barrier (json_object *object, const struct instance *in)
 {
   char text[16] = "";
   int64_t began;
-  struct timespec ts;
 
-  /* Not the server's clock: to ask it would be a change. */
-  (void) clock_gettime (CLOCK_REALTIME, &ts);
-  const int64_t now = ts.tv_sec * NANOSECONDS + ts.tv_nsec;
   add_name (object, in->key);
   if (readlinkat (in->top, "ntasks", text, sizeof text - 1) < 0)
     text[0] = '\0';
   unsigned long tasks = strtoul (text, NULL, 10);
   tasks = tasks <= TASKS_MAX ? tasks : 0;
   add_number (object, "tasks", (int64_t) tasks);
-  add_members (object, in, (uint32_t) tasks, now);
+  add_members (object, in, (uint32_t) tasks);
   if (instance_began (in, &began) == 0)
     add_number (object, "since", began / NANOSECONDS);
-  int64_t change = prune_last_change (in->parent, in->key);
-  add_number (object, "unchanged", change < 0 ? 0 : seconds_since (now, change));
-  add_truth (object, "dead", strcmp (get_text (object, "state"), "waiting") == 0
-                               && get_number (object, "unchanged") > DEAD_AFTER);
+  int64_t change = prune_last_change (in->parent, in->key, PRUNE_DEPTH);
+  add_number (object, "unchanged", change < 0 ? 0 : seconds_since (change / NANOSECONDS));
+  add_truth (object, "dead",
+             strcmp (get_text (object, "state"), "waiting") == 0
+               && get_number (object, "unchanged") > DEAD_AFTER);
 }
 
 /* The barrier NAME of the directory DIRFD, or NULL if it is gone by now, or
@@ -293,18 +292,18 @@ new_barrier (int dirfd, const char *name)
 
 /* -------------------------------------------------------------------- as a text */
 
-/* Prints BEFORE and the text KEY of OBJECT, if it has one, WIDTH at most. */
+/* Prints BEFORE and the text KEY of OBJECT, if it has one. */
 static void
-print_text (FILE *out, json_object *object, const char *before, const char *key, int width)
+print_text (json_object *object, const char *before, const char *key)
 {
   const char *text = get_text (object, key);
 
   if (text[0] != '\0')
-    (void) fprintf (out, "%s%.*s", before, width, text);
+    (void) printf ("%s%s", before, text);
 }
 
 static void
-print_time (FILE *out, json_object *object, const char *before, const char *key)
+print_time (json_object *object, const char *before, const char *key)
 {
   const time_t when = (time_t) get_number (object, key);
   struct tm parts;
@@ -312,64 +311,32 @@ print_time (FILE *out, json_object *object, const char *before, const char *key)
 
   if (when != 0 && localtime_r (&when, &parts) != NULL
       && strftime (text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts) > 0)
-    (void) fprintf (out, "%s%s", before, text);
+    (void) printf ("%s%s", before, text);
 }
 
 static void
-print_member (FILE *out, json_object *member)
+print_barrier (json_object *barrier)
 {
-  const int64_t since = get_number (member, "since");
-
-  (void) fprintf (out, "    procid %s%s", get_text (member, "procid"),
-                  get_truth (member, "gathers") ? " gathered" : "");
-  print_text (out, member, " on ", "host", 64);
-  print_text (out, member, ", pid ", "pid", 16);
-  /* podman's container ids have 64 digits; it shows 12 of them itself. */
-  print_text (out, member, ", container ", "container", 12);
-  if (since > 0)
-    (void) fprintf (out, ", waiting for %s", admin_age (time (NULL) - since));
-  if (json_object_object_get (member, "seen") != NULL)
-    (void) fprintf (out, ", seen %s ago", admin_age (get_number (member, "seen")));
-  (void) fputc ('\n', out);
-}
-
-static void
-print_members (FILE *out, json_object *members)
-{
-  size_t count = (size_t) json_object_array_length (members);
-
-  for (size_t i = 0; i < count && i < LISTED_MAX; i++)
-    print_member (out, json_object_array_get_idx (members, i));
-  if (count > LISTED_MAX)
-    (void) fprintf (out, "    and %zu more: see --json\n", count - LISTED_MAX);
-}
-
-static void
-print_barrier (FILE *out, json_object *barrier)
-{
-  static const int all = INSTANCE_NOTE_MAX;
-  const char *state = get_text (barrier, "state");
-
-  (void) fprintf (out, "%s:", get_text (barrier, "user"));
-  print_text (out, barrier, " job ", "job", all);
-  print_text (out, barrier, " step ", "step", all);
-  print_text (out, barrier, " restart ", "restart", all);
-  print_text (out, barrier, " cluster ", "cluster", all);
-  (void) fprintf (out, "\n  %s/%s %s", get_text (barrier, "arrived"), get_text (barrier, "tasks"), state);
-  print_time (out, barrier, ", began ", "since");
-  print_time (out, barrier, ", ended ", "ended");
-  print_text (out, barrier, "\n  ", "reason", all);
+  print_text (barrier, "", "user");
+  print_text (barrier, ": job ", "job");
+  print_text (barrier, " step ", "step");
+  print_text (barrier, " restart ", "restart");
+  print_text (barrier, " cluster ", "cluster");
+  print_text (barrier, "\n  ", "arrived");
+  print_text (barrier, "/", "tasks");
+  print_text (barrier, " ", "state");
+  print_time (barrier, ", began ", "since");
+  print_time (barrier, ", ended ", "ended");
+  print_text (barrier, "\n  ", "reason");
   if (get_truth (barrier, "dead"))
-    (void) fprintf (out, "\n  looks dead: nobody has shown a sign of life for %s",
-                    admin_age (get_number (barrier, "unchanged")));
+    (void) printf ("\n  looks dead: nobody has shown a sign of life for %s",
+                   admin_age (get_number (barrier, "unchanged")));
   if (get_truth (barrier, "gone"))
-    print_text (out, barrier, "\n  remains, until they are pruned: ", "name", all);
-  print_text (out, barrier, "\n  missing: procid ", "missing", all);
-  print_text (out, barrier, " on ", "missing_nodes", all);
-  print_text (out, barrier, "\n  released, not departed: procid ", "not_departed", all);
-  (void) fputc ('\n', out);
-  if (strcmp (state, "waiting") == 0)
-    print_members (out, json_object_object_get (barrier, "members"));
+    print_text (barrier, "\n  remains, until they are pruned: ", "name");
+  print_text (barrier, "\n  missing: procid ", "missing");
+  print_text (barrier, " on ", "missing_nodes");
+  print_text (barrier, "\n  released, not departed: procid ", "not_departed");
+  (void) putchar ('\n');
 }
 
 /* ------------------------------------------------------------------ the command */
@@ -389,11 +356,11 @@ compare_names (const struct dirent **a, const struct dirent **b)
   return order != 0 ? order : strcmp ((*b)->d_name, (*a)->d_name);
 }
 
-/* As the user: all barriers in his directory. */
-static int
-status_work (const struct config *config, int dirfd, const char *where, const struct identity *user,
-             FILE *out, struct failure *f)
+int
+admin_status_work (const struct config *config, int dirfd, const char *where,
+                   const struct identity *user, struct failure *f)
 {
+  const long long job = config->job == NULL ? -1 : strtoll (config->job, NULL, 10);
   struct dirent **names;
   int count = scandirat (dirfd, ".", &names, is_barrier, compare_names);
 
@@ -402,44 +369,19 @@ status_work (const struct config *config, int dirfd, const char *where, const st
   for (int i = 0; i < count; i++)
     {
       json_object *barrier = new_barrier (dirfd, names[i]->d_name);
-      bool wanted = barrier != NULL
-                    && (config->job == NULL
-                        || strtoll (config->job, NULL, 10) == get_number (barrier, "job"));
-
-      if (wanted)
+      if (barrier != NULL && (job < 0 || job == get_number (barrier, "job")))
         {
           add_text (barrier, "user", user->name);
           add_text (barrier, "directory", where);
+          if (config->json)
+            (void) puts (json_object_to_json_string_ext (barrier, JSON_FLAGS));
+          else
+            print_barrier (barrier);
         }
-      if (wanted && config->json)
-        (void) fprintf (out, ",%s\n", json_object_to_json_string_ext (barrier, JSON_FLAGS));
-      else if (wanted)
-        print_barrier (out, barrier);
-      (void) fflush (out); /* it shows that this process is at work */
+      (void) fflush (stdout);
       json_object_put (barrier);
       free (names[i]);
     }
   free (names);
   return EX_OK;
-}
-
-int
-admin_status (const struct config *config)
-{
-  char *text = NULL;
-  size_t size;
-  FILE *out = open_memstream (&text, &size);
-  int status = out == NULL ? EX_OSERR : admin_each_user (config, status_work, out);
-
-  if (out == NULL || fclose (out) != 0)
-    return EX_OSERR;
-  if (config->json)
-    (void) printf ("[%s]\n", size > 0 ? text + 1 : "");
-  else if (size > 0 || status != EX_OK)
-    (void) fputs (text, stdout);
-  else
-    (void) printf ("no barriers in %s\n",
-                   config->base_dir == NULL ? "the users' homes" : config->base_dir);
-  free (text);
-  return status;
 }

@@ -9,7 +9,7 @@
 #include "config.h"
 #include "failure.h"
 
-struct json_object;
+#include <json-c/json.h>
 
 /* Where make install puts ours. */
 #ifndef HOOK_JSON_INSTALLED
@@ -20,9 +20,13 @@ struct json_object;
  * JSON object.  The caller ends with json_object_put(). */
 struct json_object *hook_json_read (const char *path, struct failure *f);
 
-/* Takes what CONFIG leaves open from the settings that the hook will get: options
- * in hook.args, else variables in hook.env.  They are owned by JSON, which may be
- * NULL: then there are none. */
-void hook_json_settings (struct json_object *json, struct config *config);
+/* The member NAME of "hook" in JSON if it is of TYPE, else NULL. */
+struct json_object *hook_json_member (struct json_object *json, const char *name,
+                                      enum json_type type);
+
+/* Reads into CONFIG the settings that the hook will get: the options in hook.args,
+ * or else the variables in hook.env.  They are owned by JSON, which may be NULL:
+ * then there are none.  As config_read(). */
+int hook_json_settings (struct json_object *json, struct config *config, struct failure *f);
 
 #endif

@@ -2,14 +2,15 @@
 #include "podman_trial.h"
 
 #include "admin.h"
+#include "instance.h"
 #include "json_text.h"
 #include "waiting.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <grp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -36,7 +37,8 @@ static const char script[]
   = "command -v podman >/dev/null || exit 200\n"
     "exec >>\"$1/out\" 2>&1\n"
     "[ -O / ] || export XDG_RUNTIME_DIR=\"$1/run\"\n" /* not as root */
-    "exec podman ${2:+\"--module=$2\"} --log-level=debug --storage-driver=vfs --root=\"$1/storage\" "
+    "exec podman ${2:+\"--module=$2\"} --log-level=debug --storage-driver=vfs "
+    "--root=\"$1/storage\" "
     "--runroot=\"$1/runroot\" --tmpdir=\"$1/tmp\" --network-config-dir=\"$1/net\" run --rm "
     "--network=host --userns=host --annotation=" PODMAN_TRIAL_ANNOTATION "=true "
     "--annotation=run.oci.hooks.stderr=\"$1/out\" --env=SLURM_JOB_ID=1 --env=SLURM_NTASKS=1 "
@@ -86,16 +88,6 @@ end_children (void)
     }
 }
 
-static int
-remove_entry (const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-  (void) st;
-  (void) flag;
-  (void) ftw;
-  (void) remove (path);
-  return 0;
-}
-
 /* Returns podman's exit status, or one of ours. */
 static int
 try_podman (const char *dir, const char *module, const struct identity *user)
@@ -114,7 +106,7 @@ try_podman (const char *dir, const char *module, const struct identity *user)
   int status = pid < 0 ? -1 : admin_wait (pid, TRIAL_SECONDS);
   end_children ();
   /* As the user: root must not follow what he may exchange meanwhile. */
-  (void) nftw (dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+  (void) instance_remove (AT_FDCWD, dir);
   return status < 0 ? STATUS_NONE : status;
 }
 
@@ -181,7 +173,8 @@ take_answer (struct podman_trial *trial, int status, int out)
   if (lseek (out, 0, SEEK_SET) != 0
       || json_text_read ("podman", out, TRIAL_TEXT_MAX, 65536, &trial->text, &unused) < 0)
     return;
-  for (char *line = strtok_r (trial->text, "\n", &rest); line != NULL; line = strtok_r (NULL, "\n", &rest))
+  for (char *line = strtok_r (trial->text, "\n", &rest); line != NULL;
+       line = strtok_r (NULL, "\n", &rest))
     if ((message = strstr (line, " msg=\"")) != NULL)
       take_message (trial, message + strlen (" msg=\""));
     else if (after (line, "slurm_global_sync_hook: error: ") != NULL)
@@ -207,9 +200,10 @@ podman_trial_run (struct podman_trial *trial, const struct identity *user, const
   (void) snprintf (name, sizeof name, "%s/out", dir);
   int out = open (name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   /* The directory goes last: from then on it is his. */
-  bool given = out >= 0
-               && (geteuid () != 0
-                   || (fchown (out, user->uid, user->gid) == 0 && chown (dir, user->uid, user->gid) == 0));
+  bool given
+    = out >= 0
+      && (geteuid () != 0
+          || (fchown (out, user->uid, user->gid) == 0 && chown (dir, user->uid, user->gid) == 0));
   (void) fflush (NULL);
   pid_t pid = given ? fork () : -1;
   if (pid == 0)

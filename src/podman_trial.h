@@ -24,8 +24,7 @@ struct podman_trial {
   bool installed;
   bool done;       /* the hooks have run, or there was none */
   char dirs[2048]; /* what podman reads, with ", " between them */
-  struct
-  {
+  struct {
     const char *path;
     const char *stages; /* with blanks between them; NULL: the annotation does not ask for it */
   } jsons[PODMAN_TRIAL_MAX + 1]; /* of one name only the last counts */

@@ -10,9 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How deep an instance is looked into: KEY, arrival, its files. */
-#define PRUNE_DEPTH 2
-
 bool
 prune_is_barrier (const char *name)
 {
@@ -25,14 +22,8 @@ prune_is_remains (const char *name)
   return strncmp (name, INSTANCE_GONE, strlen (INSTANCE_GONE)) == 0;
 }
 
-static int64_t
-prune_later (int64_t a, int64_t b)
-{
-  return a > b ? a : b;
-}
-
-static int64_t
-prune_last_change_below (int dirfd, const char *name, int depth)
+int64_t
+prune_last_change (int dirfd, const char *name, int depth)
 {
   const struct dirent *entry;
   struct stat st;
@@ -40,70 +31,60 @@ prune_last_change_below (int dirfd, const char *name, int depth)
   if (fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return -1;
   int64_t last = st.st_mtim.tv_sec * INT64_C (1000000000) + st.st_mtim.tv_nsec;
-  if (!S_ISDIR (st.st_mode) || depth == 0)
-    return last;
-  int fd = openat (dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int fd = S_ISDIR (st.st_mode) && depth > 0
+             ? openat (dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+             : -1;
   DIR *dir = fd < 0 ? NULL : fdopendir (fd);
-  if (dir == NULL)
-    {
-      if (fd >= 0)
-        (void) close (fd);
-      return last;
-    }
-  while ((entry = readdir (dir)) != NULL)
+  while (dir != NULL && (entry = readdir (dir)) != NULL)
     if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
-      last = prune_later (last, prune_last_change_below (fd, entry->d_name, depth - 1));
-  (void) closedir (dir);
+      {
+        int64_t change = prune_last_change (fd, entry->d_name, depth - 1);
+        last = change > last ? change : last;
+      }
+  if (dir != NULL)
+    (void) closedir (dir);
+  else if (fd >= 0)
+    (void) close (fd);
   return last;
-}
-
-int64_t
-prune_last_change (int dirfd, const char *name)
-{
-  return prune_last_change_below (dirfd, name, PRUNE_DEPTH);
 }
 
 /* Removes the barrier KEY, which was found old at BEFORE.  Its name is taken
  * from it first; should a member have come meanwhile, he is told to arrive
- * anew, and what he came to stays for the next time. */
-static bool
+ * anew, and what he came to stays for the next time: -1 with EBUSY. */
+static int
 prune_barrier (int dirfd, const char *key, int64_t before)
 {
   struct instance in = { .parent = dirfd, .key = key, .arrival = -1 };
   struct stat st;
   char name[256];
-  bool done = false;
+  int error = ENOENT;
 
   in.top = openat (dirfd, key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (in.top < 0)
-    return false;
-  if (fstat (in.top, &st) == 0)
+  if (in.top < 0 || fstat (in.top, &st) != 0)
+    error = errno;
+  else
     {
       in.dev = st.st_dev;
       in.ino = st.st_ino;
-      errno = ENOENT;
-      if (instance_go_away (&in, name) == 0)
-        {
-          done = prune_last_change (dirfd, name) <= before;
-          if (!done)
-            {
-              (void) instance_void (&in);
-              instance_knock (&in);
-            }
-          errno = EBUSY;
-        }
+      int result = instance_go_away (&in, name);
+      error = result < 0 ? errno : result > 0 ? ENOENT : 0;
     }
-  int error = errno;
+  if (error == 0 && prune_last_change (dirfd, name, PRUNE_DEPTH) > before)
+    {
+      (void) instance_void (&in);
+      instance_knock (&in);
+      error = EBUSY;
+    }
   instance_close (&in);
   errno = error;
-  return done && instance_remove (dirfd, name) == 0;
+  return error == 0 ? instance_remove (dirfd, name) : -1;
 }
 
 static bool
 prune_entry (const struct prune *p, const char *name, int64_t now)
 {
   struct stat st;
-  int64_t last;
+  int64_t last = 0;
 
   if (!prune_is_barrier (name) && !prune_is_remains (name))
     return false;
@@ -111,15 +92,13 @@ prune_entry (const struct prune *p, const char *name, int64_t now)
   if (fstatat (p->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR (st.st_mode))
     return false;
   /* The directory alone first: a young one need not be walked through. */
-  last = prune_last_change_below (p->dirfd, name, 0);
-  if (last < 0 || now - last < p->age)
-    return false;
-  last = prune_last_change (p->dirfd, name);
-  if (last < 0 || now - last < p->age)
-    return false;
+  for (int depth = 0; depth <= PRUNE_DEPTH; depth += PRUNE_DEPTH)
+    if ((last = prune_last_change (p->dirfd, name, depth)) < 0 || now - last < p->age)
+      return false;
   bool done = p->dry_run
-              || (prune_is_remains (name) ? instance_remove (p->dirfd, name) == 0
-                                          : prune_barrier (p->dirfd, name, last));
+              || (prune_is_remains (name) ? instance_remove (p->dirfd, name)
+                                          : prune_barrier (p->dirfd, name, last))
+                   == 0;
   /* Somebody came meanwhile, or somebody else was faster: no failure. */
   if (p->report != NULL && (done || (errno != EBUSY && errno != ENOENT)))
     p->report (p->context, name, now - last, done ? 0 : errno);
@@ -136,12 +115,7 @@ prune_run (const struct prune *p, struct failure *f)
   unsigned count = 0;
 
   if (dir == NULL)
-    {
-      (void) fail (f, EX_IOERR, "cannot read the directory of barriers: %m");
-      if (fd >= 0)
-        (void) close (fd);
-      return -1;
-    }
+    return fail (f, EX_IOERR, "cannot read the directory of barriers: %m");
   while ((p->most == 0 || count < p->most) && (entry = readdir (dir)) != NULL)
     if (prune_entry (p, entry->d_name, now))
       count++;

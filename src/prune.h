@@ -38,7 +38,9 @@ bool prune_is_remains (const char *name);
 
 /* When something was last changed in the barrier NAME of the directory DIRFD,
  * in nanoseconds of the file server's clock: a member came, or touched its
- * file, or left.  -1 with errno if there is none. */
-int64_t prune_last_change (int dirfd, const char *name);
+ * file, or left.  DEPTH: how deep it is looked into, PRUNE_DEPTH for its key,
+ * arrival and marks.  -1 with errno if there is none. */
+#define PRUNE_DEPTH 2
+int64_t prune_last_change (int dirfd, const char *name, int depth);
 
 #endif

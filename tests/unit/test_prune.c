@@ -514,14 +514,14 @@ START_TEST (tells_the_last_change)
   let_age ("jobid-17", 5000);
   set_age (unit_path ("jobid-17/arrival/slurm-procid-2"), 100);
   ck_assert_int_eq (stat (unit_path ("jobid-17/arrival/slurm-procid-2"), &st), 0);
-  change = prune_last_change (barriers, "jobid-17");
+  change = prune_last_change (barriers, "jobid-17", PRUNE_DEPTH);
   ck_assert_int_eq (change, st.st_mtim.tv_sec * SECONDS + st.st_mtim.tv_nsec);
 }
 END_TEST
 
 START_TEST (tells_that_there_is_none)
 {
-  ck_assert_int_eq (prune_last_change (barriers, "jobid-17"), -1);
+  ck_assert_int_eq (prune_last_change (barriers, "jobid-17", PRUNE_DEPTH), -1);
   ck_assert_int_eq (errno, ENOENT);
 }
 END_TEST
