@@ -23,30 +23,6 @@
 /* How long a user's process may say nothing, in seconds. */
 #define SILENCE_MAX 30
 
-/* The longest age, in seconds: as nanoseconds it must fit into 63 bits. */
-#define AGE_MAX INT64_C (8640000000)
-
-/* --older-than takes the first letters. */
-static const struct {
-  const char *name;
-  int64_t seconds;
-} units[] = { { "s", 1 }, { "min", 60 }, { "h", 3600 }, { "d", 86400 } };
-
-#define UNITS (sizeof units / sizeof *units)
-
-const char *
-admin_age (int64_t seconds)
-{
-  static char text[32];
-  size_t unit = UNITS - 1;
-
-  while (unit > 0 && seconds < 2 * units[unit].seconds)
-    unit--;
-  (void) snprintf (text, sizeof text, "%lld %s",
-                   (long long) (seconds > 0 ? seconds / units[unit].seconds : 0), units[unit].name);
-  return text;
-}
-
 int
 admin_wait (pid_t pid, int seconds)
 {
@@ -255,72 +231,20 @@ work_for_users (struct job *job, struct failure *f)
   return 0;
 }
 
-/* --------------------------------------------------------------------- --prune */
-
-struct prune_job {
-  const char *where;
-  bool dry_run;
-  int status;
-};
-
-static void
-prune_report (void *context, const char *name, int64_t age, int error)
-{
-  struct prune_job *job = context;
-  char path[SYNCDIR_USER_MAX + 256];
-
-  (void) snprintf (path, sizeof path, "%s/%s", job->where, name);
-  (void) text_clean (path);
-  if (error == 0)
-    (void) printf ("%s %s, unchanged for %s\n", job->dry_run ? "would remove" : "removed", path,
-                   admin_age (age / SECOND));
-  else
-    {
-      log_message (LOG_WARNING, "cannot remove %s: %s", path, strerror (error));
-      job->status = EX_IOERR;
-    }
-  (void) fflush (stdout); /* it shows that this process is at work */
-}
-
-/* In nanoseconds. */
-static int64_t prune_age = PRUNE_AGE_DEFAULT;
-
-/* TEXT: a number and s, m, h or d; seconds if it has no unit. */
-static int
-set_prune_age (const char *text, struct failure *f)
-{
-  size_t digits = strspn (text, "0123456789"), unit = 0;
-  const char letter = text[digits];
-
-  while (letter != '\0' && unit < UNITS && letter != units[unit].name[0])
-    unit++;
-  if (digits > 0 && digits <= 10 && unit < UNITS && (letter == '\0' || text[digits + 1] == '\0')
-      && strtoll (text, NULL, 10) <= AGE_MAX / units[unit].seconds)
-    prune_age = strtoll (text, NULL, 10) * units[unit].seconds * SECOND;
-  else
-    return fail (f, EX_USAGE, "--older-than=%s is not an age like 12h or 2d; try --help", text);
-  if (prune_age < PRUNE_AGE_MIN)
-    return fail (f, EX_USAGE, "--older-than=%s is less than 2 minutes: such a barrier may be alive",
-                 text);
-  return 0;
-}
+/* -------------------------------------------------------------------- commands */
 
 static int
 prune_work (const struct config *config, int dirfd, const char *where, const struct identity *user,
             struct failure *f)
 {
-  struct prune_job job = { .where = where, .dry_run = config->dry_run };
-  const struct prune prune = { .dirfd = dirfd,
-                               .age = prune_age,
-                               .dry_run = config->dry_run,
-                               .report = prune_report,
-                               .context = &job };
+  struct prune prune
+    = { .dirfd = dirfd, .where = where, .age = config->age, .dry_run = config->dry_run };
 
   (void) user;
-  return prune_run (&prune, f) < 0 ? -1 : job.status;
+  if (prune_run (&prune, f) < 0)
+    return -1;
+  return prune.failed ? EX_IOERR : EX_OK;
 }
-
-/* -------------------------------------------------------------------- commands */
 
 int
 admin_take_settings (struct config *config, const char *file, struct failure *f)
@@ -350,10 +274,9 @@ admin_run (const struct config *given)
     job.work = prune_work;
   if (config.mode == CONFIG_CHECK)
     job.status = admin_check (&config);
-  else if ((config.older_than != NULL && set_prune_age (config.older_than, &f) != 0)
-           || ((config.base_dir == NULL || config.passwd_file == NULL)
-               && admin_take_settings (&config, HOOK_JSON_INSTALLED, &f) != 0
-               && f.status != EX_NOINPUT)
+  else if (((config.base_dir == NULL || config.passwd_file == NULL)
+            && admin_take_settings (&config, HOOK_JSON_INSTALLED, &f) != 0
+            && f.status != EX_NOINPUT)
            || work_for_users (&job, &f) != 0)
     {
       log_message (LOG_ERR, "%s", f.text);

@@ -48,8 +48,4 @@ int admin_take_settings (struct config *config, const char *file, struct failure
  * status, or -1 if it has none. */
 int admin_wait (pid_t pid, int seconds);
 
-/* "3 d", "12 h" and the like: as much as one wants to know.  Valid until the
- * next call. */
-const char *admin_age (int64_t seconds);
-
 #endif

@@ -330,7 +330,7 @@ print_barrier (json_object *barrier)
   print_text (barrier, "\n  ", "reason");
   if (get_truth (barrier, "dead"))
     (void) printf ("\n  looks dead: nobody has shown a sign of life for %s",
-                   admin_age (get_number (barrier, "unchanged")));
+                   prune_age_text (get_number (barrier, "unchanged")));
   if (get_truth (barrier, "gone"))
     print_text (barrier, "\n  remains, until they are pruned: ", "name");
   print_text (barrier, "\n  missing: procid ", "missing");

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "log.h"
+#include "prune.h"
 #include "waiting.h"
 
 #include <getopt.h>
@@ -123,7 +124,7 @@ config_take_option (struct config *config, int option)
 
 /* An option that would do nothing is an error. */
 static int
-config_check_mode (const struct config *config, struct failure *f)
+config_check_mode (struct config *config, struct failure *f)
 {
   enum config_mode mode = config->mode;
 
@@ -133,6 +134,9 @@ config_check_mode (const struct config *config, struct failure *f)
     return fail (f, EX_USAGE, "--job and --json go with --status; try --help");
   if ((config->older_than != NULL || config->dry_run) && mode != CONFIG_PRUNE)
     return fail (f, EX_USAGE, "--older-than and --dry-run go with --prune; try --help");
+  config->age = PRUNE_AGE_DEFAULT;
+  if (config->older_than != NULL && prune_parse_age (config->older_than, &config->age, f) != 0)
+    return -1;
   if (config->module != NULL && mode != CONFIG_CHECK)
     return fail (f, EX_USAGE, "--module goes with --check; try --help");
   if (config->user != NULL && mode == CONFIG_HOOK)

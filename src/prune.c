@@ -2,13 +2,61 @@
 #include "prune.h"
 
 #include "instance.h"
+#include "log.h"
+#include "waiting.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* In seconds: as nanoseconds it must fit into 63 bits. */
+#define AGE_MAX INT64_C (8640000000)
+
+/* An age is read with their first letters. */
+static const struct {
+  const char *name;
+  int64_t seconds;
+} units[] = { { "s", 1 }, { "min", 60 }, { "h", 3600 }, { "d", 86400 } };
+
+#define UNITS (sizeof units / sizeof *units)
+
+int
+prune_parse_age (const char *text, int64_t *age, struct failure *f)
+{
+  char *end;
+  const long long number = strtoll (text, &end, 10);
+  size_t unit = 0;
+
+  while (*end != '\0' && unit < UNITS && *end != units[unit].name[0])
+    unit++;
+  if (!isdigit ((unsigned char) text[0]) || unit == UNITS || (*end != '\0' && end[1] != '\0')
+      || number > AGE_MAX / units[unit].seconds)
+    return fail (f, EX_USAGE, "--older-than=%s is not an age like 12h or 2d; try --help", text);
+  *age = number * units[unit].seconds * SECOND;
+  if (*age < PRUNE_AGE_MIN)
+    return fail (f, EX_USAGE, "--older-than=%s is less than 2 minutes: such a barrier may be alive",
+                 text);
+  return 0;
+}
+
+const char *
+prune_age_text (int64_t seconds)
+{
+  static char text[32];
+  size_t unit = UNITS - 1;
+
+  while (unit > 0 && seconds < 2 * units[unit].seconds)
+    unit--;
+  (void) snprintf (text, sizeof text, "%lld %s",
+                   (long long) (seconds > 0 ? seconds / units[unit].seconds : 0), units[unit].name);
+  return text;
+}
 
 bool
 prune_is_barrier (const char *name)
@@ -80,8 +128,24 @@ prune_barrier (int dirfd, const char *key, int64_t before)
   return error == 0 ? instance_remove (dirfd, name) : -1;
 }
 
+/* Says what has become of NAME, or that it could not be removed: ERROR is not 0. */
+static void
+prune_say (struct prune *p, const char *name, int64_t age, int error)
+{
+  char path[4096];
+
+  (void) snprintf (path, sizeof path, "%s/%s", p->where, name);
+  (void) text_clean (path);
+  if (error == 0)
+    (void) printf ("%s %s, unchanged for %s\n", p->dry_run ? "would remove" : "removed", path,
+                   prune_age_text (age / SECOND));
+  else
+    log_message (LOG_WARNING, "cannot remove %s: %s", path, strerror (error));
+  (void) fflush (stdout); /* it shows that this process is at work */
+}
+
 static bool
-prune_entry (const struct prune *p, const char *name, int64_t now)
+prune_entry (struct prune *p, const char *name, int64_t now)
 {
   struct stat st;
   int64_t last = 0;
@@ -100,13 +164,15 @@ prune_entry (const struct prune *p, const char *name, int64_t now)
                                           : prune_barrier (p->dirfd, name, last))
                    == 0;
   /* Somebody came meanwhile, or somebody else was faster: no failure. */
-  if (p->report != NULL && (done || (errno != EBUSY && errno != ENOENT)))
-    p->report (p->context, name, now - last, done ? 0 : errno);
+  const int error = done || errno == EBUSY || errno == ENOENT ? 0 : errno;
+  p->failed = p->failed || error != 0;
+  if (p->where != NULL && (done || error != 0))
+    prune_say (p, name, now - last, error);
   return done;
 }
 
 int
-prune_run (const struct prune *p, struct failure *f)
+prune_run (struct prune *p, struct failure *f)
 {
   int64_t now = instance_server_time (p->dirfd);
   int fd = openat (p->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
