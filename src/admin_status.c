@@ -64,12 +64,6 @@ get_number (json_object *object, const char *key)
   return json_object_get_int64 (json_object_object_get (object, key));
 }
 
-static bool
-get_truth (json_object *object, const char *key)
-{
-  return json_object_get_boolean (json_object_object_get (object, key));
-}
-
 /* NAME is KEY, or gone-HOST-PID-N-KEY; a host may have a strange name, so the key
  * is the last of its kind.  Returns it. */
 static const char *
@@ -128,16 +122,6 @@ add_outcome (json_object *object, const struct instance *in)
   return outcome == OUTCOME_RELEASED;
 }
 
-/* The server's clock, which is not asked since that would be a change, may be
- * ahead of this node's. */
-static int64_t
-seconds_since (time_t then)
-{
-  const time_t now = time (NULL);
-
-  return now > then ? now - then : 0;
-}
-
 /* What is collected of one instance. */
 struct members {
   json_object *array;
@@ -182,7 +166,7 @@ visit_member (void *context, const struct instance_mark *mark)
   add_truth (member, "gathers", gathers);
   /* One that has left without success says 1970. */
   if (fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtim.tv_sec > 0)
-    add_number (member, "seen", seconds_since (st.st_mtim.tv_sec));
+    add_number (member, "seen", time (NULL) - st.st_mtim.tv_sec);
   add_note (member, note);
   (void) json_object_array_add (m->array, member);
   (void) nodes_note_value (note, "nodes", m->nodes, sizeof m->nodes);
@@ -190,29 +174,27 @@ visit_member (void *context, const struct instance_mark *mark)
   return 0;
 }
 
-/* Who is missing, or has not departed after a release. */
+/* Who is missing, or has not departed after a release: that says that all have
+ * come, also who came after the list. */
 static void
-add_missing (json_object *object, const struct instance *in, struct members *m, bool released)
+add_missing (json_object *object, const struct instance *in, const struct members *m, bool released)
 {
+  const uint32_t tasks = m->there.count;
   struct ranks departed;
-  char text[256];
+  char text[256] = "";
 
-  if (ranks_init (&departed, m->there.count) != 0)
+  if (ranks_init (&departed, tasks) != 0)
     return;
   if (released)
     (void) instance_list_departure (in, &departed);
-  /* A release says that all have come, also who came after the list. */
-  for (uint32_t rank = 0; released && rank < m->there.count; rank++)
-    ranks_add (&m->there, rank);
-  add_number (object, "arrived", m->there.present);
+  add_number (object, "arrived", released ? tasks : m->there.present);
   add_number (object, "departed", departed.present);
-  add_text (object, "missing", ranks_missing (&m->there, text, sizeof text));
+  add_text (object, "missing", released ? "" : ranks_missing (&m->there, text, sizeof text));
   if (released)
     add_text (object, "not_departed", ranks_missing (&departed, text, sizeof text));
-  ranks_free (&departed);
-  if (!released
-      && *nodes_missing (in, m->there.count, m->nodes, m->tasks, text, sizeof text) != '\0')
+  else if (*nodes_missing (in, tasks, m->nodes, m->tasks, text, sizeof text) != '\0')
     add_text (object, "missing_nodes", text);
+  ranks_free (&departed);
 }
 
 static int
@@ -249,17 +231,18 @@ add_barrier (json_object *object, const struct instance *in)
   add_name (object, in->key);
   if (readlinkat (in->top, "ntasks", text, sizeof text - 1) < 0)
     text[0] = '\0';
-  unsigned long tasks = strtoul (text, NULL, 10);
-  tasks = tasks <= TASKS_MAX ? tasks : 0;
-  add_number (object, "tasks", (int64_t) tasks);
-  add_members (object, in, (uint32_t) tasks);
+  const unsigned long said = strtoul (text, NULL, 10);
+  const uint32_t tasks = said <= TASKS_MAX ? (uint32_t) said : 0;
+  add_number (object, "tasks", tasks);
+  add_members (object, in, tasks);
   if (instance_began (in, &began) == 0)
     add_number (object, "since", began / NANOSECONDS);
-  int64_t change = prune_last_change (in->parent, in->key, PRUNE_DEPTH);
-  add_number (object, "unchanged", change < 0 ? 0 : seconds_since (change / NANOSECONDS));
+  /* Not by the server's clock: to ask it would be a change. */
+  const int64_t unchanged
+    = time (NULL) - prune_last_change (in->parent, in->key, PRUNE_DEPTH) / NANOSECONDS;
+  add_number (object, "unchanged", unchanged);
   add_truth (object, "dead",
-             strcmp (get_text (object, "state"), "waiting") == 0
-               && get_number (object, "unchanged") > DEAD_AFTER);
+             unchanged > DEAD_AFTER && strcmp (get_text (object, "state"), "waiting") == 0);
 }
 
 /* The barrier NAME of the directory DIRFD, or NULL if it is gone by now, or
@@ -328,10 +311,10 @@ print_barrier (json_object *barrier)
   print_time (barrier, ", began ", "since");
   print_time (barrier, ", ended ", "ended");
   print_text (barrier, "\n  ", "reason");
-  if (get_truth (barrier, "dead"))
+  if (json_object_get_boolean (json_object_object_get (barrier, "dead")))
     (void) printf ("\n  looks dead: nobody has shown a sign of life for %s",
                    prune_age_text (get_number (barrier, "unchanged")));
-  if (get_truth (barrier, "gone"))
+  if (prune_is_remains (get_text (barrier, "name")))
     print_text (barrier, "\n  remains, until they are pruned: ", "name");
   print_text (barrier, "\n  missing: procid ", "missing");
   print_text (barrier, " on ", "missing_nodes");
