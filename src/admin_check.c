@@ -3,20 +3,25 @@
 
 #include "hook_json.h"
 #include "instance.h"
-#include "podman_trial.h"
+#include "json_text.h"
 #include "syncdir.h"
 #include "waiting.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <json-c/json.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* podman's own limit for creating a container, in seconds: no option of podman
@@ -25,7 +30,19 @@
 
 #define BREAKS "this breaks every podman run on this node; correct it, or take the file away"
 
-#define ANNOTATION "the annotation " PODMAN_TRIAL_ANNOTATION "=true"
+/* What asks for the hook in the shipped JSON, and what users are told. */
+#define ANNOTATION "com.hooks.slurm-global-sync.enabled=true"
+
+#define TRIAL_SECONDS 30
+#define TRIAL_TEXT_MAX ((size_t) 4 << 20)
+
+/* podman's: the program is not in the container, and that is found out after the
+ * hooks have run.  The others are ours. */
+#define STATUS_NO_PROGRAM 127
+#define STATUS_NO_PODMAN 200
+#define STATUS_NONE 255
+
+#define JSONS_MAX 64
 
 enum finding { OK, WARNING, ERROR };
 
@@ -37,7 +54,19 @@ static const char *file; /* the hook JSON that is looked at; NULL: something els
 static struct identity user;
 static bool nobody; /* the user is root, who has not named another */
 
-static struct podman_trial trial;
+/* What podman itself says of the hook's JSON. */
+static struct {
+  bool installed;
+  char dirs[2048]; /* what podman reads, with ", " between them */
+  struct {
+    const char *path;
+    const char *stages;   /* with blanks between them; NULL: the annotation does not ask for it */
+  } jsons[JSONS_MAX + 1]; /* of one name only the last counts */
+  size_t count;
+  const char *error; /* podman's last word; NULL: the hooks have run, or there was none */
+  const char *hook;  /* the hook's, if it failed; NULL if not */
+  char *text;        /* all of this is in it */
+} trial;
 
 static void say (enum finding finding, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
@@ -55,6 +84,189 @@ say (enum finding finding, const char *format, ...)
   va_end (ap);
   (void) printf ("%-7s  %s\n", names[finding], text_clean (text));
   worst = finding > worst ? finding : worst;
+}
+
+/* ------------------------------------------------------------ a trial of podman's */
+
+/* A container that asks for the hook, from an empty directory, without an image:
+ * podman's debugging messages tell which hooks it reads, and it runs them, before
+ * the container fails because there is no program in it.  The hook takes it for a
+ * step of one task; its messages come between podman's.  With a state of its own,
+ * so that nothing of the user's changes, not even by the first podman that he ever
+ * runs. */
+static const char script[]
+  = "command -v podman >/dev/null || exit 200\n"
+    "exec >>\"$1/out\" 2>&1\n"
+    "[ -O / ] || export XDG_RUNTIME_DIR=\"$1/run\"\n" /* not as root */
+    "exec podman ${2:+\"--module=$2\"} --log-level=debug --storage-driver=vfs"
+    " --root=\"$1/storage\" --runroot=\"$1/runroot\" --tmpdir=\"$1/tmp\""
+    " --network-config-dir=\"$1/net\" run --rm --network=host --userns=host"
+    " --annotation=" ANNOTATION " --annotation=run.oci.hooks.stderr=\"$1/out\""
+    " --env=SLURM_JOB_ID=1 --env=SLURM_NTASKS=1 --env=SLURM_PROCID=0 --rootfs \"$1/root\" x\n";
+
+/* As a login would have it: podman needs what the hook must not have, so this
+ * is not identity_become(). */
+static int
+log_in (void)
+{
+  const char *path = getenv ("PATH");
+  char *copy = strdup (path != NULL ? path : "/usr/bin:/bin");
+
+  if (copy == NULL || initgroups (user.name, user.gid) != 0
+      || setresgid (user.gid, user.gid, user.gid) != 0
+      || setresuid (user.uid, user.uid, user.uid) != 0)
+    return -1;
+  (void) clearenv ();
+  (void) setenv ("PATH", copy, 1);
+  (void) setenv ("HOME", user.home, 1);
+  (void) setenv ("USER", user.name, 1);
+  free (copy);
+  return 0;
+}
+
+/* Ends what podman has left to us: conmon, and in a user namespace a process
+ * that holds it.  As root one of them unmounts what it has mounted. */
+static void
+end_children (void)
+{
+  const struct timespec moment = { .tv_nsec = 5000000 };
+  const int64_t end = waiting_now () + (geteuid () == 0 ? 5 * SECOND : 0);
+  char path[64];
+  int pid;
+
+  (void) snprintf (path, sizeof path, "/proc/self/task/%d/children", (int) getpid ());
+  while (waitpid (-1, NULL, WNOHANG) >= 0)
+    {
+      FILE *stream = waiting_now () < end ? NULL : fopen (path, "re");
+      while (stream != NULL && fscanf (stream, "%d", &pid) == 1)
+        (void) kill (pid, SIGKILL);
+      if (stream != NULL)
+        (void) fclose (stream);
+      (void) nanosleep (&moment, NULL);
+    }
+}
+
+/* Returns podman's exit status, or one of ours. */
+static int
+try_podman (const char *dir, const char *module)
+{
+  if ((geteuid () == 0 && user.uid != 0 && log_in () != 0) || chdir (dir) != 0
+      || mkdir ("root", 0700) != 0 || mkdir ("run", 0700) != 0
+      || prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
+    return STATUS_NONE;
+  pid_t pid = fork ();
+  if (pid == 0)
+    {
+      (void) signal (SIGPIPE, SIG_DFL);
+      (void) execl ("/bin/sh", "sh", "-c", script, "sh", dir, module, (char *) NULL);
+      _exit (STATUS_NONE);
+    }
+  int status = pid < 0 ? -1 : admin_wait (pid, TRIAL_SECONDS);
+  end_children ();
+  /* As the user: root must not follow what he may exchange meanwhile. */
+  (void) instance_remove (AT_FDCWD, dir);
+  return status < 0 ? STATUS_NONE : status;
+}
+
+/* The text behind PREFIX in TEXT, NULL if it does not begin so. */
+static char *
+after (char *text, const char *prefix)
+{
+  size_t length = strlen (prefix);
+
+  return strncmp (text, prefix, length) == 0 ? text + length : NULL;
+}
+
+/* The index of the JSON of that name, or of the next one if there was none. */
+static size_t
+index_of (const char *name)
+{
+  size_t i = 0;
+
+  while (i < trial.count && strcmp (basename (trial.jsons[i].path), name) != 0)
+    i++;
+  return i;
+}
+
+/* One of podman's debugging messages. */
+static void
+take_message (char *text)
+{
+  const size_t length = strlen (trial.dirs);
+  char *end = strrchr (text, '"'), *found;
+
+  if (end != NULL)
+    *end = '\0';
+  if ((found = after (text, "reading hooks from ")) != NULL)
+    (void) snprintf (trial.dirs + length, sizeof trial.dirs - length, "%s%s",
+                     length > 0 ? ", " : "", found);
+  else if ((found = after (text, "added hook ")) != NULL)
+    {
+      size_t i = index_of (basename (found));
+      trial.jsons[i].path = found;
+      trial.jsons[i].stages = NULL;
+      if (i == trial.count && i < JSONS_MAX)
+        trial.count++;
+    }
+  else if ((found = after (text, "hook ")) != NULL
+           && (end = strstr (found, " matched; adding to stages [")) != NULL)
+    {
+      *end = '\0';
+      char *stages = strchr (end + 1, '[') + 1;
+      stages[strcspn (stages, "]")] = '\0';
+      trial.jsons[index_of (found)].stages = stages;
+    }
+}
+
+static void
+take_answer (int status, int out)
+{
+  struct failure unused;
+  char *rest, *message;
+
+  trial.installed = status != STATUS_NO_PODMAN;
+  trial.error = "it could not be run, or did not answer";
+  if (lseek (out, 0, SEEK_SET) != 0
+      || json_text_read ("podman", out, TRIAL_TEXT_MAX, 65536, &trial.text, &unused) < 0)
+    return;
+  for (char *line = strtok_r (trial.text, "\n", &rest); line != NULL;
+       line = strtok_r (NULL, "\n", &rest))
+    if ((message = strstr (line, " msg=\"")) != NULL)
+      take_message (message + strlen (" msg=\""));
+    else if (after (line, "slurm_global_sync_hook: error: ") != NULL)
+      trial.hook = line;
+    else if (strncmp (trial.error, "Error: ", 7) != 0)
+      trial.error = line; /* should there be no "Error: ...": its last words */
+  if (status == STATUS_NO_PROGRAM)
+    trial.error = trial.hook = NULL;
+}
+
+/* Runs podman as the user; MODULE is an argument for its --module, or NULL.  Leaves
+ * no file and no process behind. */
+static void
+run_trial (const char *module)
+{
+  char dir[] = "/tmp/slurm-global-sync-check.XXXXXX", name[sizeof dir + 8];
+  int out = -1, status = -1;
+
+  if (mkdtemp (dir) != NULL)
+    {
+      (void) snprintf (name, sizeof name, "%s/out", dir);
+      out = open (name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    }
+  (void) fflush (NULL);
+  /* The directory goes last: from then on it is his. */
+  if (out >= 0 && fchown (out, user.uid, user.gid) == 0 && chown (dir, user.uid, user.gid) == 0)
+    {
+      pid_t pid = fork ();
+      if (pid == 0)
+        _exit (try_podman (dir, module));
+      /* It is the user's, so he can stop it. */
+      status = pid < 0 ? -1 : admin_wait (pid, 2 * TRIAL_SECONDS);
+    }
+  take_answer (status, out);
+  (void) close (out);
+  (void) rmdir (dir);
 }
 
 /* ---------------------------------------------------------------- the hook JSON */
@@ -76,15 +288,14 @@ check_program (const char *program)
   bool there = program[0] == '/' && stat (program, &st) == 0;
 
   if (!there)
-    say (
-      ERROR,
-      "hook.path %s is not there, or not absolute: podman skips the hook without a word; install "
-      "the program on this node, or correct the path",
-      program);
+    say (ERROR,
+         "hook.path %s is not there, or not absolute: podman skips the hook without a word; "
+         "install the program on this node, or correct the path",
+         program);
   else if (!S_ISREG (st.st_mode) || access (program, X_OK) != 0)
     say (ERROR,
-         "hook.path %s cannot be executed: every container that asks for the hook fails; make it a "
-         "program that all users can run",
+         "hook.path %s cannot be executed: every container that asks for the hook fails; let all "
+         "users run it",
          program);
   else if ((st.st_mode & S_IWOTH) != 0)
     say (ERROR, "hook.path %s can be changed by everybody; run chmod o-w on it", program);
@@ -102,17 +313,14 @@ check_timeout (const struct config *config, json_object *member)
   if (seconds > 0 && seconds < PODMAN_LIMIT)
     say (OK, "timeout %g s is below podman's %d s", seconds, PODMAN_LIMIT);
   else
-    say (
-      WARNING,
-      "timeout %g s is not below the %d s after which podman gives up and leaves the hook behind; "
-      "set HOOK_TIMEOUT to less",
-      seconds, PODMAN_LIMIT);
+    say (WARNING,
+         "timeout %g s is not below the %d s after which podman gives up; lower HOOK_TIMEOUT",
+         seconds, PODMAN_LIMIT);
   if (limit != 0 && (seconds <= 0 || seconds >= (double) limit))
-    say (
-      ERROR,
-      "hook.timeout, %lld s, lets the runtime kill the hook before its own timeout, %g s, can say "
-      "who is missing; remove the first or lower HOOK_TIMEOUT",
-      limit, seconds);
+    say (ERROR,
+         "hook.timeout, %lld s, lets the runtime kill the hook before its own timeout, %g s; "
+         "remove the first or lower HOOK_TIMEOUT",
+         limit, seconds);
 }
 
 /* -------------------------------------------------------------------- the user */
@@ -126,12 +334,11 @@ check_safety (const char *base, const char *passwd_file)
 
   if (base != NULL && stat (base, &st) == 0 && (st.st_mode & others) != 0
       && (st.st_mode & S_ISVTX) == 0)
-    say (
-      (st.st_mode & S_IWOTH) != 0 ? ERROR : WARNING,
-      "HOOK_BASE_DIR %s: %s can exchange the users' directories; run chmod go-w or chmod +t on it",
-      base, (st.st_mode & S_IWOTH) != 0 ? "everybody" : "its group");
+    say ((st.st_mode & S_IWOTH) != 0 ? ERROR : WARNING,
+         "HOOK_BASE_DIR %s: %s can exchange users' directories; run chmod go-w or chmod +t on it",
+         base, (st.st_mode & S_IWOTH) != 0 ? "everybody" : "its group");
   else if (base != NULL && stat (base, &st) == 0 && st.st_uid != 0 && st.st_uid != geteuid ())
-    say (WARNING, "HOOK_BASE_DIR %s: uid %u can exchange the users' directories; let it be root's",
+    say (WARNING, "HOOK_BASE_DIR %s: uid %u can exchange users' directories; let it be root's",
          base, st.st_uid);
   if (passwd_file != NULL && stat (passwd_file, &st) == 0 && S_ISREG (st.st_mode)
       && (st.st_mode & others) != 0)
@@ -150,9 +357,7 @@ check_file_system (const char *dir)
   if (fd < 0)
     say (WARNING, "%s: which file system that is cannot be told: %s", dir, strerror (errno));
   else if (local)
-    say (WARNING,
-         "%s is on a local file system (%s), which other nodes do not see: only job steps on one "
-         "node will be synchronised",
+    say (WARNING, "%s is on a local file system (%s): only job steps on one node are synchronised",
          dir, name);
   else
     say (name != NULL ? OK : WARNING, "%s is on %s; make sure that all nodes have it", dir,
@@ -205,15 +410,6 @@ check_user (const struct config *config)
 
 /* ---------------------------------------------------------------------- podman */
 
-static bool
-is_same_file (const char *one, const char *other)
-{
-  struct stat a, b;
-
-  return stat (one, &a) == 0 && stat (other, &b) == 0 && a.st_dev == b.st_dev
-         && a.st_ino == b.st_ino;
-}
-
 /* What podman says of all of them. */
 static void
 check_trial (void)
@@ -222,9 +418,9 @@ check_trial (void)
     say (WARNING, "podman is not installed here: whether it takes the JSON could not be found out");
   else if (trial.hook != NULL)
     say (ERROR, "the hook fails in a trial container: %s", trial.hook);
-  else if (!trial.done && trial.count == 0 && strstr (trial.error, "OCI Hooks") != NULL)
+  else if (trial.error != NULL && trial.count == 0 && strstr (trial.error, "OCI Hooks") != NULL)
     say (ERROR, "podman: %s: " BREAKS, trial.error);
-  else if (!trial.done)
+  else if (trial.error != NULL)
     say (WARNING, "what podman does could not be found out: its trial container ended with: %s",
          trial.error);
 }
@@ -234,48 +430,54 @@ static void
 check_podman (void)
 {
   const int first = (int) strcspn (trial.dirs, ",");
-  char real[PATH_MAX];
-  size_t i = 0;
+  const size_t i = index_of (basename (file));
+  char real[PATH_MAX] = "", other[PATH_MAX] = "";
 
-  if (!trial.installed || (!trial.done && trial.count == 0))
+  if (!trial.installed || (trial.error != NULL && trial.count == 0))
     return;
-  while (i < trial.count && strcmp (basename (trial.jsons[i].path), basename (file)) != 0)
-    i++;
   const char *path = trial.jsons[i].path, *stages = trial.jsons[i].stages;
-  if (i == trial.count && first == 0)
+  if (realpath (file, real) == NULL)
+    say (ERROR, "%s", strerror (errno));
+  else if (i == trial.count && first == 0)
     say (ERROR, "podman does not read it, nor any other: hooks_dir in containers.conf is empty");
   else if (i == trial.count)
-    say (
-      ERROR,
-      "podman does not read it: it reads %s; make a symbolic link there: mkdir -p %.*s && ln -s %s "
-      "%.*s/",
-      trial.dirs, first, trial.dirs, realpath (file, real), first, trial.dirs);
-  else if (!is_same_file (path, file))
+    say (ERROR,
+         "podman does not read it: it reads %s; make a link there: mkdir -p %.*s && ln -s %s %.*s/",
+         trial.dirs, first, trial.dirs, real, first, trial.dirs);
+  else if (realpath (path, other) == NULL || strcmp (other, real) != 0)
     say (ERROR, "podman reads %s in its place; remove one of the two", path);
   else if (stages == NULL)
-    say (WARNING,
-         "podman reads it, but " ANNOTATION ", which users are told, does not ask for the hook: "
-         "\"when\" has another condition, or \"always\": false");
+    say (WARNING, "podman reads it, but the annotation " ANNOTATION " does not ask for the hook: "
+                  "\"when\" has another condition, or \"always\": false");
   else if (stages[0] == '\0' || strchr (stages, ' ') != NULL
            || strstr ("prestart createRuntime createContainer", stages) == NULL)
     say (ERROR, "the stages are [%s], but should be one, and one for this hook; write prestart",
          stages);
   else
-    say (OK, "podman runs the hook in stage %s for containers with " ANNOTATION, stages);
+    say (OK, "podman runs the hook in stage %s for containers with the annotation " ANNOTATION,
+         stages);
 }
 
 /* ------------------------------------------------------------------------ files */
 
 /* What podman says of the file, and what it says nothing of. */
 static void
-check_json (json_object *json)
+check_file (const char *path)
 {
-  const size_t length = strlen (file);
+  const size_t length = strlen (path);
   struct failure f;
   struct config config;
-  bool there = check_program (program_of (json));
+  json_object *json = hook_json_read (path, &f);
 
-  if (length < 5 || strcmp (file + length - 5, ".json") != 0)
+  if (json == NULL)
+    {
+      say (ERROR, "%s: %s", f.text,
+           f.status == EX_NOINPUT ? "make install puts it there, or name the file" : BREAKS);
+      return;
+    }
+  file = path;
+  bool there = check_program (program_of (json));
+  if (length < 5 || strcmp (path + length - 5, ".json") != 0)
     say (ERROR, "podman reads only files whose names end in .json; rename it");
   else if (there)
     check_podman ();
@@ -290,22 +492,6 @@ check_json (json_object *json)
     check_user (&config);
   else if (config.usable && config.base_dir != NULL)
     check_file_system (config.base_dir);
-}
-
-static void
-check_file (const char *path)
-{
-  struct failure f;
-  json_object *json = hook_json_read (path, &f);
-
-  file = path;
-  if (json != NULL)
-    check_json (json);
-  file = NULL;
-  if (json == NULL && f.status == EX_NOINPUT)
-    say (ERROR, "%s; make install puts it there, or name the file", f.text);
-  else if (json == NULL)
-    say (ERROR, "%s: " BREAKS, f.text);
   json_object_put (json);
 }
 
@@ -357,7 +543,7 @@ admin_check (const struct config *given)
       say (ERROR, "%s", f.text);
       return EX_CONFIG;
     }
-  podman_trial_run (&trial, &user, config.module);
+  run_trial (config.module);
   check_trial ();
   if (nobody)
     say (WARNING, "this is for root's containers; what users get is told with --user=NAME");

@@ -4,6 +4,7 @@
 #include "instance.h"
 #include "nodes.h"
 #include "prune.h"
+#include "waiting.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -14,8 +15,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#define NANOSECONDS INT64_C (1000000000)
 
 /* A waiting member touches its file every 20 s. */
 #define DEAD_AFTER 60
@@ -118,7 +117,7 @@ add_outcome (json_object *object, const struct instance *in)
   if (outcome == OUTCOME_CALLED_OFF)
     add_text (object, "reason", text);
   if (instance_outcome_time (in, &ended) == 0)
-    add_number (object, "ended", ended / NANOSECONDS);
+    add_number (object, "ended", ended / SECOND);
   return outcome == OUTCOME_RELEASED;
 }
 
@@ -236,10 +235,10 @@ add_barrier (json_object *object, const struct instance *in)
   add_number (object, "tasks", tasks);
   add_members (object, in, tasks);
   if (instance_began (in, &began) == 0)
-    add_number (object, "since", began / NANOSECONDS);
+    add_number (object, "since", began / SECOND);
   /* Not by the server's clock: to ask it would be a change. */
   const int64_t unchanged
-    = time (NULL) - prune_last_change (in->parent, in->key, PRUNE_DEPTH) / NANOSECONDS;
+    = time (NULL) - prune_last_change (in->parent, in->key, PRUNE_DEPTH) / SECOND;
   add_number (object, "unchanged", unchanged);
   add_truth (object, "dead",
              unchanged > DEAD_AFTER && strcmp (get_text (object, "state"), "waiting") == 0);
@@ -311,9 +310,9 @@ print_barrier (json_object *barrier)
   print_time (barrier, ", began ", "since");
   print_time (barrier, ", ended ", "ended");
   print_text (barrier, "\n  ", "reason");
-  if (json_object_get_boolean (json_object_object_get (barrier, "dead")))
-    (void) printf ("\n  looks dead: nobody has shown a sign of life for %s",
-                   prune_age_text (get_number (barrier, "unchanged")));
+  if (strcmp (get_text (barrier, "dead"), "true") == 0)
+    (void) printf ("\n  looks dead: nobody has shown a sign of life for %s s",
+                   get_text (barrier, "unchanged"));
   if (prune_is_remains (get_text (barrier, "name")))
     print_text (barrier, "\n  remains, until they are pruned: ", "name");
   print_text (barrier, "\n  missing: procid ", "missing");
@@ -327,7 +326,7 @@ print_barrier (json_object *barrier)
 static int
 is_barrier (const struct dirent *entry)
 {
-  return prune_is_barrier (entry->d_name) || prune_is_remains (entry->d_name);
+  return prune_is_barrier (entry->d_name);
 }
 
 /* By job and step, and the living before what is left. */

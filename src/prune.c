@@ -18,50 +18,29 @@
 /* In seconds: as nanoseconds it must fit into 63 bits. */
 #define AGE_MAX INT64_C (8640000000)
 
-/* An age is read with their first letters. */
-static const struct {
-  const char *name;
-  int64_t seconds;
-} units[] = { { "s", 1 }, { "min", 60 }, { "h", 3600 }, { "d", 86400 } };
-
-#define UNITS (sizeof units / sizeof *units)
-
 int
 prune_parse_age (const char *text, int64_t *age, struct failure *f)
 {
+  static const char units[] = "smhd";
+  static const int64_t seconds[] = { 1, 60, 3600, 86400 };
   char *end;
   const long long number = strtoll (text, &end, 10);
-  size_t unit = 0;
+  const char *unit = *end == '\0' ? units : strchr (units, *end);
 
-  while (*end != '\0' && unit < UNITS && *end != units[unit].name[0])
-    unit++;
-  if (!isdigit ((unsigned char) text[0]) || unit == UNITS || (*end != '\0' && end[1] != '\0')
-      || number > AGE_MAX / units[unit].seconds)
+  if (!isdigit ((unsigned char) text[0]) || unit == NULL || (*end != '\0' && end[1] != '\0')
+      || number > AGE_MAX / seconds[unit - units])
     return fail (f, EX_USAGE, "--older-than=%s is not an age like 12h or 2d; try --help", text);
-  *age = number * units[unit].seconds * SECOND;
+  *age = number * seconds[unit - units] * SECOND;
   if (*age < PRUNE_AGE_MIN)
     return fail (f, EX_USAGE, "--older-than=%s is less than 2 minutes: such a barrier may be alive",
                  text);
   return 0;
 }
 
-const char *
-prune_age_text (int64_t seconds)
-{
-  static char text[32];
-  size_t unit = UNITS - 1;
-
-  while (unit > 0 && seconds < 2 * units[unit].seconds)
-    unit--;
-  (void) snprintf (text, sizeof text, "%lld %s",
-                   (long long) (seconds > 0 ? seconds / units[unit].seconds : 0), units[unit].name);
-  return text;
-}
-
 bool
 prune_is_barrier (const char *name)
 {
-  return strncmp (name, "jobid-", strlen ("jobid-")) == 0;
+  return strncmp (name, "jobid-", strlen ("jobid-")) == 0 || prune_is_remains (name);
 }
 
 bool
@@ -130,15 +109,14 @@ prune_barrier (int dirfd, const char *key, int64_t before)
 
 /* Says what has become of NAME, or that it could not be removed: ERROR is not 0. */
 static void
-prune_say (struct prune *p, const char *name, int64_t age, int error)
+prune_say (const struct prune *p, const char *name, int error)
 {
   char path[4096];
 
   (void) snprintf (path, sizeof path, "%s/%s", p->where, name);
   (void) text_clean (path);
   if (error == 0)
-    (void) printf ("%s %s, unchanged for %s\n", p->dry_run ? "would remove" : "removed", path,
-                   prune_age_text (age / SECOND));
+    (void) printf ("%s %s\n", p->dry_run ? "would remove" : "removed", path);
   else
     log_message (LOG_WARNING, "cannot remove %s: %s", path, strerror (error));
   (void) fflush (stdout); /* it shows that this process is at work */
@@ -150,10 +128,9 @@ prune_entry (struct prune *p, const char *name, int64_t now)
   struct stat st;
   int64_t last = 0;
 
-  if (!prune_is_barrier (name) && !prune_is_remains (name))
-    return false;
   /* What is no directory is no barrier, whatever it is called. */
-  if (fstatat (p->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR (st.st_mode))
+  if (!prune_is_barrier (name) || fstatat (p->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0
+      || !S_ISDIR (st.st_mode))
     return false;
   /* The directory alone first: a young one need not be walked through. */
   for (int depth = 0; depth <= PRUNE_DEPTH; depth += PRUNE_DEPTH)
@@ -167,7 +144,7 @@ prune_entry (struct prune *p, const char *name, int64_t now)
   const int error = done || errno == EBUSY || errno == ENOENT ? 0 : errno;
   p->failed = p->failed || error != 0;
   if (p->where != NULL && (done || error != 0))
-    prune_say (p, name, now - last, error);
+    prune_say (p, name, error);
   return done;
 }
 

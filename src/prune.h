@@ -35,11 +35,8 @@ int prune_run (struct prune *p, struct failure *f);
  * nanoseconds.  EX_USAGE for anything else, and below PRUNE_AGE_MIN. */
 int prune_parse_age (const char *text, int64_t *age, struct failure *f);
 
-/* "3 d", "12 h" and the like: as much as one wants to know.  Valid until the
- * next call. */
-const char *prune_age_text (int64_t seconds);
-
-/* Whether NAME is a barrier's (jobid-...) or what is left of one (gone-...). */
+/* Whether NAME is a barrier's (jobid-...), or of the remains of one (gone-...);
+ * and whether it is one of these. */
 bool prune_is_barrier (const char *name);
 bool prune_is_remains (const char *name);
 
