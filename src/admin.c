@@ -249,9 +249,10 @@ prune_work (const struct config *config, int dirfd, const char *where, const str
 int
 admin_take_settings (struct config *config, const char *file, struct failure *f)
 {
-  static struct json_object *json; /* until the program ends */
+  static json_object *json; /* the settings are in it */
   struct config hook;
 
+  json_object_put (json);
   json = hook_json_read (file, f);
   if (json == NULL || hook_json_settings (json, &hook, f) != 0)
     return -1;

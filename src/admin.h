@@ -40,8 +40,8 @@ int admin_check (const struct config *config);
  * caller, who has no name and no home then.  EX_NOUSER, EX_NOPERM. */
 int admin_user (const struct config *config, struct identity *user, struct failure *f);
 
-/* Takes the paths that CONFIG leaves open from the hook JSON FILE.  EX_NOINPUT if
- * it cannot be opened. */
+/* Takes the paths that CONFIG leaves open from the hook JSON FILE; they are valid
+ * until the next call.  EX_NOINPUT if it cannot be opened. */
 int admin_take_settings (struct config *config, const char *file, struct failure *f);
 
 /* Waits for the child PID, for SECONDS, and kills it then.  Returns its exit
