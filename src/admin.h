@@ -6,9 +6,46 @@
 #define ADMIN_H
 
 #include "config.h"
+#include "failure.h"
+#include "identity.h"
 
-/* Runs the command that CONFIG asks for; prints what it has to say to standard
- * output, and errors to standard error.  Returns the exit status. */
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Runs the command that CONFIG asks for: for the user of --user, or for all users
+ * as root, or for the caller.  Users without a directory of barriers have nothing
+ * to say; where it fails for one user, the others are done all the same.  Prints
+ * errors to standard error.  Returns the exit status, of the last failure. */
 int admin_run (const struct config *config);
+
+/* What is done for one user by --status, and --prune: as that user, in a process
+ * of its own, since root has no rights on a file server that squashes it.  DIRFD
+ * is his directory of barriers, and WHERE its path.  Prints whole lines, and at
+ * once: a process that is silent for 30 s is killed, since it is the user's, so
+ * he can stop it.  Returns an exit status, having logged why, or -1 with F. */
+typedef int admin_work (const struct config *config, int dirfd, const char *where,
+                        const struct identity *user, struct failure *f);
+
+/* --status: every barrier that is there.  It only reads, so it never disturbs a
+ * barrier; what goes away under it is left out. */
+admin_work admin_status_work;
+
+/* --check: what would go wrong, before a job finds out.  Prints a line for each
+ * finding, with the remedy; the exit status is that of the worst: 0,
+ * ADMIN_CHECK_WARNED, or EX_CONFIG. */
+#define ADMIN_CHECK_WARNED 1
+int admin_check (const struct config *config);
+
+/* Fills USER for the one of --user, whom only root may name, or else for the
+ * caller, who has no name and no home then.  EX_NOUSER, EX_NOPERM. */
+int admin_user (const struct config *config, struct identity *user, struct failure *f);
+
+/* Takes the paths that CONFIG leaves open from the hook JSON FILE; they are valid
+ * until the next call.  EX_NOINPUT if it cannot be opened. */
+int admin_take_settings (struct config *config, const char *file, struct failure *f);
+
+/* Waits for the child PID, for SECONDS, and kills it then.  Returns its exit
+ * status, or -1 if it has none. */
+int admin_wait (pid_t pid, int seconds);
 
 #endif

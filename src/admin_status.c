@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "admin_status.h"
+#include "admin.h"
 
-#include "admin_users.h"
 #include "instance.h"
 #include "nodes.h"
 #include "prune.h"
+#include "waiting.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#define NANOSECONDS INT64_C (1000000000)
 
 /* A waiting member touches its file every 20 s. */
 #define DEAD_AFTER 60
@@ -26,15 +22,31 @@
 /* Above this a number of tasks is none. */
 #define TASKS_MAX (UINT32_C (1) << 24)
 
-/* More members than this are counted on the terminal, not listed. */
-#define LISTED_MAX 64
+#define JSON_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
-#define BAR_WIDTH 20
+/* ------------------------------------------------------------ a barrier as JSON */
+
+/* Adds TEXT, cleaned: who made a file chose its name. */
+static void
+add_text (json_object *object, const char *key, const char *text)
+{
+  char *copy = strdup (text);
+
+  json_object_object_add (object, key,
+                          json_object_new_string (copy == NULL ? "?" : text_clean (copy)));
+  free (copy);
+}
 
 static void
 add_number (json_object *object, const char *key, int64_t number)
 {
   json_object_object_add (object, key, json_object_new_int64 (number));
+}
+
+static void
+add_truth (json_object *object, const char *key, bool truth)
+{
+  json_object_object_add (object, key, json_object_new_boolean (truth));
 }
 
 static const char *
@@ -51,98 +63,85 @@ get_number (json_object *object, const char *key)
   return json_object_get_int64 (json_object_object_get (object, key));
 }
 
-/* Adds the number behind MARK in KEY, if it is before END. */
-static void
-add_key_number (json_object *object, const char *key, const char *mark, const char *end,
-                const char *name)
+/* NAME is KEY, or gone-HOST-PID-N-KEY; a host may have a strange name, so the key
+ * is the last of its kind.  Returns it. */
+static const char *
+key_of (const char *name)
 {
-  const char *part = strstr (key, mark);
+  const char *key = name;
 
-  if (part != NULL && (end == NULL || part < end))
-    add_number (object, name, strtol (part + strlen (mark), NULL, 10));
+  if (prune_is_remains (name))
+    for (const char *next = name; (next = strstr (next, "jobid-")) != NULL; next++)
+      key = next;
+  return key;
 }
 
-/* NAME is KEY, or gone-HOST-PID-N-KEY; KEY is jobid-J[-stepid-S][-restart-R]
- * [-cluster-C]. */
+/* Adds what NAME says; a key is jobid-J[-stepid-S][-restart-R][-cluster-C]. */
 static void
-add_key (json_object *object, const char *name)
+add_name (json_object *object, const char *name)
 {
-  bool gone = prune_is_remains (name);
-  const char *key = strstr (name, "jobid-");
+  static const char *const parts[][2]
+    = { { "jobid-", "job" }, { "-stepid-", "step" }, { "-restart-", "restart" } };
+  const char *key = key_of (name), *cluster = strstr (key, "-cluster-");
 
-  /* A host may have a strange name; the key is the last of its kind. */
-  for (const char *next = key; gone && next != NULL; next = strstr (next + 1, "jobid-"))
-    key = next;
-  admin_add_text (object, "name", name);
-  json_object_object_add (object, "gone", json_object_new_boolean (gone));
-  if (key == NULL)
-    return;
-  const char *cluster = strstr (key, "-cluster-");
-  add_key_number (object, key, "jobid-", cluster, "job");
-  add_key_number (object, key, "-stepid-", cluster, "step");
-  add_key_number (object, key, "-restart-", cluster, "restart");
+  add_text (object, "name", name);
+  add_truth (object, "gone", prune_is_remains (name));
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    {
+      const char *part = strstr (key, parts[i][0]);
+      if (part != NULL && (cluster == NULL || part < cluster))
+        add_number (object, parts[i][1], strtol (part + strlen (parts[i][0]), NULL, 10));
+    }
   if (cluster != NULL)
-    admin_add_text (object, "cluster", cluster + strlen ("-cluster-"));
+    add_text (object, "cluster", cluster + strlen ("-cluster-"));
 }
 
 /* Adds the outcome; whether it is a release. */
 static bool
 add_outcome (json_object *object, const struct instance *in)
 {
+  static const char *const states[] = {
+    [OUTCOME_RELEASED] = "released", [OUTCOME_VOID] = "void", [OUTCOME_CALLED_OFF] = "called-off"
+  };
   char text[INSTANCE_TEXT_MAX] = "";
-  bool released = false;
   int64_t ended;
+  enum outcome outcome = instance_outcome (in, text);
 
-  switch (instance_outcome (in, text))
+  if (outcome == OUTCOME_NONE || outcome == OUTCOME_ERROR)
     {
-    case OUTCOME_RELEASED:
-      admin_add_text (object, "state", "released");
-      released = true;
-      break;
-    case OUTCOME_VOID:
-      admin_add_text (object, "state", "void");
-      break;
-    case OUTCOME_CALLED_OFF:
-      admin_add_text (object, "state", "called-off");
-      admin_add_text (object, "reason", text);
-      break;
-    default:
       /* One that is being removed has lost its outcome first. */
-      admin_add_text (object, "state", prune_is_remains (in->key) ? "void" : "waiting");
+      add_text (object, "state", prune_is_remains (in->key) ? "void" : "waiting");
       return false;
     }
+  add_text (object, "state", states[outcome]);
+  if (outcome == OUTCOME_CALLED_OFF)
+    add_text (object, "reason", text);
   if (instance_outcome_time (in, &ended) == 0)
-    add_number (object, "ended", ended / NANOSECONDS);
-  return released;
-}
-
-static void
-add_note (json_object *object, const char *note, const char *key, bool number)
-{
-  char value[INSTANCE_NOTE_MAX];
-
-  if (!nodes_note_value (note, key, value, sizeof value))
-    return;
-  if (number)
-    add_number (object, key, strtoll (value, NULL, 10));
-  else
-    admin_add_text (object, key, value);
-}
-
-/* The server's clock may be ahead of this node's. */
-static int64_t
-seconds_since (int64_t now, int64_t then)
-{
-  return now > then ? (now - then) / NANOSECONDS : 0;
+    add_number (object, "ended", ended / SECOND);
+  return outcome == OUTCOME_RELEASED;
 }
 
 /* What is collected of one instance. */
 struct members {
   json_object *array;
   struct ranks there; /* who has arrived, or is gathered on his node */
-  int64_t now;
   char nodes[INSTANCE_NOTE_MAX], tasks[INSTANCE_NOTE_MAX]; /* as one of the notes says */
 };
+
+static void
+add_note (json_object *member, const char *note)
+{
+  static const char *const keys[] = { "host", "node", "container", "pid", "since" };
+  char value[INSTANCE_NOTE_MAX];
+
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    if (!nodes_note_value (note, keys[i], value, sizeof value))
+      continue;
+    else if (i < 3)
+      add_text (member, keys[i], value);
+    else
+      add_number (member, keys[i], strtoll (value, NULL, 10));
+}
 
 /* One member that has arrived, or a gathering of a node. */
 static int
@@ -161,64 +160,55 @@ visit_member (void *context, const struct instance_mark *mark)
   if (!ranks_add_text (&m->there, ranks))
     return 0;
   json_object *member = json_object_new_object ();
-  admin_add_text (member, "procid", ranks);
+  add_text (member, "procid", ranks);
   add_number (member, "tasks", m->there.present - before);
-  json_object_object_add (member, "gathers", json_object_new_boolean (gathers));
+  add_truth (member, "gathers", gathers);
   /* One that has left without success says 1970. */
   if (fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtim.tv_sec > 0)
-    add_number (member, "seen", seconds_since (m->now, st.st_mtim.tv_sec * NANOSECONDS));
-  add_note (member, note, "host", false);
-  add_note (member, note, "node", false);
-  add_note (member, note, "pid", true);
-  add_note (member, note, "container", false);
-  add_note (member, note, "since", true);
+    add_number (member, "seen", time (NULL) - st.st_mtim.tv_sec);
+  add_note (member, note);
   (void) json_object_array_add (m->array, member);
   (void) nodes_note_value (note, "nodes", m->nodes, sizeof m->nodes);
   (void) nodes_note_value (note, "tasks", m->tasks, sizeof m->tasks);
   return 0;
 }
 
-/* Who is missing, or has not departed after a release. */
+/* Who is missing, or has not departed after a release: that says that all have
+ * come, also who came after the list. */
 static void
-add_missing (json_object *object, const struct instance *in, struct members *m, bool released)
+add_missing (json_object *object, const struct instance *in, const struct members *m, bool released)
 {
+  const uint32_t tasks = m->there.count;
   struct ranks departed;
-  char text[256];
+  char text[256] = "";
 
-  if (ranks_init (&departed, m->there.count) != 0)
+  if (ranks_init (&departed, tasks) != 0)
     return;
   if (released)
     (void) instance_list_departure (in, &departed);
-  /* A release says that all have come, also who came after the list. */
-  for (uint32_t rank = 0; released && rank < m->there.count; rank++)
-    ranks_add (&m->there, rank);
-  add_number (object, "arrived", m->there.present);
+  add_number (object, "arrived", released ? tasks : m->there.present);
   add_number (object, "departed", departed.present);
-  admin_add_text (object, "missing", ranks_missing (&m->there, text, sizeof text));
+  add_text (object, "missing", released ? "" : ranks_missing (&m->there, text, sizeof text));
   if (released)
-    admin_add_text (object, "not_departed", ranks_missing (&departed, text, sizeof text));
+    add_text (object, "not_departed", ranks_missing (&departed, text, sizeof text));
+  else if (*nodes_missing (in, tasks, m->nodes, m->tasks, text, sizeof text) != '\0')
+    add_text (object, "missing_nodes", text);
   ranks_free (&departed);
-  if (!released && *nodes_missing (in, m->there.count, m->nodes, m->tasks, text, sizeof text) != '\0')
-    admin_add_text (object, "missing_nodes", text);
 }
 
 static int
 compare_members (const void *a, const void *b)
 {
-  unsigned long first[2];
-  const void *const members[] = { a, b };
-
-  for (int i = 0; i < 2; i++)
-    first[i] = strtoul (get_text (*(json_object *const *) members[i], "procid"), NULL, 10);
-  return first[0] < first[1] ? -1 : first[0] > first[1];
+  return strverscmp (get_text (*(json_object *const *) a, "procid"),
+                     get_text (*(json_object *const *) b, "procid"));
 }
 
 /* Who is there, who is missing, how it ended.  Arrivals are read before the
  * outcome, and departures last: who moves on meanwhile is in one of the two. */
 static void
-add_members (json_object *object, const struct instance *in, uint32_t tasks, int64_t now)
+add_members (json_object *object, const struct instance *in, uint32_t tasks)
 {
-  struct members m = { .array = json_object_new_array (), .now = now };
+  struct members m = { .array = json_object_new_array () };
 
   if (ranks_init (&m.there, tasks) == 0)
     {
@@ -232,43 +222,44 @@ add_members (json_object *object, const struct instance *in, uint32_t tasks, int
 }
 
 static void
-add_barrier (json_object *object, const struct instance *in, int64_t now)
+add_barrier (json_object *object, const struct instance *in)
 {
   char text[16] = "";
   int64_t began;
 
-  add_key (object, in->key);
+  add_name (object, in->key);
   if (readlinkat (in->top, "ntasks", text, sizeof text - 1) < 0)
     text[0] = '\0';
-  unsigned long tasks = strtoul (text, NULL, 10);
-  add_number (object, "tasks", tasks <= TASKS_MAX ? (int64_t) tasks : 0);
-  add_members (object, in, tasks <= TASKS_MAX ? (uint32_t) tasks : 0, now);
+  const unsigned long said = strtoul (text, NULL, 10);
+  const uint32_t tasks = said <= TASKS_MAX ? (uint32_t) said : 0;
+  add_number (object, "tasks", tasks);
+  add_members (object, in, tasks);
   if (instance_began (in, &began) == 0)
-    add_number (object, "since", began / NANOSECONDS);
-  int64_t change = prune_last_change (in->parent, in->key);
-  add_number (object, "unchanged", change < 0 ? 0 : seconds_since (now, change));
-  json_object_object_add (
-    object, "dead",
-    json_object_new_boolean (strcmp (get_text (object, "state"), "waiting") == 0
-                             && get_number (object, "unchanged") > DEAD_AFTER));
+    add_number (object, "since", began / SECOND);
+  /* Not by the server's clock: to ask it would be a change. */
+  const int64_t unchanged
+    = time (NULL) - prune_last_change (in->parent, in->key, PRUNE_DEPTH) / SECOND;
+  add_number (object, "unchanged", unchanged);
+  add_truth (object, "dead",
+             unchanged > DEAD_AFTER && strcmp (get_text (object, "state"), "waiting") == 0);
 }
 
 /* The barrier NAME of the directory DIRFD, or NULL if it is gone by now, or
  * only just being made. */
 static json_object *
-new_barrier (int dirfd, const char *name, int64_t now)
+new_barrier (int dirfd, const char *name)
 {
+  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   struct instance in = { .parent = dirfd, .key = name, .reads_only = true };
   json_object *object = NULL;
   struct stat st, top;
 
-  in.top = openat (dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  in.arrival = in.top < 0 ? -1
-                          : openat (in.top, "arrival", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  in.top = openat (dirfd, name, flags);
+  in.arrival = in.top < 0 ? -1 : openat (in.top, "arrival", flags);
   if (in.arrival >= 0)
     {
       object = json_object_new_object ();
-      add_barrier (object, &in, now);
+      add_barrier (object, &in);
       /* It has gone while we looked: then what was seen is no picture of it. */
       if (fstat (in.top, &top) != 0 || fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0
           || st.st_ino != top.st_ino || fstat (in.arrival, &st) != 0 || st.st_nlink == 0)
@@ -281,305 +272,98 @@ new_barrier (int dirfd, const char *name, int64_t now)
   return object;
 }
 
-/* As the user: all barriers in his directory. */
-static int
-status_work (const struct config *config, int dirfd, const char *where, const struct identity *user,
-             struct admin_answer *answer, struct failure *f)
-{
-  struct timespec now;
-  int fd = openat (dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *dir = fd < 0 ? NULL : fdopendir (fd);
-  const struct dirent *entry;
+/* -------------------------------------------------------------------- as a text */
 
-  if (dir == NULL)
-    return fail (f, EX_IOERR, "cannot read %s: %m", where);
-  /* Not the server's clock: to ask it would be a change. */
-  (void) clock_gettime (CLOCK_REALTIME, &now);
-  while ((entry = readdir (dir)) != NULL)
-    {
-      json_object *object;
-
-      if (!prune_is_barrier (entry->d_name) && !prune_is_remains (entry->d_name))
-        continue;
-      object = new_barrier (dirfd, entry->d_name, now.tv_sec * NANOSECONDS + now.tv_nsec);
-      if (object == NULL)
-        continue;
-      admin_add_text (object, "user", user->name);
-      admin_add_text (object, "directory", where);
-      if (config->job != NULL
-          && strtoll (config->job, NULL, 10) != (long long) get_number (object, "job"))
-        json_object_put (object);
-      else
-        admin_tell (answer, object);
-    }
-  (void) closedir (dir);
-  return 0;
-}
-
+/* Prints BEFORE and the text KEY of OBJECT, if it has one. */
 static void
-print_bar (FILE *out, int64_t arrived, int64_t tasks)
-{
-  int full = tasks > 0 ? (int) (arrived * BAR_WIDTH / tasks) : 0;
-
-  (void) fputc ('[', out);
-  for (int i = 0; i < BAR_WIDTH; i++)
-    (void) fputc (i < full ? '#' : '.', out);
-  (void) fprintf (out, "] %lld/%lld", (long long) arrived, (long long) tasks);
-}
-
-/* A time of day, and if AGO how long ago that is. */
-static void
-print_time (FILE *out, json_object *object, const char *before, const char *key, bool ago)
-{
-  const time_t when = (time_t) get_number (object, key);
-  struct tm parts;
-  char text[32] = "?";
-
-  if (when == 0)
-    return;
-  if (localtime_r (&when, &parts) != NULL)
-    (void) strftime (text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
-  (void) fprintf (out, "%s%s", before, text);
-  if (!ago)
-    return;
-  (void) fprintf (out, " (");
-  admin_print_age (out, time (NULL) - when);
-  (void) fprintf (out, " ago)");
-}
-
-/* Prints BEFORE and the text KEY of OBJECT, if it has one, WIDTH at most. */
-static void
-print_text (FILE *out, json_object *object, const char *before, const char *key, int width)
+print_text (json_object *object, const char *before, const char *key)
 {
   const char *text = get_text (object, key);
 
   if (text[0] != '\0')
-    (void) fprintf (out, "%s%.*s", before, width, text);
+    (void) printf ("%s%s", before, text);
 }
 
 static void
-print_member (FILE *out, json_object *member)
+print_time (json_object *object, const char *before, const char *key)
 {
-  const int64_t since = get_number (member, "since");
-
-  (void) fprintf (out, "    procid %s", get_text (member, "procid"));
-  if (json_object_get_boolean (json_object_object_get (member, "gathers")))
-    (void) fprintf (out, " gathered");
-  print_text (out, member, " on ", "host", 64);
-  print_text (out, member, ", pid ", "pid", 16);
-  /* podman's container ids have 64 digits; it shows 12 of them itself. */
-  print_text (out, member, ", container ", "container", 12);
-  if (since > 0)
-    {
-      (void) fprintf (out, ", waiting for ");
-      admin_print_age (out, time (NULL) - since);
-    }
-  if (json_object_object_get (member, "seen") != NULL)
-    {
-      (void) fprintf (out, ", seen ");
-      admin_print_age (out, get_number (member, "seen"));
-      (void) fprintf (out, " ago");
-    }
-  (void) fputc ('\n', out);
-}
-
-static void
-print_members (FILE *out, json_object *members)
-{
-  size_t count = (size_t) json_object_array_length (members);
-
-  for (size_t i = 0; i < count && i < LISTED_MAX; i++)
-    print_member (out, json_object_array_get_idx (members, i));
-  if (count > LISTED_MAX)
-    (void) fprintf (out, "    and %zu more: see --json\n", count - LISTED_MAX);
-}
-
-/* Whose it is, and what its name says. */
-static void
-print_name (FILE *out, json_object *barrier)
-{
-  json_object *job = json_object_object_get (barrier, "job");
-  json_object *step = json_object_object_get (barrier, "step");
-
-  (void) fprintf (out, "%s:", get_text (barrier, "user"));
-  if (job != NULL)
-    (void) fprintf (out, " job %lld", (long long) json_object_get_int64 (job));
-  if (step != NULL)
-    (void) fprintf (out, " step %lld", (long long) json_object_get_int64 (step));
-  if (json_object_object_get (barrier, "restart") != NULL)
-    (void) fprintf (out, " restart %lld", (long long) get_number (barrier, "restart"));
-  print_text (out, barrier, " cluster ", "cluster", 64);
-  (void) fputc ('\n', out);
-}
-
-static void
-print_barrier (FILE *out, json_object *barrier)
-{
-  const char *state = get_text (barrier, "state"), *nodes = get_text (barrier, "missing_nodes");
-
-  print_name (out, barrier);
-  (void) fprintf (out, "  ");
-  print_bar (out, get_number (barrier, "arrived"), get_number (barrier, "tasks"));
-  (void) fprintf (out, " %s", state);
-  print_time (out, barrier, ", began ", "since", json_object_object_get (barrier, "ended") == NULL);
-  print_time (out, barrier, ", ended ", "ended", true);
-  (void) fputc ('\n', out);
-  if (get_text (barrier, "reason")[0] != '\0')
-    (void) fprintf (out, "  %s\n", get_text (barrier, "reason"));
-  if (json_object_get_boolean (json_object_object_get (barrier, "dead")))
-    {
-      (void) fprintf (out, "  looks dead: nobody has shown a sign of life for ");
-      admin_print_age (out, get_number (barrier, "unchanged"));
-      (void) fputc ('\n', out);
-    }
-  if (json_object_get_boolean (json_object_object_get (barrier, "gone")))
-    (void) fprintf (out, "  remains, until they are pruned: %s\n", get_text (barrier, "name"));
-  if (get_text (barrier, "missing")[0] != '\0')
-    (void) fprintf (out, "  missing: procid %s%s%s\n", get_text (barrier, "missing"),
-                    nodes[0] != '\0' ? " on " : "", nodes);
-  if (get_text (barrier, "not_departed")[0] != '\0')
-    (void) fprintf (out, "  released, not departed: procid %s\n", get_text (barrier, "not_departed"));
-  if (strcmp (state, "waiting") == 0)
-    print_members (out, json_object_object_get (barrier, "members"));
-}
-
-/* By user, job and step, and the living before what is left. */
-static int
-compare_barriers (const void *a, const void *b)
-{
-  json_object *x = *(json_object *const *) a, *y = *(json_object *const *) b;
-  int order = strcmp (get_text (x, "user"), get_text (y, "user"));
-  static const char *const keys[] = { "job", "step", "restart", "gone" };
-
-  for (size_t i = 0; order == 0 && i < sizeof keys / sizeof *keys; i++)
-    order = (get_number (x, keys[i]) > get_number (y, keys[i]))
-            - (get_number (x, keys[i]) < get_number (y, keys[i]));
-  return order != 0 ? order : strcmp (get_text (x, "name"), get_text (y, "name"));
-}
-
-static void
-status_write (FILE *out, const struct config *config, const struct admin_answer *answer)
-{
-  size_t count = (size_t) json_object_array_length (answer->found);
-
-  if (config->json)
-    (void) fprintf (out, "%s\n",
-                    json_object_to_json_string_ext (answer->found, JSON_C_TO_STRING_PRETTY
-                                                                     | JSON_C_TO_STRING_NOSLASHESCAPE));
-  else if (count == 0 && answer->worst == EX_OK)
-    (void) fprintf (out, "no barriers in %s\n",
-                    config->base_dir == NULL ? "the users' homes" : config->base_dir);
-  for (size_t i = 0; !config->json && i < count; i++)
-    print_barrier (out, json_object_array_get_idx (answer->found, i));
-}
-
-/* The length of the line TEXT in bytes, and of what of it fits into COLUMNS. */
-static size_t
-line_length (const char *text, unsigned columns, size_t *fits)
-{
-  size_t length = strcspn (text, "\n");
-
-  *fits = 0;
-  for (unsigned column = 0; *fits < length; (*fits)++)
-    /* In UTF-8 all bytes of a character but the first are 10xxxxxx. */
-    if (((unsigned char) text[*fits] & 0xc0) != 0x80 && column++ == columns)
-      break;
-  return length;
-}
-
-/* Prints a line of text, and of that what fits into WIDTH. */
-static const char *
-status_redraw_line (const char *text, unsigned width)
-{
-  size_t fits, length = line_length (text, width, &fits);
-
-  (void) printf ("%.*s\n", (int) fits, text);
-  return text + length + (text[length] == '\n' ? 1 : 0);
-}
-
-/* Shows PAGE on the terminal, from its top, and as much of it as there is room
- * for: were it to scroll, the next one would not come to the same place. */
-static void
-status_redraw (const char *page)
-{
-  struct winsize size = { .ws_row = 0 };
-  char text[64] = "";
-  time_t now = time (NULL);
+  const time_t when = (time_t) get_number (object, key);
   struct tm parts;
-  unsigned hidden = 0;
+  char text[32];
 
-  if (ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 4 || size.ws_col < 10)
-    size = (struct winsize){ .ws_row = 24, .ws_col = 80 };
-  const unsigned width = size.ws_col - 1U;
-  if (localtime_r (&now, &parts) != NULL)
-    (void) strftime (text, sizeof text, "%Y-%m-%d %H:%M:%S, every second until ^C", &parts);
-  /* Home, and clear what is below, as every terminal since the VT100 does. */
-  (void) printf ("\033[H\033[J");
-  (void) status_redraw_line (text, width);
-  for (int row = 0; *page != '\0' && row < size.ws_row - 3; row++)
-    page = status_redraw_line (page, width);
-  for (; *page != '\0'; page++)
-    hidden += *page == '\n';
-  (void) snprintf (text, sizeof text, "and %u more lines, see --status without --watch", hidden);
-  if (hidden > 0)
-    (void) status_redraw_line (text, width);
+  if (when != 0 && localtime_r (&when, &parts) != NULL
+      && strftime (text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts) > 0)
+    (void) printf ("%s%s", before, text);
 }
 
-/* Adds the problems to the page: on standard error they would be cleared. */
 static void
-status_write_problems (FILE *out, const struct admin_answer *answer)
+print_barrier (json_object *barrier)
 {
-  for (size_t i = 0; i < (size_t) json_object_array_length (answer->problems); i++)
-    (void) fprintf (out, "warning: %s\n",
-                    json_object_get_string (json_object_array_get_idx (answer->problems, i)));
+  print_text (barrier, "", "user");
+  print_text (barrier, ": job ", "job");
+  print_text (barrier, " step ", "step");
+  print_text (barrier, " restart ", "restart");
+  print_text (barrier, " cluster ", "cluster");
+  print_text (barrier, "\n  ", "arrived");
+  print_text (barrier, "/", "tasks");
+  print_text (barrier, " ", "state");
+  print_time (barrier, ", began ", "since");
+  print_time (barrier, ", ended ", "ended");
+  print_text (barrier, "\n  ", "reason");
+  if (strcmp (get_text (barrier, "dead"), "true") == 0)
+    (void) printf ("\n  looks dead: nobody has shown a sign of life for %s s",
+                   get_text (barrier, "unchanged"));
+  if (prune_is_remains (get_text (barrier, "name")))
+    print_text (barrier, "\n  remains, until they are pruned: ", "name");
+  print_text (barrier, "\n  missing: procid ", "missing");
+  print_text (barrier, " on ", "missing_nodes");
+  print_text (barrier, "\n  released, not departed: procid ", "not_departed");
+  (void) putchar ('\n');
 }
+
+/* ------------------------------------------------------------------ the command */
 
 static int
-status_print (const struct config *config, int *worst, struct failure *f)
+is_barrier (const struct dirent *entry)
 {
-  struct admin_answer answer;
-  char *page = NULL;
-  size_t size;
-  int result = admin_each_user (config, status_work, &answer, f);
+  return prune_is_barrier (entry->d_name);
+}
 
-  *worst = answer.worst;
-  if (result == 0)
-    {
-      bool redraw = config->watch && isatty (STDOUT_FILENO);
-      FILE *out = redraw ? open_memstream (&page, &size) : stdout;
+/* By job and step, and the living before what is left. */
+static int
+compare_names (const struct dirent **a, const struct dirent **b)
+{
+  int order = strverscmp (key_of ((*a)->d_name), key_of ((*b)->d_name));
 
-      json_object_array_sort (answer.found, compare_barriers);
-      if (out != NULL)
-        status_write (out, config, &answer);
-      if (out != NULL && redraw)
-        {
-          status_write_problems (out, &answer);
-          if (fclose (out) == 0)
-            status_redraw (page);
-          free (page);
-        }
-      else
-        admin_print_problems (&answer);
-    }
-  admin_free (&answer);
-  return result;
+  return order != 0 ? order : strcmp ((*b)->d_name, (*a)->d_name);
 }
 
 int
-admin_status (const struct config *config, int *worst, struct failure *f)
+admin_status_work (const struct config *config, int dirfd, const char *where,
+                   const struct identity *user, struct failure *f)
 {
-  const struct timespec second = { .tv_sec = 1 };
-  static char buffer[65536]; /* a page at once, else it flickers */
-  int result;
+  const long long job = config->job == NULL ? -1 : strtoll (config->job, NULL, 10);
+  struct dirent **names;
+  int count = scandirat (dirfd, ".", &names, is_barrier, compare_names);
 
-  if (config->watch)
-    (void) setvbuf (stdout, buffer, _IOFBF, sizeof buffer);
-  do
+  if (count < 0)
+    return fail (f, EX_IOERR, "cannot read %s: %m", where);
+  for (int i = 0; i < count; i++)
     {
-      result = status_print (config, worst, f);
-      if (fflush (stdout) != 0)
-        return fail (f, EX_IOERR, "standard output: %m");
+      json_object *barrier = new_barrier (dirfd, names[i]->d_name);
+      if (barrier != NULL && (job < 0 || job == get_number (barrier, "job")))
+        {
+          add_text (barrier, "user", user->name);
+          add_text (barrier, "directory", where);
+          if (config->json)
+            (void) puts (json_object_to_json_string_ext (barrier, JSON_FLAGS));
+          else
+            print_barrier (barrier);
+        }
+      (void) fflush (stdout);
+      json_object_put (barrier);
+      free (names[i]);
     }
-  while (config->watch && result == 0 && nanosleep (&second, NULL) == 0);
-  return result;
+  free (names);
+  return EX_OK;
 }

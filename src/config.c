@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "log.h"
+#include "prune.h"
 #include "waiting.h"
 
 #include <getopt.h>
@@ -10,7 +11,7 @@
 
 const char config_help[]
   = "Usage: slurm_global_sync_hook [OPTION]...\n"
-    "  or:  slurm_global_sync_hook --status [--user=NAME] [--job=JOB] [--json | --watch]\n"
+    "  or:  slurm_global_sync_hook --status [--user=NAME] [--job=JOB] [--json]\n"
     "  or:  slurm_global_sync_hook --prune [--user=NAME] [--older-than=AGE] [--dry-run]\n"
     "  or:  slurm_global_sync_hook --check [--user=NAME] [--module=MODULE]\n"
     "                                      [HOOK_JSON]...\n"
@@ -35,7 +36,6 @@ const char config_help[]
     "      --user=NAME         of this user only\n"
     "      --job=JOB           of this job only\n"
     "      --json              as JSON\n"
-    "      --watch             again and again, until interrupted\n"
     "      --older-than=AGE    what has not changed for AGE: a number and s, m, h\n"
     "                            or d; default 1d\n"
     "      --dry-run           only say what would be removed\n"
@@ -57,7 +57,6 @@ enum {
   OPTION_USER,
   OPTION_JOB,
   OPTION_JSON,
-  OPTION_WATCH,
   OPTION_OLDER_THAN,
   OPTION_DRY_RUN,
   OPTION_MODULE
@@ -74,7 +73,6 @@ static const struct option config_options[] = {
   { "user", required_argument, NULL, OPTION_USER },
   { "job", required_argument, NULL, OPTION_JOB },
   { "json", no_argument, NULL, OPTION_JSON },
-  { "watch", no_argument, NULL, OPTION_WATCH },
   { "older-than", required_argument, NULL, OPTION_OLDER_THAN },
   { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
   { "module", required_argument, NULL, OPTION_MODULE },
@@ -109,9 +107,6 @@ config_take_option (struct config *config, int option)
     case OPTION_JSON:
       config->json = true;
       break;
-    case OPTION_WATCH:
-      config->watch = true;
-      break;
     case OPTION_OLDER_THAN:
       config->older_than = optarg;
       break;
@@ -129,18 +124,19 @@ config_take_option (struct config *config, int option)
 
 /* An option that would do nothing is an error. */
 static int
-config_check_mode (const struct config *config, struct failure *f)
+config_check_mode (struct config *config, struct failure *f)
 {
   enum config_mode mode = config->mode;
 
   if (mode == CONFIG_HELP || mode == CONFIG_VERSION)
     return 0;
-  if ((config->job != NULL || config->json || config->watch) && mode != CONFIG_STATUS)
-    return fail (f, EX_USAGE, "--job, --json and --watch go with --status; try --help");
-  if (config->json && config->watch)
-    return fail (f, EX_USAGE, "--json does not go with --watch; try --help");
+  if ((config->job != NULL || config->json) && mode != CONFIG_STATUS)
+    return fail (f, EX_USAGE, "--job and --json go with --status; try --help");
   if ((config->older_than != NULL || config->dry_run) && mode != CONFIG_PRUNE)
     return fail (f, EX_USAGE, "--older-than and --dry-run go with --prune; try --help");
+  config->age = PRUNE_AGE_DEFAULT;
+  if (config->older_than != NULL && prune_parse_age (config->older_than, &config->age, f) != 0)
+    return -1;
   if (config->module != NULL && mode != CONFIG_CHECK)
     return fail (f, EX_USAGE, "--module goes with --check; try --help");
   if (config->user != NULL && mode == CONFIG_HOOK)

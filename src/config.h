@@ -37,7 +37,8 @@ struct config {
   const char *user;       /* --user, NULL: all, or oneself */
   const char *job;        /* --job, NULL: all */
   const char *older_than; /* --older-than, NULL: a day */
-  bool json, watch, dry_run;
+  int64_t age;            /* the same, in nanoseconds */
+  bool json, dry_run;
   const char *module; /* of --check, NULL: none */
   char **files; /* of --check, ends with NULL; borrowed from argv */
 

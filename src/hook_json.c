@@ -4,12 +4,15 @@
 #include "json_text.h"
 
 #include <fcntl.h>
-#include <json-c/json.h>
+#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define HOOK_JSON_MAX ((size_t) 1 << 20)
+
+/* More arguments, or variables, than this are not looked at. */
+#define WORDS_MAX 256
 
 struct json_object *
 hook_json_read (const char *path, struct failure *f)
@@ -31,47 +34,49 @@ hook_json_read (const char *path, struct failure *f)
   return json;
 }
 
-/* The strings of the array NAME in "hook"; others count as "". */
-static const char *
-hook_json_string (struct json_object *json, const char *name, size_t i)
+struct json_object *
+hook_json_member (struct json_object *json, const char *name, enum json_type type)
 {
-  json_object *hook, *list, *entry;
+  json_object *hook = NULL, *member = NULL;
 
-  if (!json_object_object_get_ex (json, "hook", &hook)
-      || !json_object_object_get_ex (hook, name, &list)
-      || !json_object_is_type (list, json_type_array)
-      || i >= (size_t) json_object_array_length (list))
-    return NULL;
-  entry = json_object_array_get_idx (list, i);
-  return json_object_is_type (entry, json_type_string) ? json_object_get_string (entry) : "";
+  if (json != NULL && json_object_object_get_ex (json, "hook", &hook)
+      && json_object_is_type (hook, json_type_object))
+    (void) json_object_object_get_ex (hook, name, &member);
+  return json_object_is_type (member, type) ? member : NULL;
 }
 
-/* What follows "NAME=" in TEXT, or NULL. */
-static const char *
-value_of (const char *text, const char *name)
+/* Makes LIST the strings of the array NAME in "hook", others as "", and a NULL at
+ * the end; returns how many there are. */
+static int
+list_strings (struct json_object *json, const char *name, char *list[WORDS_MAX + 1])
 {
-  size_t length = strlen (name);
+  json_object *array = hook_json_member (json, name, json_type_array);
+  size_t count = array == NULL ? 0 : (size_t) json_object_array_length (array);
 
-  return strncmp (text, name, length) == 0 && text[length] == '=' ? text + length + 1 : NULL;
-}
-
-const char *
-hook_json_setting (struct json_object *json, const char *option, const char *variable)
-{
-  const char *text, *value, *found = NULL;
-
-  /* args[0] is the program's name.  Of an option given twice the last counts,
-   * of a variable the first, as getopt_long(3) and getenv(3) have it. */
-  for (size_t i = 1; (text = hook_json_string (json, "args", i)) != NULL; i++)
+  count = count < WORDS_MAX ? count : WORDS_MAX;
+  for (size_t i = 0; i < count; i++)
     {
-      if (strncmp (text, "--", 2) != 0)
-        continue;
-      if ((value = value_of (text + 2, option)) != NULL)
-        found = value;
-      else if (strcmp (text + 2, option) == 0)
-        found = hook_json_string (json, "args", i + 1);
+      json_object *entry = json_object_array_get_idx (array, i);
+      const char *text
+        = json_object_is_type (entry, json_type_string) ? json_object_get_string (entry) : "";
+      /* What is const stays so: getopt(3) and getenv(3) change none of them. */
+      memcpy (&list[i], &text, sizeof text);
     }
-  for (size_t i = 0; found == NULL && (text = hook_json_string (json, "env", i)) != NULL; i++)
-    found = value_of (text, variable);
-  return found != NULL && found[0] != '\0' ? found : NULL;
+  list[count] = NULL;
+  return (int) count;
+}
+
+int
+hook_json_settings (struct json_object *json, struct config *config, struct failure *f)
+{
+  char *args[WORDS_MAX + 1], *env[WORDS_MAX + 1], **own = environ;
+  int count = list_strings (json, "args", args);
+
+  (void) list_strings (json, "env", env);
+  environ = env;
+  optind = 0; /* getopt(3) starts anew */
+  int result = config_read (config, count, args, f);
+  environ = own;
+  config->files = NULL;
+  return result;
 }

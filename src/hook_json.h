@@ -6,9 +6,10 @@
 #ifndef HOOK_JSON_H
 #define HOOK_JSON_H
 
+#include "config.h"
 #include "failure.h"
 
-struct json_object;
+#include <json-c/json.h>
 
 /* Where make install puts ours. */
 #ifndef HOOK_JSON_INSTALLED
@@ -19,9 +20,13 @@ struct json_object;
  * JSON object.  The caller ends with json_object_put(). */
 struct json_object *hook_json_read (const char *path, struct failure *f);
 
-/* A setting that the hook will get: the value of OPTION ("base-dir") in
- * hook.args, else of VARIABLE ("HOOK_BASE_DIR") in hook.env; NULL if neither
- * has it, or it is empty.  Owned by JSON. */
-const char *hook_json_setting (struct json_object *json, const char *option, const char *variable);
+/* The member NAME of "hook" in JSON if it is of TYPE, else NULL. */
+struct json_object *hook_json_member (struct json_object *json, const char *name,
+                                      enum json_type type);
+
+/* Reads into CONFIG the settings that the hook will get: the options in hook.args,
+ * or else the variables in hook.env.  They are owned by JSON, which may be NULL:
+ * then there are none.  As config_read(). */
+int hook_json_settings (struct json_object *json, struct config *config, struct failure *f);
 
 #endif

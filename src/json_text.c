@@ -10,55 +10,36 @@
 
 #define DEPTH_MAX 32
 
-/* Returns the length, or -1 with errno; EFBIG: more than MAX. */
-static ssize_t
-read_all (int fd, size_t max, size_t expected, char **text)
+ssize_t
+json_text_read (const char *what, int fd, size_t max, size_t expected, char **text,
+                struct failure *f)
 {
   size_t used = 0, size = expected;
+  char *grown = malloc (size);
+  ssize_t n;
 
-  *text = malloc (size);
-  while (*text != NULL)
+  *text = grown;
+  while (grown != NULL && (n = read (fd, *text + used, size - used)) != 0)
     {
-      ssize_t n = read (fd, *text + used, size - used);
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return -1;
-      if (n == 0)
-        break;
-      used += (size_t) n;
+      if (n < 0 && errno != EINTR)
+        return fail (f, EX_IOERR, "cannot read %s: %m", what);
+      used += n < 0 ? 0 : (size_t) n;
       if (used < size)
         continue;
       if (size > max)
         {
           while (read (fd, *text, size) > 0)
             ;
-          errno = EFBIG;
-          return -1;
+          return fail (f, EX_DATAERR, "%s is larger than %zu MB", what, max >> 20);
         }
-      size_t more = size * 2 < max + 1 ? size * 2 : max + 1;
-      char *larger = realloc (*text, more);
-      if (larger == NULL)
-        return -1;
-      *text = larger;
-      size = more;
+      size = size * 2 < max + 1 ? size * 2 : max + 1;
+      grown = realloc (*text, size);
+      *text = grown != NULL ? grown : *text;
     }
-  return *text == NULL ? -1 : (ssize_t) used;
-}
-
-ssize_t
-json_text_read (const char *what, int fd, size_t max, size_t expected, char **text,
-                struct failure *f)
-{
-  ssize_t length = read_all (fd, max, expected, text);
-
-  if (length >= 0)
-    (*text)[length] = '\0'; /* there is room: it grows when it is full */
-  else if (errno == EFBIG)
-    (void) fail (f, EX_DATAERR, "%s is larger than %zu MB", what, max >> 20);
-  else
-    (void) fail (f, errno == ENOMEM ? EX_OSERR : EX_IOERR, "cannot read %s: %m", what);
-  return length;
+  if (grown == NULL)
+    return fail (f, EX_OSERR, "cannot read %s: %m", what);
+  (*text)[used] = '\0'; /* there is room: it grows when it is full */
+  return (ssize_t) used;
 }
 
 /* Whether there is memory for all that json-c makes of TEXT.  Where there is
@@ -72,10 +53,8 @@ has_memory_for (const char *text, size_t length)
   size_t need = 65536 + 8 * length;
 
   for (size_t i = 0; i < length; i++)
-    if (text[i] == '{')
+    if (text[i] == '{' || text[i] == '[')
       need += 1024;
-    else if (text[i] == '[')
-      need += 512;
     else if (text[i] == ',' || text[i] == ':')
       need += 256;
   void *volatile all = malloc (need); /* else the compiler leaves the pair out */
@@ -109,23 +88,20 @@ json_text_tokens (json_tokener *tokener, const char *text, size_t length)
 json_object *
 json_text_parse (const char *what, const char *text, size_t length, struct failure *f)
 {
-  json_tokener *tokener = json_tokener_new_ex (DEPTH_MAX);
-  json_object *object;
+  json_tokener *tokener = has_memory_for (text, length) ? json_tokener_new_ex (DEPTH_MAX) : NULL;
 
-  if (tokener == NULL || !has_memory_for (text, length))
+  if (tokener == NULL)
     {
-      errno = ENOMEM;
-      (void) fail (f, EX_OSERR, "cannot parse %s: %m", what);
-      if (tokener != NULL)
-        json_tokener_free (tokener);
+      (void) fail (f, EX_OSERR, "cannot parse %s: %s", what, strerror (ENOMEM));
       return NULL;
     }
-  object = json_text_tokens (tokener, text, length);
-  enum json_tokener_error error = json_tokener_get_error (tokener);
-  if (length == 0)
-    (void) fail (f, EX_DATAERR, "%s is empty", what);
-  else if (strlen (text) != length)
+  json_object *object = json_text_tokens (tokener, text, length);
+  const enum json_tokener_error error = json_tokener_get_error (tokener);
+  bool good = false;
+  if (strlen (text) != length)
     (void) fail (f, EX_DATAERR, "%s has a NUL byte at byte %zu", what, strlen (text));
+  else if (length == 0)
+    (void) fail (f, EX_DATAERR, "%s is empty", what);
   else if (error == json_tokener_continue || error == json_tokener_error_parse_eof)
     (void) fail (f, EX_DATAERR, "%s is cut off after %zu bytes", what, length);
   else if (error != json_tokener_success)
@@ -134,12 +110,10 @@ json_text_parse (const char *what, const char *text, size_t length, struct failu
   else if (!json_object_is_type (object, json_type_object))
     (void) fail (f, EX_DATAERR, "%s is not a JSON object", what);
   else
-    {
-      json_tokener_free (tokener);
-      return object;
-    }
-  json_object_put (object);
+    good = true;
   json_tokener_free (tokener);
+  if (good)
+    return object;
+  json_object_put (object);
   return NULL;
 }
-

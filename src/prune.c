@@ -2,21 +2,45 @@
 #include "prune.h"
 
 #include "instance.h"
+#include "log.h"
+#include "waiting.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How deep an instance is looked into: KEY, arrival, its files. */
-#define PRUNE_DEPTH 2
+/* In seconds: as nanoseconds it must fit into 63 bits. */
+#define AGE_MAX INT64_C (8640000000)
+
+int
+prune_parse_age (const char *text, int64_t *age, struct failure *f)
+{
+  static const char units[] = "smhd";
+  static const int64_t seconds[] = { 1, 60, 3600, 86400 };
+  char *end;
+  const long long number = strtoll (text, &end, 10);
+  const char *unit = *end == '\0' ? units : strchr (units, *end);
+
+  if (!isdigit ((unsigned char) text[0]) || unit == NULL || (*end != '\0' && end[1] != '\0')
+      || number > AGE_MAX / seconds[unit - units])
+    return fail (f, EX_USAGE, "--older-than=%s is not an age like 12h or 2d; try --help", text);
+  *age = number * seconds[unit - units] * SECOND;
+  if (*age < PRUNE_AGE_MIN)
+    return fail (f, EX_USAGE, "--older-than=%s is less than 2 minutes: such a barrier may be alive",
+                 text);
+  return 0;
+}
 
 bool
 prune_is_barrier (const char *name)
 {
-  return strncmp (name, "jobid-", strlen ("jobid-")) == 0;
+  return strncmp (name, "jobid-", strlen ("jobid-")) == 0 || prune_is_remains (name);
 }
 
 bool
@@ -25,14 +49,8 @@ prune_is_remains (const char *name)
   return strncmp (name, INSTANCE_GONE, strlen (INSTANCE_GONE)) == 0;
 }
 
-static int64_t
-prune_later (int64_t a, int64_t b)
-{
-  return a > b ? a : b;
-}
-
-static int64_t
-prune_last_change_below (int dirfd, const char *name, int depth)
+int64_t
+prune_last_change (int dirfd, const char *name, int depth)
 {
   const struct dirent *entry;
   struct stat st;
@@ -40,94 +58,98 @@ prune_last_change_below (int dirfd, const char *name, int depth)
   if (fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return -1;
   int64_t last = st.st_mtim.tv_sec * INT64_C (1000000000) + st.st_mtim.tv_nsec;
-  if (!S_ISDIR (st.st_mode) || depth == 0)
-    return last;
-  int fd = openat (dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int fd = S_ISDIR (st.st_mode) && depth > 0
+             ? openat (dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+             : -1;
   DIR *dir = fd < 0 ? NULL : fdopendir (fd);
-  if (dir == NULL)
-    {
-      if (fd >= 0)
-        (void) close (fd);
-      return last;
-    }
-  while ((entry = readdir (dir)) != NULL)
+  while (dir != NULL && (entry = readdir (dir)) != NULL)
     if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
-      last = prune_later (last, prune_last_change_below (fd, entry->d_name, depth - 1));
-  (void) closedir (dir);
+      {
+        int64_t change = prune_last_change (fd, entry->d_name, depth - 1);
+        last = change > last ? change : last;
+      }
+  if (dir != NULL)
+    (void) closedir (dir);
+  else if (fd >= 0)
+    (void) close (fd);
   return last;
-}
-
-int64_t
-prune_last_change (int dirfd, const char *name)
-{
-  return prune_last_change_below (dirfd, name, PRUNE_DEPTH);
 }
 
 /* Removes the barrier KEY, which was found old at BEFORE.  Its name is taken
  * from it first; should a member have come meanwhile, he is told to arrive
- * anew, and what he came to stays for the next time. */
-static bool
+ * anew, and what he came to stays for the next time: -1 with EBUSY. */
+static int
 prune_barrier (int dirfd, const char *key, int64_t before)
 {
   struct instance in = { .parent = dirfd, .key = key, .arrival = -1 };
   struct stat st;
   char name[256];
-  bool done = false;
+  int error = ENOENT;
 
   in.top = openat (dirfd, key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (in.top < 0)
-    return false;
-  if (fstat (in.top, &st) == 0)
+  if (in.top < 0 || fstat (in.top, &st) != 0)
+    error = errno;
+  else
     {
       in.dev = st.st_dev;
       in.ino = st.st_ino;
-      errno = ENOENT;
-      if (instance_go_away (&in, name) == 0)
-        {
-          done = prune_last_change (dirfd, name) <= before;
-          if (!done)
-            {
-              (void) instance_void (&in);
-              instance_wake_leaders (&in);
-            }
-          errno = EBUSY;
-        }
+      int result = instance_go_away (&in, name);
+      error = result < 0 ? errno : result > 0 ? ENOENT : 0;
     }
-  int error = errno;
+  if (error == 0 && prune_last_change (dirfd, name, PRUNE_DEPTH) > before)
+    {
+      (void) instance_void (&in);
+      instance_wake_leaders (&in);
+      error = EBUSY;
+    }
   instance_close (&in);
   errno = error;
-  return done && instance_remove (dirfd, name) == 0;
+  return error == 0 ? instance_remove (dirfd, name) : -1;
+}
+
+/* Says what has become of NAME, or that it could not be removed: ERROR is not 0. */
+static void
+prune_say (const struct prune *p, const char *name, int error)
+{
+  char path[4096];
+
+  (void) snprintf (path, sizeof path, "%s/%s", p->where, name);
+  (void) text_clean (path);
+  if (error == 0)
+    (void) printf ("%s %s\n", p->dry_run ? "would remove" : "removed", path);
+  else
+    log_message (LOG_WARNING, "cannot remove %s: %s", path, strerror (error));
+  (void) fflush (stdout); /* it shows that this process is at work */
 }
 
 static bool
-prune_entry (const struct prune *p, const char *name, int64_t now)
+prune_entry (struct prune *p, const char *name, int64_t now)
 {
   struct stat st;
-  int64_t last;
+  int64_t last = 0;
 
-  if (!prune_is_barrier (name) && !prune_is_remains (name))
-    return false;
   /* What is no directory is no barrier, whatever it is called. */
-  if (fstatat (p->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR (st.st_mode))
+  if (!prune_is_barrier (name) || fstatat (p->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0
+      || !S_ISDIR (st.st_mode))
     return false;
   /* The directory alone first: a young one need not be walked through. */
-  last = prune_last_change_below (p->dirfd, name, 0);
-  if (last < 0 || now - last < p->age)
-    return false;
-  last = prune_last_change (p->dirfd, name);
-  if (last < 0 || now - last < p->age)
-    return false;
+  for (int depth = 0; depth <= PRUNE_DEPTH; depth += PRUNE_DEPTH)
+    if ((last = prune_last_change (p->dirfd, name, depth)) < 0 || now - last < p->age)
+      return false;
   bool done = p->dry_run
-              || (prune_is_remains (name) ? instance_remove (p->dirfd, name) == 0
-                                          : prune_barrier (p->dirfd, name, last));
+              || (prune_is_remains (name) ? instance_remove (p->dirfd, name)
+                                          : prune_barrier (p->dirfd, name, last))
+                   == 0;
   /* Somebody came meanwhile, or somebody else was faster: no failure. */
-  if (p->report != NULL && (done || (errno != EBUSY && errno != ENOENT)))
-    p->report (p->context, name, now - last, done ? 0 : errno);
+  const int error = done || errno == EBUSY || errno == ENOENT ? 0 : errno;
+  p->failed = p->failed || error != 0;
+  if (p->where != NULL && (done || error != 0))
+    prune_say (p, name, error);
   return done;
 }
 
 int
-prune_run (const struct prune *p, struct failure *f)
+prune_run (struct prune *p, struct failure *f)
 {
   int64_t now = instance_server_time (p->dirfd);
   int fd = openat (p->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -136,12 +158,7 @@ prune_run (const struct prune *p, struct failure *f)
   unsigned count = 0;
 
   if (dir == NULL)
-    {
-      (void) fail (f, EX_IOERR, "cannot read the directory of barriers: %m");
-      if (fd >= 0)
-        (void) close (fd);
-      return -1;
-    }
+    return fail (f, EX_IOERR, "cannot read the directory of barriers: %m");
   while ((p->most == 0 || count < p->most) && (entry = readdir (dir)) != NULL)
     if (prune_entry (p, entry->d_name, now))
       count++;

@@ -356,7 +356,7 @@ arrived() {
     local there
     there=$("$hook" --status --json --user="$1" --base-dir="$homes" \
         --passwd-file=/etc/passwd 2>/dev/null |
-        awk -F: '/"arrived":/ { n += $2 } END { print n + 0 }')
+        grep -o '"arrived":[0-9]*' | awk -F: '{ n += $2 } END { print n + 0 }')
     [ "$there" -eq "$2" ]
 }
 

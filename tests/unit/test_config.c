@@ -296,8 +296,6 @@ START_TEST (knows_an_administrators_commands)
   ck_assert_str_eq (config.user, "who");
   ck_assert_str_eq (config.job, "7");
   ck_assert (config.json);
-  ck_assert_int_eq (read_options (O ("--status"), O ("--watch")), 0);
-  ck_assert (config.watch);
   ck_assert_int_eq (read_options (O ("--prune"), O ("--older-than=3h"), O ("--dry-run")), 0);
   ck_assert_int_eq (config.mode, CONFIG_PRUNE);
   ck_assert_str_eq (config.older_than, "3h");
@@ -316,7 +314,7 @@ static const struct
 } misplaced[] = {
   { { "--user=who" }, "--user" },       { { "--check", "--job=7" }, "--job" },
   { { "--job=7" }, "--job" },           { { "--prune", "--job=7" }, "--job" },
-  { { "--json" }, "--json" },           { { "--watch" }, "--watch" },
+  { { "--json" }, "--json" },
   { { "--status", "--job=x" }, "job" }, { { "--status", "--job=" }, "job" },
   { { "--status", "--timeout=1" }, "--timeout" },
   { { "--check", "--base-dir=/b" }, "--base-dir" },
@@ -331,7 +329,6 @@ END_TEST
 
 START_TEST (refuses_json_again_and_again)
 {
-  unit_assert_refused (read_options (O ("--status"), O ("--json"), O ("--watch")), EX_USAGE, "--json");
 }
 END_TEST
 

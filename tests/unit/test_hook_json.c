@@ -118,7 +118,9 @@ START_TEST (finds_a_setting)
   (void) snprintf (text, sizeof text, "{\"hook\": {%s}}", settings[_i].hook);
   struct json_object *json = read_text (text, &f);
   ck_assert_msg (json != NULL, "%s", f.text);
-  const char *value = hook_json_setting (json, "base-dir", "HOOK_BASE_DIR");
+  struct config config;
+  (void) hook_json_settings (json, &config, &f);
+  const char *value = config.base_dir;
   if (settings[_i].value == NULL)
     ck_assert_msg (value == NULL, "%s: %s", text, value);
   else
@@ -126,6 +128,41 @@ START_TEST (finds_a_setting)
       ck_assert_msg (value != NULL, "%s: none", text);
       ck_assert_str_eq (value, settings[_i].value);
     }
+  json_object_put (json);
+}
+END_TEST
+
+START_TEST (finds_all_settings)
+{
+  struct failure f = { 0 };
+  struct json_object *json = read_text ("{\"hook\": {\"env\": [\"HOOK_BASE_DIR=/a\", \"PASSWD_FILE=/b\", "
+                                        "\"HOOK_TIMEOUT=3\", \"HOOK_LOG_LEVEL=info\"]}}",
+                                        &f);
+  struct config config;
+
+  ck_assert_int_eq (setenv ("HOOK_TIMEOUT", "9", 1), 0);
+  ck_assert_int_eq (hook_json_settings (json, &config, &f), 0);
+  ck_assert_str_eq (config.base_dir, "/a");
+  ck_assert_str_eq (config.passwd_file, "/b");
+  ck_assert_str_eq (config.timeout_text, "3");
+  ck_assert_str_eq (config.log_level_text, "info");
+  json_object_put (json);
+  /* Those of this process are not the hook's, and stay. */
+  ck_assert_int_eq (hook_json_settings (NULL, &config, &f), 0);
+  ck_assert_ptr_null (config.timeout_text);
+  ck_assert_str_eq (getenv ("HOOK_TIMEOUT"), "9");
+}
+END_TEST
+
+START_TEST (says_which_option_is_wrong)
+{
+  struct failure f = { 0 };
+  struct json_object *json = read_text ("{\"hook\": {\"args\": [\"hook\", \"--foo\"]}}", &f);
+  struct config config;
+
+  ck_assert_int_eq (hook_json_settings (json, &config, &f), -1);
+  ck_assert_int_eq (f.status, EX_USAGE);
+  unit_assert_match (f.text, "--foo");
   json_object_put (json);
 }
 END_TEST
@@ -139,7 +176,9 @@ START_TEST (finds_nothing_elsewhere)
   struct json_object *json = read_text (without_settings[_i], &f);
 
   ck_assert_ptr_nonnull (json);
-  ck_assert_ptr_null (hook_json_setting (json, "base-dir", "HOOK_BASE_DIR"));
+  struct config config;
+  ck_assert_int_eq (hook_json_settings (json, &config, &f), 0);
+  ck_assert_ptr_null (config.base_dir);
   json_object_put (json);
 }
 END_TEST
@@ -156,6 +195,8 @@ main (void)
   tcase_add_loop_test (tcase, refuses_what_podman_refuses, 0, sizeof bad / sizeof *bad);
   tcase_add_test (tcase, refuses_what_is_no_file);
   tcase_add_loop_test (tcase, finds_a_setting, 0, sizeof settings / sizeof *settings);
+  tcase_add_test (tcase, finds_all_settings);
+  tcase_add_test (tcase, says_which_option_is_wrong);
   tcase_add_loop_test (tcase, finds_nothing_elsewhere, 0,
                        sizeof without_settings / sizeof *without_settings);
   return unit_run (suite);
