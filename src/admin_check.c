@@ -386,9 +386,27 @@ check_user_directory (const char *base)
     (void) close (fd);
 }
 
+/* Whether the settings are needed to find the user and his directory; PLAIN is he
+ * without a name. */
+static void
+check_needs (const struct config *config, struct identity plain)
+{
+  char path[SYNCDIR_USER_MAX];
+  struct failure f;
+
+  if (config->passwd_file != NULL && identity_name (&plain, NULL, &f) == 0
+      && strcmp (plain.name, user.name) == 0 && strcmp (plain.home, user.home) == 0)
+    say (OK, "PASSWD_FILE is not needed for user %s: this node's name service says the same",
+         user.name);
+  if (config->base_dir != NULL && syncdir_user (config->base_dir, &user, path, &f) == 0
+      && strcmp (path, user.home) == 0)
+    say (OK, "HOOK_BASE_DIR is not needed for user %s: it leads to his home", user.name);
+}
+
 static void
 check_user (const struct config *config)
 {
+  const struct identity plain = user;
   struct failure f;
 
   user.by_nss = false;
@@ -400,6 +418,7 @@ check_user (const struct config *config)
   bool by_file = config->passwd_file != NULL && !user.by_nss;
   say (OK, "uid %u is user %s by %s%s", user.uid, user.name,
        by_file ? "PASSWD_FILE " : "this node's name service", by_file ? config->passwd_file : "");
+  check_needs (config, plain);
   /* As root for a user: from here on all is looked at with his rights; this
    * process ends soon. */
   if (geteuid () == 0 && user.uid != 0 && identity_become (&user, &f) != 0)

@@ -22,6 +22,9 @@
 /* Above this a number of tasks is none. */
 #define TASKS_MAX (UINT32_C (1) << 24)
 
+/* Of so many members a text says where they are; --json has all. */
+#define MEMBERS_SHOWN 16
+
 #define JSON_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 /* ------------------------------------------------------------ a barrier as JSON */
@@ -296,6 +299,23 @@ print_time (json_object *object, const char *before, const char *key)
     (void) printf ("%s%s", before, text);
 }
 
+/* Who is there, and on which node. */
+static void
+print_members (json_object *barrier)
+{
+  json_object *members = json_object_object_get (barrier, "members");
+  const size_t count = json_object_array_length (members);
+
+  for (size_t i = 0; i < count && i < MEMBERS_SHOWN; i++)
+    {
+      json_object *member = json_object_array_get_idx (members, i);
+      print_text (member, i == 0 ? "\n  there: procid " : "; procid ", "procid");
+      print_text (member, " on ", *get_text (member, "node") != '\0' ? "node" : "host");
+    }
+  if (count > MEMBERS_SHOWN)
+    (void) printf ("; ...");
+}
+
 static void
 print_barrier (json_object *barrier)
 {
@@ -315,6 +335,8 @@ print_barrier (json_object *barrier)
                    get_text (barrier, "unchanged"));
   if (prune_is_remains (get_text (barrier, "name")))
     print_text (barrier, "\n  remains, until they are pruned: ", "name");
+  if (strcmp (get_text (barrier, "state"), "waiting") == 0)
+    print_members (barrier);
   print_text (barrier, "\n  missing: procid ", "missing");
   print_text (barrier, " on ", "missing_nodes");
   print_text (barrier, "\n  released, not departed: procid ", "not_departed");

@@ -225,7 +225,7 @@ START_TEST (shows_sets_and_gatherings)
                     0);
   const char *text = look ();
   ck_assert_shows (" 6/8 waiting");
-  ck_assert_shows ("missing: procid 3,7 on n2\n");
+  ck_assert_shows ("there: procid 0-6:2 on n1; procid 1,5 on n2\n  missing: procid 3,7 on n2\n");
   text = look_as (true);
   ck_assert_shows ("\"procid\":\"0-6:2\",\"tasks\":4,\"gathers\":false");
   ck_assert_shows ("\"procid\":\"1,5\",\"tasks\":2,\"gathers\":true");
