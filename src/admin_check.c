@@ -111,7 +111,7 @@ check_timeout (const char *file, json_object *json, json_object *hook)
   };
   struct failure f;
 
-  if (config_settle (&config, NULL, NULL, &f) != 0)
+  if (config_complete (&config, NULL, NULL, &f) != 0)
     {
       say (ERROR, "%s: %s", file, f.text);
       return;

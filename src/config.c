@@ -235,7 +235,7 @@ config_check_path (const char *name, const char *path, struct failure *f)
 }
 
 int
-config_settle (struct config *config, const char *timeout, const char *log_level, struct failure *f)
+config_complete (struct config *config, const char *timeout, const char *log_level, struct failure *f)
 {
   config->timeout = strtol (CONFIG_TIMEOUT_DEFAULT, NULL, 10) * SECOND;
   config->log_level = LOG_WARNING;

@@ -86,7 +86,7 @@ identity_map (const char *map, bool to_outside, uint32_t id, uint32_t *mapped)
  * is the host's, unless that namespace is one of his own, too, where he is 0
  * (rootless podman's --userns=keep-id in createContainer). */
 static int
-identity_find_owner (struct identity *id, int namespace_fd, const uid_t *job_uid,
+identity_find_owner (struct identity *id, int namespace_fd, uid_t job_uid,
                      struct failure *f)
 {
   uint32_t outside;
@@ -106,7 +106,7 @@ identity_find_owner (struct identity *id, int namespace_fd, const uid_t *job_uid
   id->host_uid = outside;
   id->host_hidden = outside == 0;
   if (id->host_hidden)
-    id->host_uid = job_uid != NULL ? *job_uid : id->uid;
+    id->host_uid = job_uid != (uid_t) -1 ? job_uid : id->uid;
   return 0;
 }
 
@@ -125,7 +125,7 @@ identity_find_root_s_user (struct identity *id, const struct container *c, struc
 }
 
 int
-identity_find (struct identity *id, const struct container *c, const uid_t *job_uid,
+identity_find (struct identity *id, const struct container *c, uid_t job_uid,
                struct failure *f)
 {
   const char path[] = "/proc/self/ns/user";
@@ -142,13 +142,6 @@ identity_find (struct identity *id, const struct container *c, const uid_t *job_
   int result = identity_find_owner (id, fd, job_uid, f);
   (void) close (fd);
   return result;
-}
-
-void
-identity_free (struct identity *id)
-{
-  free (id->groups);
-  id->groups = NULL;
 }
 
 /* Looks UID up in the file PATH.  1: found, 0: not in it. */

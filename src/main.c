@@ -16,7 +16,6 @@
 #include "nodes.h"
 #include "process.h"
 #include "prune.h"
-#include "sandbox.h"
 #include "slurm_env.h"
 #include "syncdir.h"
 #include "waiting.h"
@@ -46,7 +45,7 @@ struct hook {
   struct identity user;
   char host[64];
   bool for_node; /* the container is the only one of its node */
-  bool quiet; /* its failure is another task's, which somebody else reports */
+  bool passed_on; /* its failure is another task's, which somebody else reports */
 };
 
 static const char *
@@ -120,7 +119,7 @@ hook_become_user (struct hook *h, struct failure *f)
 {
   struct identity *user = &h->user;
 
-  if (identity_find (user, &h->container, h->task.has_uid ? &h->task.uid : NULL, f) != 0)
+  if (identity_find (user, &h->container, h->task.uid, f) != 0)
     return -1;
   if (user->in_namespace && identity_name (user, h->config.passwd_file, f) != 0)
     return -1;
@@ -154,25 +153,12 @@ static void
 hook_explain_missing (void *context, const struct instance *in, const struct ranks *there,
                       char *text, size_t size)
 {
-  const struct hook *h = context;
+  const struct slurm_task *task = context;
   char nodes[256];
 
-  (void) nodes_missing (in, there->count, h->task.node_list, h->task.tasks_per_node, nodes,
+  (void) nodes_missing (in, there->count, task->node_list, task->tasks_per_node, nodes,
                         sizeof nodes);
   (void) snprintf (text, size, "%s%s", nodes[0] != '\0' ? " on " : "", nodes);
-}
-
-/* Finds slow nodes: who kept all others waiting. */
-static void
-hook_tell_spread (void *context, const char *ranks, const char *note, int64_t spread)
-{
-  const struct hook *h = context;
-  char node[256] = "";
-
-  (void) (nodes_note_value (note, "node", node, sizeof node)
-          || nodes_note_value (note, "host", node, sizeof node));
-  log_message (LOG_INFO, "%u tasks arrived within %.3f s, procid %s%s%s last", h->task.tasks,
-               (double) spread / (double) SECOND, ranks, node[0] != '\0' ? " on " : "", node);
 }
 
 /* Everybody is on his way: time to remove what failed barriers of this user
@@ -206,10 +192,10 @@ hook_comes_for (const struct hook *h, struct ranks *own, struct failure *f)
   return own;
 }
 
-/* Meets the others in the directory DIRFD; or, if the settings did not
- * SETTLE, tells them that this task does not come. */
+/* Meets the others in the directory DIRFD; or, unless it COMES, tells them why it
+ * does not. */
 static int
-hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
+hook_meet (struct hook *h, int dirfd, bool comes, struct failure *f)
 {
   char where[SYNCDIR_USER_MAX], note[BARRIER_NOTE_MAX], key[SLURM_KEY_MAX];
   struct ranks single = { 0 };
@@ -236,17 +222,14 @@ hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
     .nodes = h->task.nodes,
     .note = note,
     .explain = hook_explain_missing,
-    .released = hook_tell_spread,
-    .context = h,
+    .context = &h->task,
     .waiting = &h->waiting,
   };
-  int result = -1;
-  if (settled != 0)
+  int result = comes ? barrier_meet (&barrier, f) : -1;
+  if (!comes)
     barrier_call_off (&barrier, f->text);
-  else
-    result = barrier_meet (&barrier, f);
   ranks_free (&single);
-  h->quiet = barrier.passed_on && (barrier.led || !h->task.first_on_node);
+  h->passed_on = barrier.passed_on && (barrier.led || !h->task.first_on_node);
   if (result == 0)
     log_message (LOG_INFO, "synchronised %u tasks, having waited %.3f s", h->task.tasks,
                  (double) (waiting_now () - h->started) / (double) SECOND);
@@ -256,20 +239,19 @@ hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
 }
 
 static int
-hook_synchronise (struct hook *h, int settled, struct failure *f)
+hook_synchronise (struct hook *h, bool comes, struct failure *f)
 {
   waiting_watch_podman (&h->waiting);
   if (hook_become_user (h, f) != 0)
     return -1;
   hook_open_stream (h, ANNOTATION_STDOUT, STDOUT_FILENO);
   hook_open_stream (h, ANNOTATION_STDERR, STDERR_FILENO);
-  waiting_watch_task (&h->waiting, h->task.pid);
   struct failure unsafe;
-  int dirfd = syncdir_open (h->config.base_dir, &h->user, settled == 0 ? f : &unsafe);
+  int dirfd = syncdir_open (h->config.base_dir, &h->user, comes ? f : &unsafe);
   if (dirfd < 0)
     return -1;
-  sandbox_enter (dirfd, h->waiting.task > 0);
-  int result = hook_meet (h, dirfd, settled, f);
+  process_confine (dirfd);
+  int result = hook_meet (h, dirfd, comes, f);
   (void) close (dirfd);
   return result;
 }
@@ -297,26 +279,28 @@ hook_run (struct hook *h, struct failure *f)
 
   if (container_read (&h->container, STDIN_FILENO, f) != 0)
     return -1;
-  int settled = config_settle (&h->config, container_annotation (&h->container, ANNOTATION_TIMEOUT),
-                               container_annotation (&h->container, ANNOTATION_LOG_LEVEL), f);
+  /* F keeps what is wrong with a setting, until the others have been told. */
+  bool comes = config_complete (&h->config, container_annotation (&h->container, ANNOTATION_TIMEOUT),
+                                container_annotation (&h->container, ANNOTATION_LOG_LEVEL), f)
+               == 0;
   log_set_level (h->config.log_level);
   if (!h->config.usable)
     return -1;
   const char *enabled = container_annotation (&h->container, ANNOTATION_ENABLED);
   bool asked = enabled != NULL && strcmp (enabled, "true") == 0;
   enum slurm_env_result result = slurm_env_read (&h->task, hook_container_env, &h->container, asked,
-                                                 settled == 0 ? f : &absent);
+                                                 comes ? f : &absent);
   (void) clearenv (); /* nothing below, like NSS, should depend on it */
   if (result == SLURM_ENV_FAILED)
     return -1;
-  if (result != SLURM_ENV_TASK && settled == 0)
+  if (result != SLURM_ENV_TASK && comes)
     log_message (result == SLURM_ENV_ABSENT ? LOG_WARNING : LOG_INFO, "%s", f->text);
   if (result != SLURM_ENV_TASK)
-    return settled;
+    return comes ? 0 : -1;
   hook_name_task (h);
-  if (settled == 0)
-    settled = hook_read_containers (h, f);
-  return hook_synchronise (h, settled, f);
+  if (comes)
+    comes = hook_read_containers (h, f) == 0;
+  return hook_synchronise (h, comes, f);
 }
 
 /* What is not the hook: nothing of it runs in a hook's way.  RESULT is
@@ -361,15 +345,17 @@ main (int argc, char **argv)
     return main_command (&h.config, result, &f);
   (void) unsetenv ("TZ"); /* syslog(3) would open what it names */
   hook_name_host (&h);
-  process_leave_directory ();
+  if (chdir ("/") != 0) /* / pins no file system */
+    {
+      /* Where we stand is as good as any. */
+    }
   waiting_start (&h.waiting);
   if (result == 0)
     result = hook_run (&h, &f);
   if (result != 0)
-    log_message (h.quiet ? LOG_INFO : LOG_ERR, "%s", f.text);
+    log_message (h.passed_on ? LOG_INFO : LOG_ERR, "%s", f.text);
   container_free (&h.container);
-  slurm_env_free (&h.task);
-  identity_free (&h.user);
-  waiting_stop (&h.waiting);
+  ranks_free (&h.task.local);
+  free (h.user.groups);
   return result == 0 ? EX_OK : f.status;
 }

@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "slurm_env.h"
 
+#include "json_text.h"
 #include "log.h"
 #include "nodes.h"
-#include "runtime_env.h"
 
 #include <ctype.h>
-#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* slurm.h: SLURM_MAX_NORMAL_STEP_ID; what is above are the batch script, the
  * extern and the interactive step, and steps that are not there yet. */
 #define STEP_MAX_NORMAL UINT32_C (0xfffffff0)
+
+/* As in container.c: more is too long for execve(2), usually. */
+#define ENVIRONMENT_MAX ((size_t) 2 << 20)
+
+/* What the names of nodes and clusters have beside letters and digits. */
+#define NAME_MARKS "-_."
 
 /* Where variables are looked up. */
 struct variables {
@@ -48,11 +56,74 @@ find_first (const struct variables *v, const char *const *names)
 }
 #define find(v, ...) find_first (v, (const char *const[]){ __VA_ARGS__, NULL })
 
-const char *
-slurm_env_own (const void *source, const char *name)
+static const char *
+own_get (const void *unused, const char *name)
 {
-  (void) source;
+  (void) unused;
   return getenv (name);
+}
+
+/* The environment of another process: NAME=VALUE, each with a NUL behind it. */
+struct block {
+  char *text;
+  size_t length;
+};
+
+static const char *
+block_get (const void *source, const char *name)
+{
+  const struct block *block = source;
+  size_t length = strlen (name);
+
+  for (size_t at = 0; at < block->length; at += strlen (block->text + at) + 1)
+    if (strncmp (block->text + at, name, length) == 0 && block->text[at + length] == '=')
+      return block->text + at + length + 1;
+  return NULL;
+}
+
+/* The parent of the process that PATH, "/proc/PID/status", tells of; 0 if it
+ * cannot be told.  Not getppid(2): in a pid namespace of the container's own
+ * (runc, createContainer) the parent has no number, but /proc is the host's. */
+static int
+read_parent (const char *path)
+{
+  FILE *stream = fopen (path, "re");
+  char line[256];
+  int parent = 0;
+
+  while (stream != NULL && fgets (line, sizeof line, stream) != NULL
+         && sscanf (line, "PPid: %d", &parent) != 1)
+    ;
+  if (stream != NULL)
+    (void) fclose (stream);
+  return parent;
+}
+
+/* Reads the environment of the hook's parent (GENERATION 1), or of its parent
+ * (2).  One that is gone, must not be read, or is too long is as if it were
+ * empty.  In a rootless container both are the user's processes: what they say
+ * is worth no more than what the container's configuration says. */
+static void
+block_read (struct block *block, int generation)
+{
+  char path[64] = "/proc/self/status";
+  struct failure unused;
+  int pid = 0;
+
+  while (generation-- > 0)
+    {
+      pid = read_parent (path);
+      if (pid <= 1) /* an orphan's parent tells nothing */
+        return;
+      (void) snprintf (path, sizeof path, "/proc/%d/status", pid);
+    }
+  (void) snprintf (path, sizeof path, "/proc/%d/environ", pid);
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return;
+  ssize_t length = json_text_read (path, fd, ENVIRONMENT_MAX, 16384, &block->text, &unused);
+  block->length = length > 0 ? (size_t) length : 0;
+  (void) close (fd);
 }
 
 static int
@@ -67,12 +138,10 @@ parse_number (const struct variable *v, uint32_t min, uint32_t max, uint32_t *nu
               struct failure *f)
 {
   char want[64];
-  uint64_t n = 0;
   size_t digits = strspn (v->value, "0123456789");
+  unsigned long long n = digits == 0 ? ULLONG_MAX : strtoull (v->value, NULL, 10);
 
-  for (size_t i = 0; i < digits && n <= UINT32_MAX; i++)
-    n = n * 10 + (uint64_t) (v->value[i] - '0');
-  if (digits > 0 && v->value[digits] == '\0' && n >= min && n <= max)
+  if (v->value[digits] == '\0' && n >= min && n <= max)
     {
       *number = (uint32_t) n;
       return 0;
@@ -86,25 +155,25 @@ static int
 parse_id (const struct variable *v, uint32_t min, uint32_t *id, struct failure *f)
 {
   const struct variable positive = { v->name, v->value + 1 };
-  uint32_t n;
 
   if (v->value[0] != '-')
     return parse_number (v, min, UINT32_MAX, id, f);
-  if (parse_number (&positive, 1, UINT32_C (1) << 31, &n, f) != 0)
-    return parse_failed (v, "an id", f);
-  *id = 0 - n;
+  if (parse_number (&positive, 1, UINT32_C (1) << 31, id, f) != 0)
+    return -1;
+  *id = 0 - *id;
   return 0;
 }
 
-/* Letters, digits, '-', '_' and single dots: no path can be made of it. */
+/* Letters, digits and MARKS, among these no double or leading dot: no path can be
+ * made of it. */
 static int
-parse_word (const struct variable *v, char *word, size_t size, struct failure *f)
+parse_word (const struct variable *v, const char *marks, char *word, size_t size, struct failure *f)
 {
   size_t length = strlen (v->value);
 
   for (size_t i = 0; i < length; i++)
-    if (!isalnum ((unsigned char) v->value[i]) && strchr ("-_.", v->value[i]) == NULL)
-      return parse_failed (v, "a name of letters, digits, '-', '_' and '.'", f);
+    if (!isalnum ((unsigned char) v->value[i]) && strchr (marks, v->value[i]) == NULL)
+      return parse_failed (v, "of letters, digits and the usual marks", f);
   if (v->value[0] == '.' || strstr (v->value, "..") != NULL || length >= size)
     return parse_failed (v, "a name, or too long for one", f);
   memcpy (word, v->value, length + 1);
@@ -126,10 +195,21 @@ static uint32_t
 read_hint (struct variable v, uint32_t min, uint32_t max, uint32_t otherwise)
 {
   struct failure f;
-  uint32_t number = otherwise;
 
-  return v.value != NULL && hint_is_good (parse_number (&v, min, max, &number, &f), &f) ? number
-                                                                                        : otherwise;
+  if (v.value != NULL)
+    (void) hint_is_good (parse_number (&v, min, max, &otherwise, &f), &f);
+  return otherwise;
+}
+
+/* A hint that is shown, or compared; "" as above. */
+static void
+read_word (const struct variables *v, const char *name, const char *marks, char *word, size_t size)
+{
+  const struct variable found = find (v, name);
+  struct failure f;
+
+  if (found.value != NULL)
+    (void) hint_is_good (parse_word (&found, marks, word, size, &f), &f);
 }
 
 /* SLURM_STEP_NUM_TASKS is always the step's; `srun --preserve-env` leaves
@@ -146,24 +226,16 @@ has_job (const struct variables *v)
   return find (v, "SLURM_JOB_ID", "SLURM_JOBID").value != NULL;
 }
 
-static bool
-has_step (const struct variables *v)
+static struct variable
+find_step (const struct variables *v)
 {
-  return find (v, "SLURM_STEP_ID", "SLURM_STEPID").value != NULL;
+  return find (v, "SLURM_STEP_ID", "SLURM_STEPID");
 }
 
 static bool
 has_all_needed (const struct variables *v)
 {
   return has_job (v) && look_up (v, "SLURM_PROCID") != NULL && find_tasks (v).value != NULL;
-}
-
-/* A step that tells all but the task: srun --container of Slurm 22.05. */
-static bool
-is_untold (const struct variables *v)
-{
-  return has_job (v) && has_step (v) && find_tasks (v).value != NULL
-         && look_up (v, "SLURM_PROCID") == NULL;
 }
 
 /* A batch script, and the shell of an salloc, have the job's variables and no
@@ -174,7 +246,7 @@ is_untold (const struct variables *v)
 static bool
 is_outside_a_step (const struct variables *v)
 {
-  return !has_step (v)
+  return find_step (v).value == NULL
          && ((look_up (v, "SLURM_SUBMIT_DIR") != NULL && look_up (v, "SLURM_JOB_NODELIST") != NULL)
              || (!v->picked && has_job (v) && look_up (v, "SLURM_PROCID") == NULL));
 }
@@ -203,52 +275,62 @@ read_place (struct place *place)
   place->in_step = place->in_job && strspn (place->step, "0123456789") == strlen (place->step);
 }
 
-/* Nothing names the task.  That is as it should be outside of a step; within
- * one a container that ASKED for it must not start unsynchronised in silence. */
+/* Nothing names the task, though SOME variables may be there.  That is as it
+ * should be outside of a step; within one a container that ASKED for it must not
+ * start unsynchronised in silence. */
 static enum slurm_env_result
-explain_absence (const struct place *place, bool outside, bool some, bool untold, bool asked,
-                 struct failure *f)
+explain_absence (const struct place *place, bool outside, bool some, bool asked, struct failure *f)
 {
-  const char *missing
-    = untold ? "the container has no SLURM_PROCID"
-      : some ? "of SLURM_JOB_ID, SLURM_NTASKS and SLURM_PROCID the container got only some"
-             : "the container has no SLURM_* variables";
-  const char *advice = untold ? "Slurm 22.05 does not tell it to srun --container, 24.11 does"
-                              : "start it with podman run --env 'SLURM_*'";
+  const char *missing = some ? "the container got only some of SLURM_JOB_ID, SLURM_NTASKS and "
+                               "SLURM_PROCID (no SLURM_PROCID: srun --container of Slurm 22.05)"
+                             : "the container has no SLURM_* variables";
 
   if (place->in_step && asked)
     {
-      (void) fail (f, EX_CONFIG, "this is job %s step %s, but %s, so which task it is cannot be told; "
-                                 "%s%s",
-                   place->job, place->step, missing, advice,
-                   untold ? "" : ", or without the annotation");
+      (void) fail (f, EX_CONFIG,
+                   "this is job %s step %s, but %s, so which task it is cannot be told; "
+                   "start it with podman run --env 'SLURM_*', or without the annotation",
+                   place->job, place->step, missing);
       return SLURM_ENV_FAILED;
     }
-  if (place->in_job && !place->in_step)
-    (void) fail (f, 0, "nothing to synchronise: this belongs to step %s of job %s, which is not a "
-                       "parallel job step",
-                 place->step, place->job);
-  else if (outside && !place->in_step)
-    (void) fail (f, 0, "nothing to synchronise: this is a batch script or an salloc shell, not a task of "
-                       "a job step");
-  else
+  if (place->in_step || (!place->in_job && !outside))
     {
-      (void) fail (f, 0, "not synchronised: %s; %s%s", missing, advice,
-                   untold ? "" : ", in a job step (srun)");
+      (void) fail (f, 0,
+                   "not synchronised: %s; start it with podman run --env 'SLURM_*', in a job "
+                   "step (srun)",
+                   missing);
       return SLURM_ENV_ABSENT;
     }
+  if (place->in_job)
+    (void) fail (f, 0,
+                 "nothing to synchronise: this belongs to step %s of job %s, which is not a "
+                 "parallel job step",
+                 place->step, place->job);
+  else
+    (void) fail (f, 0,
+                 "nothing to synchronise: this is a batch script or an salloc shell, not a task of "
+                 "a job step");
   return SLURM_ENV_NO_TASK;
 }
 
+/* What names the task, and tells steps, requeued jobs and clusters apart. */
 static int
 read_needed (struct slurm_task *task, const struct variables *v, struct failure *f)
 {
   const struct variable job = find (v, "SLURM_JOB_ID", "SLURM_JOBID"), tasks = find_tasks (v),
-                        procid = find (v, "SLURM_PROCID");
+                        procid = find (v, "SLURM_PROCID"), step = find_step (v),
+                        restarts = find (v, "SLURM_RESTART_COUNT"),
+                        cluster = find (v, "SLURM_CLUSTER_NAME");
 
+  task->has_step = step.value != NULL;
   if (parse_id (&job, 1, &task->job, f) != 0
       || parse_number (&tasks, 1, SLURM_TASKS_MAX, &task->tasks, f) != 0
-      || parse_number (&procid, 0, UINT32_MAX, &task->procid, f) != 0)
+      || parse_number (&procid, 0, UINT32_MAX, &task->procid, f) != 0
+      || (task->has_step && parse_id (&step, 0, &task->step, f) != 0)
+      || (restarts.value != NULL
+          && parse_number (&restarts, 0, UINT32_MAX, &task->restarts, f) != 0)
+      || (cluster.value != NULL
+          && parse_word (&cluster, NAME_MARKS, task->cluster, sizeof task->cluster, f) != 0))
     return -1;
   if (task->procid >= task->tasks)
     return fail (f, EX_DATAERR, "SLURM_PROCID=%u: not below %s=%u", task->procid, tasks.name,
@@ -256,93 +338,18 @@ read_needed (struct slurm_task *task, const struct variables *v, struct failure 
   return 0;
 }
 
-/* What tells steps, requeued jobs and clusters apart. */
-static int
-read_key (struct slurm_task *task, const struct variables *v, struct failure *f)
-{
-  const struct variable step = find (v, "SLURM_STEP_ID", "SLURM_STEPID"),
-                        restarts = find (v, "SLURM_RESTART_COUNT"),
-                        cluster = find (v, "SLURM_CLUSTER_NAME");
-
-  task->has_step = step.value != NULL;
-  if ((step.value != NULL && parse_id (&step, 0, &task->step, f) != 0)
-      || (restarts.value != NULL && parse_number (&restarts, 0, UINT32_MAX, &task->restarts, f) != 0)
-      || (cluster.value != NULL
-          && parse_word (&cluster, task->cluster, sizeof task->cluster, f) != 0))
-    return -1;
-  return 0;
-}
-
-/* A list that is only shown, or compared: it has letters, digits and MARKS.
- * One that is too long is left out. */
-static void
-read_list (const struct variables *v, const char *name, const char *marks, char *list, size_t size)
-{
-  const struct variable found = { name, look_up (v, name) };
-  size_t length = found.value == NULL ? 0 : strlen (found.value);
-  struct failure f;
-
-  if (length == 0 || length >= size)
-    return;
-  for (size_t i = 0; i < length; i++)
-    if (!isalnum ((unsigned char) found.value[i]) && strchr (marks, found.value[i]) == NULL)
-      {
-        (void) hint_is_good (parse_failed (&found, "a list", &f), &f);
-        return;
-      }
-  memcpy (list, found.value, length + 1);
-}
-
-struct node_search {
-  char *name;
-  size_t size;
-  uint32_t rest; /* nodes before the one that is looked for */
-};
-
-static void
-find_node (void *context, const char *node, uint32_t tasks)
-{
-  struct node_search *search = context;
-
-  (void) tasks;
-  if (search->rest-- == 0)
-    (void) snprintf (search->name, search->size, "%s", node);
-}
-
 /* SLURMD_NODENAME is not in podman's SLURM_*; SLURM_NODEID is the place of the
  * node in the list of the step's, but for a heterogeneous step, whose list is
  * sorted and whose ids are not. */
 static void
-read_node (struct slurm_task *task, const struct variables *v)
+find_node (struct slurm_task *task)
 {
-  const struct variable name = find (v, "SLURMD_NODENAME");
-  struct node_search search = { task->node, sizeof task->node, task->node_id };
-  struct failure f;
+  struct node *nodes;
+  size_t count = nodes_expand (task->node_list, task->tasks_per_node, &nodes);
 
-  if (name.value != NULL
-      && hint_is_good (parse_word (&name, task->node, sizeof task->node, &f), &f))
-    return;
-  if (task->has_node_id && look_up (v, "SLURM_HET_SIZE") == NULL)
-    (void) nodes_each (task->node_list, task->tasks_per_node, find_node, &search);
-}
-
-/* Adds the numbers of the list TEXT, "0,2,3", to SET.  False if that makes no
- * sense. */
-static bool
-add_list (struct ranks *set, const char *text)
-{
-  while (isdigit ((unsigned char) *text))
-    {
-      char *end;
-      unsigned long rank = strtoul (text, &end, 10);
-      if (rank >= set->count || (*end != ',' && *end != '\0'))
-        return false;
-      ranks_add (set, (uint32_t) rank);
-      if (*end == '\0')
-        return true;
-      text = end + 1;
-    }
-  return false;
+  if (task->node_id < count)
+    (void) snprintf (task->node, sizeof task->node, "%s", nodes[task->node_id].name);
+  free (nodes);
 }
 
 /* The tasks of this node.  Where the step has one node they are all; else
@@ -358,8 +365,9 @@ read_local (struct slurm_task *task, const struct variables *v, struct failure *
     ranks_add (&task->local, rank);
   if (task->nodes == 1 || list.value == NULL)
     return 0;
-  bool good = add_list (&task->local, list.value) && ranks_has (&task->local, task->procid);
-  if (!hint_is_good (good ? 0 : parse_failed (&list, "a list of tasks with this one among them", f), f))
+  bool good = ranks_add_text (&task->local, list.value) && ranks_has (&task->local, task->procid);
+  if (!hint_is_good (good ? 0 : parse_failed (&list, "a list of tasks with this one among them", f),
+                     f))
     ranks_clear (&task->local);
   return 0;
 }
@@ -368,28 +376,29 @@ static void
 read_hints (struct slurm_task *task, const struct variables *v)
 {
   /* A heterogeneous step spans components whose nodes are counted apart. */
-  if (look_up (v, "SLURM_HET_SIZE") == NULL)
+  bool heterogeneous = look_up (v, "SLURM_HET_SIZE") != NULL;
+
+  if (!heterogeneous)
     task->nodes = read_hint (find (v, "SLURM_STEP_NUM_NODES", "SLURM_NNODES"), 1, UINT32_MAX, 0);
   task->first_on_node = read_hint (find (v, "SLURM_LOCALID"), 0, UINT32_MAX, 0) == 0;
   task->uid = read_hint (find (v, "SLURM_JOB_UID"), 0, UINT32_MAX - 1, UINT32_MAX);
-  task->has_uid = task->uid != UINT32_MAX;
-  task->pid = (pid_t) read_hint (find (v, "SLURM_TASK_PID"), 1, INT32_MAX, 0);
-  read_list (v, "SLURM_STEP_NODELIST", "-_.,[]", task->node_list, sizeof task->node_list);
-  read_list (v, "SLURM_STEP_TASKS_PER_NODE", ",()", task->tasks_per_node,
+  read_word (v, "SLURM_STEP_NODELIST", NAME_MARKS ",[]", task->node_list, sizeof task->node_list);
+  read_word (v, "SLURM_STEP_TASKS_PER_NODE", ",()", task->tasks_per_node,
              sizeof task->tasks_per_node);
+  read_word (v, "SLURMD_NODENAME", NAME_MARKS, task->node, sizeof task->node);
   task->node_id = read_hint (find (v, "SLURM_NODEID"), 0, UINT32_MAX - 1, UINT32_MAX);
-  task->has_node_id = task->node_id != UINT32_MAX;
-  read_node (task, v);
+  if (task->node[0] == '\0' && !heterogeneous)
+    find_node (task);
   /* There is no other node than the first. */
-  if (task->nodes == 1 && !task->has_node_id)
+  if (task->nodes == 1 && task->node_id == UINT32_MAX)
     task->node_id = 0;
-  task->has_node_id = task->has_node_id || task->nodes == 1;
+  task->has_node_id = task->node_id != UINT32_MAX;
 }
 
 static enum slurm_env_result
 read_task (struct slurm_task *task, const struct variables *v, struct failure *f)
 {
-  if (read_needed (task, v, f) != 0 || read_key (task, v, f) != 0)
+  if (read_needed (task, v, f) != 0)
     return SLURM_ENV_FAILED;
   read_hints (task, v);
   if (task->has_step && task->step > STEP_MAX_NORMAL)
@@ -406,30 +415,24 @@ read_task (struct slurm_task *task, const struct variables *v, struct failure *f
   return read_local (task, v, f) == 0 ? SLURM_ENV_TASK : SLURM_ENV_FAILED;
 }
 
-void
-slurm_env_free (struct slurm_task *task)
-{
-  ranks_free (&task->local);
-}
-
 enum slurm_env_result
 slurm_env_read (struct slurm_task *task, slurm_env_get *container, const void *source, bool asked,
                 struct failure *f)
 {
-  struct runtime_env runtime[2] = { { 0 } };
+  struct block runtime[2] = { { 0 } };
   const struct variables sources[] = { { container, source, true },
-                                       { slurm_env_own, NULL, false },
-                                       { runtime_env_get, &runtime[0], false },
-                                       { runtime_env_get, &runtime[1], false } };
+                                       { own_get, NULL, false },
+                                       { block_get, &runtime[0], false },
+                                       { block_get, &runtime[1], false } };
   const struct variables *v = NULL;
   struct place place = { 0 };
-  bool outside = false, some = false, untold = is_untold (&sources[0]);
+  bool outside = false, some = false;
 
   *task = (struct slurm_task){ 0 };
   for (size_t i = 0; v == NULL && i < sizeof sources / sizeof *sources; i++)
     {
       if (i >= 2)
-        runtime_env_read (&runtime[i - 2], (unsigned int) i - 1);
+        block_read (&runtime[i - 2], (int) i - 1);
       outside = outside || is_outside_a_step (&sources[i]);
       some = some || has_job (&sources[i]);
       v = has_all_needed (&sources[i]) ? &sources[i] : NULL;
@@ -438,10 +441,10 @@ slurm_env_read (struct slurm_task *task, slurm_env_get *container, const void *s
   if (lost)
     read_place (&place);
   enum slurm_env_result result = v == NULL || (lost && !place.in_step)
-                                   ? explain_absence (&place, outside, some, untold, asked, f)
+                                   ? explain_absence (&place, outside, some, asked, f)
                                    : read_task (task, v, f);
-  runtime_env_free (&runtime[0]);
-  runtime_env_free (&runtime[1]);
+  free (runtime[0].text);
+  free (runtime[1].text);
   return result;
 }
 

@@ -30,10 +30,9 @@ struct slurm_task {
   bool has_node_id;
   uint32_t node_id;   /* SLURM_NODEID: the number of the node in the step */
   struct ranks local; /* the tasks of this node, this one among them; none at all
-                       * if it cannot be told: SLURM_GTIDS, a hint as well */
-  bool has_uid;
-  uid_t uid;     /* SLURM_JOB_UID, a hint and no more */
-  pid_t pid;     /* SLURM_TASK_PID, also a hint; 0 if not told */
+                       * if it cannot be told: SLURM_GTIDS, a hint as well.  Owned,
+                       * ranks_free() */
+  uid_t uid;     /* SLURM_JOB_UID, a hint and no more; -1 if not told */
   char node[64]; /* SLURMD_NODENAME, or by SLURM_NODEID; "" if not told */
   char node_list[256];      /* SLURM_STEP_NODELIST, "" if not told or longer */
   char tasks_per_node[128]; /* SLURM_STEP_TASKS_PER_NODE, the same */
@@ -60,10 +59,6 @@ typedef const char *slurm_env_get (const void *source, const char *name);
  * f->status is 0. */
 enum slurm_env_result slurm_env_read (struct slurm_task *task, slurm_env_get *container,
                                       const void *source, bool asked, struct failure *f);
-void slurm_env_free (struct slurm_task *task);
-
-/* The hook's own environment, as a slurm_env_get; SOURCE is not used. */
-const char *slurm_env_own (const void *source, const char *name);
 
 /* The name of the step's barrier: jobid-J[-stepid-S][-restart-R][-cluster-C].
  * At most SLURM_KEY_MAX bytes with the final NUL. */

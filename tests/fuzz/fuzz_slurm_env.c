@@ -37,7 +37,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       FUZZ_EXPECT (strncmp (key, "jobid-", 6) == 0 && strchr (key, '/') == NULL);
       FUZZ_EXPECT (strstr (key, "..") == NULL && strlen (key) < sizeof key - 1);
       FUZZ_EXPECT (task.local.present == 0 || ranks_has (&task.local, task.procid));
-      slurm_env_free (&task);
+      ranks_free (&task.local);
     }
   else
     FUZZ_EXPECT (f.text[0] != '\0' && strchr (f.text, '\n') == NULL);
