@@ -54,34 +54,28 @@ hook_container_env (const void *container, const char *name)
   return container_env (container, name);
 }
 
-/* From here on each message names the host; */
+/* From here on each message names the host, and the task where it is known. */
 static void
-hook_name_host (struct hook *h)
+hook_name_itself (struct hook *h)
 {
-  char subject[200];
+  const struct slurm_task *task = &h->task;
+  char subject[200] = "", step[16] = "none";
 
-  (void) gethostname (h->host, sizeof h->host - 1);
+  if (task->node[0] != '\0')
+    (void) snprintf (h->host, sizeof h->host, "%s", task->node);
+  else
+    (void) gethostname (h->host, sizeof h->host - 1);
   /* That of a container may have anything in it, and becomes a word of a
    * note. */
   for (char *c = h->host; *c != '\0'; c++)
     if (!isgraph ((unsigned char) *c))
       *c = '?';
-  (void) snprintf (subject, sizeof subject, "host=%s", h->host);
-  log_set_subject (subject);
-}
-
-/* and from here on the job, the step and the procid, too. */
-static void
-hook_name_task (struct hook *h)
-{
-  char subject[200], step[16] = "none";
-
-  if (h->task.node[0] != '\0')
-    (void) snprintf (h->host, sizeof h->host, "%s", h->task.node);
-  if (h->task.has_step)
-    (void) snprintf (step, sizeof step, "%u", h->task.step);
-  (void) snprintf (subject, sizeof subject, "job=%u step=%s procid=%u host=%s", h->task.job, step,
-                   h->task.procid, h->host);
+  if (task->has_step)
+    (void) snprintf (step, sizeof step, "%u", task->step);
+  if (task->tasks > 0)
+    (void) snprintf (subject, sizeof subject, "job=%u step=%s procid=%u ", task->job, step,
+                     task->procid);
+  (void) snprintf (subject + strlen (subject), sizeof subject - strlen (subject), "host=%s", h->host);
   log_set_subject (subject);
 }
 
@@ -95,20 +89,19 @@ hook_open_stream (const struct hook *h, const char *annotation, int stream)
 
   if (path == NULL)
     return;
-  int fd = path[0] == '/'
-             ? open (path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
-             : -1;
+  int fd = -1;
+  if (path[0] == '/')
+    fd = open (path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0)
+    log_message (LOG_DEBUG, "annotation %s ignored: %s cannot be opened, or is no absolute path",
+                 annotation, path);
+  else
     {
-      log_message (LOG_DEBUG, "annotation %s ignored: %s cannot be opened, or is not an absolute "
-                              "path",
-                   annotation, path);
-      return;
+      (void) dup2 (fd, stream);
+      (void) close (fd);
+      if (stream == STDOUT_FILENO)
+        log_split_streams ();
     }
-  (void) dup2 (fd, stream);
-  (void) close (fd);
-  if (stream == STDOUT_FILENO)
-    log_split_streams ();
 }
 
 /* Finds the user and becomes him.  In a user namespace his name comes first,
@@ -177,32 +170,13 @@ hook_prune (int dirfd)
   (void) prune_run (&prune, &unused);
 }
 
-/* For whom this hook comes: for itself, in OWN, where its node cannot gather. */
-static const struct ranks *
-hook_comes_for (const struct hook *h, struct ranks *own, struct failure *f)
-{
-  if (h->for_node || (h->task.has_node_id && h->task.local.present > 0))
-    return &h->task.local;
-  if (ranks_init (own, h->task.tasks) != 0)
-    {
-      (void) fail (f, EX_OSERR, "cannot keep track of %u tasks: %m", h->task.tasks);
-      return NULL;
-    }
-  ranks_add (own, h->task.procid);
-  return own;
-}
-
 /* Meets the others in the directory DIRFD; or, unless it COMES, tells them why it
  * does not. */
 static int
 hook_meet (struct hook *h, int dirfd, bool comes, struct failure *f)
 {
   char where[SYNCDIR_USER_MAX], note[BARRIER_NOTE_MAX], key[SLURM_KEY_MAX];
-  struct ranks single = { 0 };
-  const struct ranks *own = hook_comes_for (h, &single, f);
 
-  if (own == NULL)
-    return -1;
   slurm_env_key (&h->task, key);
   syncdir_path (h->config.base_dir, &h->user, where);
   hook_write_note (h, note);
@@ -214,8 +188,8 @@ hook_meet (struct hook *h, int dirfd, bool comes, struct failure *f)
     .key = key,
     .tasks = h->task.tasks,
     .self = h->task.procid,
-    .own = own,
-    .gathers = own->present > 1 && !h->for_node,
+    .own = &h->task.local,
+    .gathers = h->task.local.present > 1 && !h->for_node,
     .node = h->task.node_id,
     .deadline = h->config.timeout > 0 ? h->started + h->config.timeout : WAITING_FOREVER,
     .timeout = h->config.timeout,
@@ -228,7 +202,6 @@ hook_meet (struct hook *h, int dirfd, bool comes, struct failure *f)
   int result = comes ? barrier_meet (&barrier, f) : -1;
   if (!comes)
     barrier_call_off (&barrier, f->text);
-  ranks_free (&single);
   h->passed_on = barrier.passed_on && (barrier.led || !h->task.first_on_node);
   if (result == 0)
     log_message (LOG_INFO, "synchronised %u tasks, having waited %.3f s", h->task.tasks,
@@ -297,9 +270,15 @@ hook_run (struct hook *h, struct failure *f)
     log_message (result == SLURM_ENV_ABSENT ? LOG_WARNING : LOG_INFO, "%s", f->text);
   if (result != SLURM_ENV_TASK)
     return comes ? 0 : -1;
-  hook_name_task (h);
+  hook_name_itself (h);
   if (comes)
     comes = hook_read_containers (h, f) == 0;
+  /* Where a node cannot gather each hook comes for itself. */
+  if (h->task.local.present == 0 || (!h->for_node && !h->task.has_node_id))
+    {
+      ranks_clear (&h->task.local);
+      ranks_add (&h->task.local, h->task.procid);
+    }
   return hook_synchronise (h, comes, f);
 }
 
@@ -344,7 +323,7 @@ main (int argc, char **argv)
   if (h.config.mode != CONFIG_HOOK)
     return main_command (&h.config, result, &f);
   (void) unsetenv ("TZ"); /* syslog(3) would open what it names */
-  hook_name_host (&h);
+  hook_name_itself (&h);
   if (chdir ("/") != 0) /* / pins no file system */
     {
       /* Where we stand is as good as any. */
