@@ -23,38 +23,51 @@
 /* What the names of nodes and clusters have beside letters and digits. */
 #define NAME_MARKS "-_."
 
-/* Where variables are looked up. */
-struct variables {
-  slurm_env_get *get;
-  const void *source;
-  bool picked; /* not all of a process's, but what the user has passed on */
+/* What is read.  Of several names the first that is there counts: newer ones come
+ * before older ones.  SLURM_STEP_NUM_TASKS is always the step's; `srun
+ * --preserve-env` leaves SLURM_NTASKS at what it was outside of the step. */
+enum { JOB, STEP, TASKS, PROCID, RESTARTS, CLUSTER, NODES, NODE_ID, NODE_NAME, NODE_LIST,
+       TASKS_PER_NODE, LOCAL_ID, LOCAL_TASKS, UID, HET_SIZE, SUBMIT_DIR, JOB_NODE_LIST, VARIABLES };
+
+static const char *const names[VARIABLES][4] = {
+  [JOB] = { "SLURM_JOB_ID", "SLURM_JOBID" },
+  [STEP] = { "SLURM_STEP_ID", "SLURM_STEPID" },
+  [TASKS] = { "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "SLURM_NPROCS" },
+  [PROCID] = { "SLURM_PROCID" },
+  [RESTARTS] = { "SLURM_RESTART_COUNT" },
+  [CLUSTER] = { "SLURM_CLUSTER_NAME" },
+  [NODES] = { "SLURM_STEP_NUM_NODES", "SLURM_NNODES" },
+  [NODE_ID] = { "SLURM_NODEID" },
+  [NODE_NAME] = { "SLURMD_NODENAME" },
+  [NODE_LIST] = { "SLURM_STEP_NODELIST" },
+  [TASKS_PER_NODE] = { "SLURM_STEP_TASKS_PER_NODE" },
+  [LOCAL_ID] = { "SLURM_LOCALID" },
+  [LOCAL_TASKS] = { "SLURM_GTIDS" },
+  [UID] = { "SLURM_JOB_UID" },
+  [HET_SIZE] = { "SLURM_HET_SIZE" },
+  [SUBMIT_DIR] = { "SLURM_SUBMIT_DIR" },
+  [JOB_NODE_LIST] = { "SLURM_JOB_NODELIST" },
 };
 
 struct variable {
-  const char *name;
-  const char *value; /* NULL: not there */
+  const char *name, *value;
 };
 
-/* An empty value is as if it were not set. */
-static const char *
-look_up (const struct variables *v, const char *name)
+/* Looks all of them up.  What is empty is as if it were not set: NULL. */
+static void
+look_up (struct variable v[VARIABLES], slurm_env_get *get, const void *source)
 {
-  const char *value = v->get (v->source, name);
-
-  return value == NULL || value[0] == '\0' ? NULL : value;
+  for (size_t i = 0; i < VARIABLES; i++)
+    {
+      v[i] = (struct variable){ 0 };
+      for (const char *const *name = names[i]; v[i].value == NULL && *name != NULL; name++)
+        {
+          const char *value = get (source, *name);
+          if (value != NULL && value[0] != '\0')
+            v[i] = (struct variable){ *name, value };
+        }
+    }
 }
-
-/* The first of NAMES that is there: newer ones before older ones. */
-static struct variable
-find_first (const struct variables *v, const char *const *names)
-{
-  struct variable found = { *names, look_up (v, *names) };
-
-  while (found.value == NULL && *++names != NULL)
-    found = (struct variable){ *names, look_up (v, *names) };
-  return found;
-}
-#define find(v, ...) find_first (v, (const char *const[]){ __VA_ARGS__, NULL })
 
 static const char *
 own_get (const void *unused, const char *name)
@@ -192,63 +205,36 @@ hint_is_good (int result, const struct failure *f)
 
 /* A hint that is a number; OTHERWISE where it is not there or no good. */
 static uint32_t
-read_hint (struct variable v, uint32_t min, uint32_t max, uint32_t otherwise)
+read_hint (const struct variable *v, uint32_t min, uint32_t max, uint32_t otherwise)
 {
   struct failure f;
 
-  if (v.value != NULL)
-    (void) hint_is_good (parse_number (&v, min, max, &otherwise, &f), &f);
+  if (v->value != NULL)
+    (void) hint_is_good (parse_number (v, min, max, &otherwise, &f), &f);
   return otherwise;
 }
 
 /* A hint that is shown, or compared; "" as above. */
 static void
-read_word (const struct variables *v, const char *name, const char *marks, char *word, size_t size)
+read_word (const struct variable *v, const char *marks, char *word, size_t size)
 {
-  const struct variable found = find (v, name);
   struct failure f;
 
-  if (found.value != NULL)
-    (void) hint_is_good (parse_word (&found, marks, word, size, &f), &f);
-}
-
-/* SLURM_STEP_NUM_TASKS is always the step's; `srun --preserve-env` leaves
- * SLURM_NTASKS at what it was outside of the step. */
-static struct variable
-find_tasks (const struct variables *v)
-{
-  return find (v, "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "SLURM_NPROCS");
-}
-
-static bool
-has_job (const struct variables *v)
-{
-  return find (v, "SLURM_JOB_ID", "SLURM_JOBID").value != NULL;
-}
-
-static struct variable
-find_step (const struct variables *v)
-{
-  return find (v, "SLURM_STEP_ID", "SLURM_STEPID");
-}
-
-static bool
-has_all_needed (const struct variables *v)
-{
-  return has_job (v) && look_up (v, "SLURM_PROCID") != NULL && find_tasks (v).value != NULL;
+  if (v->value != NULL)
+    (void) hint_is_good (parse_word (v, marks, word, size, &f), &f);
 }
 
 /* A batch script, and the shell of an salloc, have the job's variables and no
  * step id: one process, however many tasks it announces.  The submit
  * directory and the node list tell them from a container that was given only
  * the three variables.  An ssh session that Slurm has adopted may have the job
- * id. */
+ * id; so it is not of a process's variables some that a user has PICKED. */
 static bool
-is_outside_a_step (const struct variables *v)
+is_outside_a_step (const struct variable *v, bool picked)
 {
-  return find_step (v).value == NULL
-         && ((look_up (v, "SLURM_SUBMIT_DIR") != NULL && look_up (v, "SLURM_JOB_NODELIST") != NULL)
-             || (!v->picked && has_job (v) && look_up (v, "SLURM_PROCID") == NULL));
+  return v[STEP].value == NULL
+         && ((v[SUBMIT_DIR].value != NULL && v[JOB_NODE_LIST].value != NULL)
+             || (!picked && v[JOB].value != NULL && v[PROCID].value == NULL));
 }
 
 /* What the kernel says of the process: cgroup(7), as Slurm names them. */
@@ -315,25 +301,20 @@ explain_absence (const struct place *place, bool outside, bool some, bool asked,
 
 /* What names the task, and tells steps, requeued jobs and clusters apart. */
 static int
-read_needed (struct slurm_task *task, const struct variables *v, struct failure *f)
+read_needed (struct slurm_task *task, const struct variable *v, struct failure *f)
 {
-  const struct variable job = find (v, "SLURM_JOB_ID", "SLURM_JOBID"), tasks = find_tasks (v),
-                        procid = find (v, "SLURM_PROCID"), step = find_step (v),
-                        restarts = find (v, "SLURM_RESTART_COUNT"),
-                        cluster = find (v, "SLURM_CLUSTER_NAME");
-
-  task->has_step = step.value != NULL;
-  if (parse_id (&job, 1, &task->job, f) != 0
-      || parse_number (&tasks, 1, SLURM_TASKS_MAX, &task->tasks, f) != 0
-      || parse_number (&procid, 0, UINT32_MAX, &task->procid, f) != 0
-      || (task->has_step && parse_id (&step, 0, &task->step, f) != 0)
-      || (restarts.value != NULL
-          && parse_number (&restarts, 0, UINT32_MAX, &task->restarts, f) != 0)
-      || (cluster.value != NULL
-          && parse_word (&cluster, NAME_MARKS, task->cluster, sizeof task->cluster, f) != 0))
+  task->has_step = v[STEP].value != NULL;
+  if (parse_id (&v[JOB], 1, &task->job, f) != 0
+      || parse_number (&v[TASKS], 1, SLURM_TASKS_MAX, &task->tasks, f) != 0
+      || parse_number (&v[PROCID], 0, UINT32_MAX, &task->procid, f) != 0
+      || (task->has_step && parse_id (&v[STEP], 0, &task->step, f) != 0)
+      || (v[RESTARTS].value != NULL
+          && parse_number (&v[RESTARTS], 0, UINT32_MAX, &task->restarts, f) != 0)
+      || (v[CLUSTER].value != NULL
+          && parse_word (&v[CLUSTER], NAME_MARKS, task->cluster, sizeof task->cluster, f) != 0))
     return -1;
   if (task->procid >= task->tasks)
-    return fail (f, EX_DATAERR, "SLURM_PROCID=%u: not below %s=%u", task->procid, tasks.name,
+    return fail (f, EX_DATAERR, "SLURM_PROCID=%u: not below %s=%u", task->procid, v[TASKS].name,
                  task->tasks);
   return 0;
 }
@@ -355,38 +336,44 @@ find_node (struct slurm_task *task)
 /* The tasks of this node.  Where the step has one node they are all; else
  * SLURM_GTIDS lists them. */
 static int
-read_local (struct slurm_task *task, const struct variables *v, struct failure *f)
+read_local (struct slurm_task *task, const struct variable *list, struct failure *f)
 {
-  const struct variable list = find (v, "SLURM_GTIDS");
+  const char *at = list->value;
+  bool good = true;
 
   if (ranks_init (&task->local, task->tasks) != 0)
     return fail (f, EX_OSERR, "cannot keep track of %u tasks: %m", task->tasks);
   for (uint32_t rank = 0; task->nodes == 1 && rank < task->tasks; rank++)
     ranks_add (&task->local, rank);
-  if (task->nodes == 1 || list.value == NULL)
-    return 0;
-  bool good = ranks_add_text (&task->local, list.value) && ranks_has (&task->local, task->procid);
-  if (!hint_is_good (good ? 0 : parse_failed (&list, "a list of tasks with this one among them", f),
-                     f))
+  while (task->nodes != 1 && good && at != NULL)
+    {
+      char *end;
+      unsigned long rank = strtoul (at, &end, 10);
+      good = isdigit ((unsigned char) *at) && rank < task->tasks && (*end == ',' || *end == '\0');
+      if (good)
+        ranks_add (&task->local, (uint32_t) rank);
+      at = *end == ',' ? end + 1 : NULL;
+    }
+  good = good && (list->value == NULL || ranks_has (&task->local, task->procid));
+  if (!hint_is_good (good ? 0 : parse_failed (list, "a list of tasks with this one among them", f), f))
     ranks_clear (&task->local);
   return 0;
 }
 
 static void
-read_hints (struct slurm_task *task, const struct variables *v)
+read_hints (struct slurm_task *task, const struct variable *v)
 {
   /* A heterogeneous step spans components whose nodes are counted apart. */
-  bool heterogeneous = look_up (v, "SLURM_HET_SIZE") != NULL;
+  bool heterogeneous = v[HET_SIZE].value != NULL;
 
   if (!heterogeneous)
-    task->nodes = read_hint (find (v, "SLURM_STEP_NUM_NODES", "SLURM_NNODES"), 1, UINT32_MAX, 0);
-  task->first_on_node = read_hint (find (v, "SLURM_LOCALID"), 0, UINT32_MAX, 0) == 0;
-  task->uid = read_hint (find (v, "SLURM_JOB_UID"), 0, UINT32_MAX - 1, UINT32_MAX);
-  read_word (v, "SLURM_STEP_NODELIST", NAME_MARKS ",[]", task->node_list, sizeof task->node_list);
-  read_word (v, "SLURM_STEP_TASKS_PER_NODE", ",()", task->tasks_per_node,
-             sizeof task->tasks_per_node);
-  read_word (v, "SLURMD_NODENAME", NAME_MARKS, task->node, sizeof task->node);
-  task->node_id = read_hint (find (v, "SLURM_NODEID"), 0, UINT32_MAX - 1, UINT32_MAX);
+    task->nodes = read_hint (&v[NODES], 1, UINT32_MAX, 0);
+  task->first_on_node = read_hint (&v[LOCAL_ID], 0, UINT32_MAX, 0) == 0;
+  task->uid = read_hint (&v[UID], 0, UINT32_MAX - 1, UINT32_MAX);
+  read_word (&v[NODE_LIST], NAME_MARKS ",[]", task->node_list, sizeof task->node_list);
+  read_word (&v[TASKS_PER_NODE], ",()", task->tasks_per_node, sizeof task->tasks_per_node);
+  read_word (&v[NODE_NAME], NAME_MARKS, task->node, sizeof task->node);
+  task->node_id = read_hint (&v[NODE_ID], 0, UINT32_MAX - 1, UINT32_MAX);
   if (task->node[0] == '\0' && !heterogeneous)
     find_node (task);
   /* There is no other node than the first. */
@@ -396,7 +383,7 @@ read_hints (struct slurm_task *task, const struct variables *v)
 }
 
 static enum slurm_env_result
-read_task (struct slurm_task *task, const struct variables *v, struct failure *f)
+read_task (struct slurm_task *task, const struct variable *v, struct failure *f)
 {
   if (read_needed (task, v, f) != 0)
     return SLURM_ENV_FAILED;
@@ -412,7 +399,7 @@ read_task (struct slurm_task *task, const struct variables *v, struct failure *f
       (void) fail (f, 0, "nothing to synchronise: the job step has one task");
       return SLURM_ENV_NO_TASK;
     }
-  return read_local (task, v, f) == 0 ? SLURM_ENV_TASK : SLURM_ENV_FAILED;
+  return read_local (task, &v[LOCAL_TASKS], f) == 0 ? SLURM_ENV_TASK : SLURM_ENV_FAILED;
 }
 
 enum slurm_env_result
@@ -420,27 +407,29 @@ slurm_env_read (struct slurm_task *task, slurm_env_get *container, const void *s
                 struct failure *f)
 {
   struct block runtime[2] = { { 0 } };
-  const struct variables sources[] = { { container, source, true },
-                                       { own_get, NULL, false },
-                                       { block_get, &runtime[0], false },
-                                       { block_get, &runtime[1], false } };
-  const struct variables *v = NULL;
+  struct variable v[VARIABLES];
   struct place place = { 0 };
-  bool outside = false, some = false;
+  bool outside = false, some = false, all = false;
 
   *task = (struct slurm_task){ 0 };
-  for (size_t i = 0; v == NULL && i < sizeof sources / sizeof *sources; i++)
+  for (int i = 0; !all && i < 4; i++)
     {
-      if (i >= 2)
-        block_read (&runtime[i - 2], (int) i - 1);
-      outside = outside || is_outside_a_step (&sources[i]);
-      some = some || has_job (&sources[i]);
-      v = has_all_needed (&sources[i]) ? &sources[i] : NULL;
+      if (i == 0)
+        look_up (v, container, source);
+      else if (i == 1)
+        look_up (v, own_get, NULL);
+      else
+        {
+          block_read (&runtime[i - 2], i - 1);
+          look_up (v, block_get, &runtime[i - 2]);
+        }
+      some = some || v[JOB].value != NULL;
+      all = v[JOB].value != NULL && v[TASKS].value != NULL && v[PROCID].value != NULL;
+      outside = (!all && outside) || is_outside_a_step (v, i == 0);
     }
-  bool lost = v == NULL || is_outside_a_step (v);
-  if (lost)
+  if (!all || outside)
     read_place (&place);
-  enum slurm_env_result result = v == NULL || (lost && !place.in_step)
+  enum slurm_env_result result = !all || (outside && !place.in_step)
                                    ? explain_absence (&place, outside, some, asked, f)
                                    : read_task (task, v, f);
   free (runtime[0].text);
