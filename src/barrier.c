@@ -139,9 +139,6 @@ struct attempt {
   int64_t changed;      /* arrival has not since it was listed; 0: not known */
   struct ranks listed;  /* whose marks were in the last list */
   struct ranks fresh;   /* whose mark it has seen fresh since the touch */
-  char last[64];        /* whose mark was made last, */
-  char last_note[INSTANCE_NOTE_MAX];
-  int64_t last_time;    /* and when, by the server's clock */
   int64_t report;       /* when to say who is missing */
   int64_t rest;         /* until when not to list a directory again */
 };
@@ -548,21 +545,6 @@ make_void (struct attempt *a, const char *whom)
   return failed_or_gone (a, "make void");
 }
 
-/* A mark's first times are when its member arrived.  Later it is touched, which
- * changes st_mtim alone, or read, which may change st_atim alone. */
-static void
-note_who_is_last (struct attempt *a, const struct instance_mark *mark, const struct stat *st)
-{
-  int64_t time = earlier (st->st_mtim.tv_sec * SECOND + st->st_mtim.tv_nsec,
-                          st->st_atim.tv_sec * SECOND + st->st_atim.tv_nsec);
-
-  if (time < a->last_time || !log_enabled (LOG_INFO))
-    return;
-  a->last_time = time;
-  (void) snprintf (a->last, sizeof a->last, "%s", mark->ranks);
-  (void) instance_read_note (mark->dirfd, mark->name, a->last_note);
-}
-
 /* One mark in arrival, or the trace of an outcome.  Returns a step, STEP_ON
  * being 0. */
 static int
@@ -587,7 +569,6 @@ visit_arrival (void *context, const struct instance_mark *mark)
     }
   if (S_ISDIR (st.st_mode))
     return STEP_ON; /* who will not come is about to call off */
-  note_who_is_last (a, mark, &st);
   (void) ranks_add_text (&a->fresh, mark->ranks);
   return STEP_ON;
 }
@@ -1081,7 +1062,7 @@ static void
 depart_last (struct attempt *a)
 {
   struct barrier *b = a->b;
-  int64_t start = waiting_now (), until = start + BARRIER_LEAVE, over = start + SECOND, began;
+  int64_t start = waiting_now (), until = start + BARRIER_LEAVE, over = start + SECOND;
   bool complete;
   char text[200];
 
@@ -1095,8 +1076,6 @@ depart_last (struct attempt *a)
       over = now >= over ? now + SECOND : over;
       (void) waiting_sleep (b->waiting, now + waiting_interval (b->waiting, now - start, LOOK_MAX), -1);
     }
-  if (b->released != NULL && log_enabled (LOG_INFO) && instance_began (&a->in, &began) == 0)
-    b->released (b->context, a->last, a->last_note, a->last_time - began);
   if (complete)
     {
       clear_away (a, true);

@@ -57,11 +57,7 @@ struct barrier {
    * stand behind them.  THERE are those who are there.  May be NULL. */
   void (*explain) (void *context, const struct instance *in, const struct ranks *there,
                    char *text, size_t size);
-
-  /* Who decides, after a release: RANKS arrived last, with NOTE, SPREAD
-   * nanoseconds after the first.  May be NULL. */
-  void (*released) (void *context, const char *ranks, const char *note, int64_t spread);
-  void *context; /* of these two */
+  void *context; /* of that */
 
   /* Set by barrier_meet(). */
   bool passed_on; /* its error is what another one said ... */

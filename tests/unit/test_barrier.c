@@ -38,8 +38,6 @@ struct result {
 static struct shared {
   struct result results[MEMBERS_MAX];
   int64_t jump; /* what the monotonic clock is ahead */
-  char last[16], last_note[32];
-  int64_t spread;
 } *shared;
 
 static pid_t pids[MEMBERS_MAX];
@@ -402,65 +400,12 @@ START_TEST (all_meet_without_a_timeout)
 END_TEST
 
 static void
-on_released (void *context, const char *ranks, const char *note, int64_t spread)
-{
-  struct shared *s = context;
-
-  (void) snprintf (s->last, sizeof s->last, "%s", ranks);
-  (void) snprintf (s->last_note, sizeof s->last_note, "%s", note);
-  s->spread = spread;
-}
-
-static void
-quiet_at_info (struct barrier *b)
+log_info_to_a_file (struct barrier *b)
 {
   (void) b;
   log_set_level (LOG_INFO);
   ck_assert_ptr_nonnull (freopen ("log", "a", stderr));
 }
-
-START_TEST (tells_who_was_last)
-{
-  const struct timespec moment = { .tv_nsec = 50000000 };
-
-  model.tasks = 3;
-  model.released = on_released;
-  model.context = shared;
-  start (2, quiet_at_info);
-  wait_until (is_there, KEY "/arrival/slurm-procid-2");
-  start (0, quiet_at_info);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
-  (void) nanosleep (&moment, NULL);
-  start (1, quiet_at_info);
-  assert_all_meet ();
-  ck_assert_str_eq (shared->last, "1");
-  ck_assert_str_eq (shared->last_note, NOTE);
-  ck_assert_int_ge (shared->spread, 40 * MILLISECOND);
-  ck_assert_int_lt (shared->spread, LIMIT);
-}
-END_TEST
-
-/* Who waits for long shows now and then that he lives, perhaps just after the
- * last one came. */
-START_TEST (takes_nobody_who_lives_for_the_last)
-{
-  const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = time (NULL) + 5 } };
-
-  model.tasks = 3;
-  model.released = on_released;
-  model.context = shared;
-  for (uint32_t self = 1; self < 3; self++)
-    start (self, quiet_at_info);
-  wait_until (is_there, KEY "/arrival/slurm-procid-1");
-  wait_until (is_there, KEY "/arrival/slurm-procid-2");
-  ck_assert_int_eq (utimensat (AT_FDCWD, KEY "/arrival/slurm-procid-1", times, AT_SYMLINK_NOFOLLOW),
-                    0);
-  start (0, quiet_at_info);
-  assert_all_meet ();
-  ck_assert_str_eq (shared->last, "0");
-  ck_assert_int_lt (shared->spread, 4 * SECOND);
-}
-END_TEST
 
 /* How many lines the log has, and in which second the last one was said. */
 static int
@@ -495,7 +440,7 @@ START_TEST (says_who_is_missing_now_and_then)
   int second = 0;
 
   model.timeout = 1000 * SECOND;
-  start (0, quiet_at_info);
+  start (0, log_info_to_a_file);
   wait_until (is_there, KEY "/arrival/slurm-procid-0");
   for (reports = 1; reports <= (int) (sizeof due / sizeof *due); reports++)
     {
@@ -1097,7 +1042,7 @@ START_TEST (member_0_says_who_is_missing_meanwhile)
   model.tasks = 5;
   make_instance ("5");
   make_mark (KEY "/arrival/slurm-procid-3");
-  start (0, quiet_at_info);
+  start (0, log_info_to_a_file);
   wait_until (is_there, KEY "/arrival/slurm-procid-0");
   jump (0, 11);
   wait_until (has_text, "log");
@@ -1510,8 +1455,6 @@ add_meeting (Suite *suite)
 
   tcase_add_loop_test (tcase, all_meet, 0, 4);
   tcase_add_test (tcase, all_meet_without_a_timeout);
-  tcase_add_test (tcase, tells_who_was_last);
-  tcase_add_test (tcase, takes_nobody_who_lives_for_the_last);
   tcase_add_test (tcase, says_who_is_missing_now_and_then);
   tcase_add_test (tcase, meets_again);
   tcase_add_loop_test (tcase, member_0_waits_for_all_to_depart, 0, 2);
