@@ -180,7 +180,8 @@ config_parse_timeout (struct config *config, struct failure *f)
 }
 
 int
-config_complete (struct config *config, const char *timeout, const char *log_level, struct failure *f)
+config_complete (struct config *config, const char *timeout, const char *log_level,
+                 struct failure *f)
 {
   config->timeout = strtol (CONFIG_TIMEOUT_DEFAULT, NULL, 10) * SECOND;
   config->log_level = LOG_WARNING;

@@ -49,8 +49,8 @@ struct config {
 
 /* Reads the options and then, for what they leave open, HOOK_BASE_DIR,
  * PASSWD_FILE, HOOK_TIMEOUT and HOOK_LOG_LEVEL; an empty value is as if it were
- * not set.  EX_USAGE for a bad option, or one that does not go with the command.  Values are looked at by
- * config_complete() only. */
+ * not set.  EX_USAGE for a bad option, or one that does not go with the command.
+ * Values are looked at by config_complete() only. */
 int config_read (struct config *config, int argc, char **argv, struct failure *f);
 
 /* Takes for what is still open the annotations' TIMEOUT and LOG_LEVEL (NULL:
@@ -59,7 +59,7 @@ int config_read (struct config *config, int argc, char **argv, struct failure *f
  * valid in any case, and if only they were wrong, usable is true: the hook can
  * tell the others that it does not come. */
 int config_complete (struct config *config, const char *timeout, const char *log_level,
-                   struct failure *f);
+                     struct failure *f);
 
 /* The text of --help. */
 extern const char config_help[];

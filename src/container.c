@@ -240,8 +240,8 @@ read_bundle (struct container *c, json_object *state, struct failure *f)
     }
   /* podman's stage precreate lets hooks change it. */
   if (bundle == NULL && get_part (state, "process") != NULL)
-    return fail (f, EX_DATAERR, "standard input has a container's config.json, not its state: the hook is "
-                                "in the wrong stage; write prestart into the hook's JSON file");
+    return fail (f, EX_DATAERR, "standard input has a container's config.json, not its state: the "
+                                "hook is in the wrong stage; write prestart into the hook's JSON file");
   if (bundle == NULL)
     return fail (f, EX_DATAERR, "the container's state has no \"bundle\"");
   if (json_object_get_string (bundle)[0] != '/')
@@ -258,7 +258,8 @@ int
 container_read (struct container *c, int fd, struct failure *f)
 {
   *c = (struct container){ 0 };
-  json_object *state = read_object ("the container's state on standard input", fd, STATE_MAX, 4096, false, f);
+  json_object *state = read_object ("the container's state on standard input", fd, STATE_MAX, 4096,
+                                    false, f);
   if (state == NULL)
     return -1;
   int result = read_bundle (c, state, f);

@@ -75,7 +75,8 @@ hook_name_itself (struct hook *h)
   if (task->tasks > 0)
     (void) snprintf (subject, sizeof subject, "job=%u step=%s procid=%u ", task->job, step,
                      task->procid);
-  (void) snprintf (subject + strlen (subject), sizeof subject - strlen (subject), "host=%s", h->host);
+  (void) snprintf (subject + strlen (subject), sizeof subject - strlen (subject), "host=%s",
+                   h->host);
   log_set_subject (subject);
 }
 
@@ -253,9 +254,9 @@ hook_run (struct hook *h, struct failure *f)
   if (container_read (&h->container, STDIN_FILENO, f) != 0)
     return -1;
   /* F keeps what is wrong with a setting, until the others have been told. */
-  bool comes = config_complete (&h->config, container_annotation (&h->container, ANNOTATION_TIMEOUT),
-                                container_annotation (&h->container, ANNOTATION_LOG_LEVEL), f)
-               == 0;
+  const char *timeout = container_annotation (&h->container, ANNOTATION_TIMEOUT);
+  const char *level = container_annotation (&h->container, ANNOTATION_LOG_LEVEL);
+  bool comes = config_complete (&h->config, timeout, level, f) == 0;
   log_set_level (h->config.log_level);
   if (!h->config.usable)
     return -1;

@@ -9,7 +9,9 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,6 +69,36 @@ process_prepare (void)
     if (fcntl (fd, F_GETFD) < 0 && open ("/dev/null", O_RDWR) != fd)
       return -1;
   return 0;
+}
+
+bool
+process_read (pid_t pid, const char *name, char *text, size_t size)
+{
+  char path[40];
+
+  if (pid == 0)
+    (void) snprintf (path, sizeof path, "/proc/self/%s", name);
+  else
+    (void) snprintf (path, sizeof path, "/proc/%d/%s", (int) pid, name);
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : read (fd, text, size - 1);
+  if (fd >= 0)
+    (void) close (fd);
+  text[n > 0 ? n : 0] = '\0';
+  return n > 0;
+}
+
+pid_t
+process_parent (pid_t pid)
+{
+  char text[512];
+  int parent;
+
+  if (!process_read (pid, "stat", text, sizeof text))
+    return 0;
+  /* proc(5): pid (comm) state ppid; comm may have anything in it. */
+  const char *after = strrchr (text, ')');
+  return after != NULL && sscanf (after + 1, " %*c %d", &parent) == 1 ? parent : 0;
 }
 
 static long

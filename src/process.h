@@ -6,12 +6,24 @@
 #ifndef PROCESS_H
 #define PROCESS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
 /* Closes inherited descriptors above 2, opens 0 to 2 on /dev/null where they
  * are closed, and sets: the standard signals to their defaults but SIGPIPE and
  * SIGXFSZ (ignored, so that a write fails instead), and umask 077.  Called first
  * in main().  Returns 0; or -1, if a descriptor below 3 cannot be opened, with
  * errno set. */
 int process_prepare (void);
+
+/* Reads the start of the file NAME in /proc of the process PID, 0: this one. */
+bool process_read (pid_t pid, const char *name, char *text, size_t size);
+
+/* The parent of the process PID, 0: this one; 0 if it cannot be told.  Not
+ * getppid(2): in a pid namespace of the container's own (runc, createContainer)
+ * the parent has no number, but /proc is the host's. */
+pid_t process_parent (pid_t pid);
 
 /* From here on the process can open, make and remove files only below the
  * directory DIRFD, whatever the user's own rights are; descriptors that are open

@@ -43,7 +43,7 @@ ranks_add (struct ranks *set, uint32_t rank)
 void
 ranks_add_all (struct ranks *set, const struct ranks *others)
 {
-  for (uint32_t rank = ranks_next (others, 0); rank < others->count; rank = ranks_next (others, rank + 1))
+  for (uint32_t rank = 0; (rank = ranks_next (others, rank)) < others->count; rank++)
     ranks_add (set, rank);
 }
 

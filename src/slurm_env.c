@@ -4,6 +4,7 @@
 #include "json_text.h"
 #include "log.h"
 #include "nodes.h"
+#include "process.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -94,24 +95,6 @@ block_get (const void *source, const char *name)
   return NULL;
 }
 
-/* The parent of the process that PATH, "/proc/PID/status", tells of; 0 if it
- * cannot be told.  Not getppid(2): in a pid namespace of the container's own
- * (runc, createContainer) the parent has no number, but /proc is the host's. */
-static int
-read_parent (const char *path)
-{
-  FILE *stream = fopen (path, "re");
-  char line[256];
-  int parent = 0;
-
-  while (stream != NULL && fgets (line, sizeof line, stream) != NULL
-         && sscanf (line, "PPid: %d", &parent) != 1)
-    ;
-  if (stream != NULL)
-    (void) fclose (stream);
-  return parent;
-}
-
 /* Reads the environment of the hook's parent (GENERATION 1), or of its parent
  * (2).  One that is gone, must not be read, or is too long is as if it were
  * empty.  In a rootless container both are the user's processes: what they say
@@ -119,18 +102,17 @@ read_parent (const char *path)
 static void
 block_read (struct block *block, int generation)
 {
-  char path[64] = "/proc/self/status";
+  char path[64];
   struct failure unused;
-  int pid = 0;
+  pid_t pid = 0;
 
   while (generation-- > 0)
     {
-      pid = read_parent (path);
+      pid = process_parent (pid);
       if (pid <= 1) /* an orphan's parent tells nothing */
         return;
-      (void) snprintf (path, sizeof path, "/proc/%d/status", pid);
     }
-  (void) snprintf (path, sizeof path, "/proc/%d/environ", pid);
+  (void) snprintf (path, sizeof path, "/proc/%d/environ", (int) pid);
   int fd = open (path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return;
@@ -355,8 +337,11 @@ read_local (struct slurm_task *task, const struct variable *list, struct failure
       at = *end == ',' ? end + 1 : NULL;
     }
   good = good && (list->value == NULL || ranks_has (&task->local, task->procid));
-  if (!hint_is_good (good ? 0 : parse_failed (list, "a list of tasks with this one among them", f), f))
-    ranks_clear (&task->local);
+  if (!good)
+    {
+      (void) hint_is_good (parse_failed (list, "a list of tasks with this one among them", f), f);
+      ranks_clear (&task->local);
+    }
   return 0;
 }
 

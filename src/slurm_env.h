@@ -2,8 +2,9 @@
 /*
  * slurm_env.h - what Slurm tells a task of itself, in SLURM_* variables.
  *
- * Wherever the values come from, the user can forge them: they name a barrier of his own and never a right.  Each value is
- * checked against its own alphabet before it becomes part of a path.
+ * Wherever the values come from, the user can forge them: they name a barrier of
+ * his own and never a right.  Each value is checked against its own alphabet before
+ * it becomes part of a path.
  */
 #ifndef SLURM_ENV_H
 #define SLURM_ENV_H

@@ -59,8 +59,8 @@ syncdir_open_user (const char *base, const char *path, const struct identity *id
   if (fd >= 0)
     (void) close (fd);
   if (!safe)
-    return fail (f, EX_NOPERM, "%s %s belongs to uid %u, not to the user or root; change that", what,
-                 path, st.st_uid);
+    return fail (f, EX_NOPERM, "%s %s belongs to uid %u, not to the user or root; change that",
+                 what, path, st.st_uid);
   if (fd < 0 && base != NULL && stat (base, &st) != 0)
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m; is it mounted on this node?", base);
   if (fd < 0 && base != NULL && !S_ISDIR (st.st_mode))
@@ -69,8 +69,8 @@ syncdir_open_user (const char *base, const char *path, const struct identity *id
   return fail (f, EX_CANTCREAT, "cannot open the user's %s %s: %m; %s",
                base != NULL ? "directory" : "home directory", path,
                error == EACCES && id->in_namespace
-                 ? "if one of the user's groups opens it, run the hook in stage prestart, or podman with "
-                   "--group-add keep-groups"
+                 ? "if one of the user's groups opens it, run the hook in stage prestart, or "
+                   "podman with --group-add keep-groups"
                  : "it must be there on all nodes");
 }
 

@@ -2,8 +2,8 @@
 #include "waiting.h"
 
 #include "calls.h"
+#include "process.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -66,35 +66,6 @@ waiting_start (struct waiting *w)
   end_signal = 0;
 }
 
-/* Reads the start of the file NAME in /proc/PID. */
-static bool
-waiting_read (pid_t pid, const char *name, char *text, size_t size)
-{
-  char path[40];
-
-  (void) snprintf (path, sizeof path, "/proc/%d/%s", (int) pid, name);
-  int fd = open (path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? -1 : read (fd, text, size - 1);
-  if (fd >= 0)
-    (void) close (fd);
-  text[n > 0 ? n : 0] = '\0';
-  return n > 0;
-}
-
-/* The parent of the process PID, 0 if it cannot be told. */
-static pid_t
-waiting_parent (pid_t pid)
-{
-  char text[512];
-  int parent;
-
-  if (!waiting_read (pid, "stat", text, sizeof text))
-    return 0;
-  /* proc(5): pid (comm) state ppid; comm may have anything in it. */
-  const char *after = strrchr (text, ')');
-  return after != NULL && sscanf (after + 1, " %*c %d", &parent) == 1 ? parent : 0;
-}
-
 /* Whether the process PID is conmon, and whoever we are is its owner: a user's
  * process can have any name and any descriptor, and the runtime as its child if
  * that is started by a program that is set-user-ID. */
@@ -104,7 +75,7 @@ waiting_is_conmon (pid_t pid)
   char text[64];
   struct stat st;
 
-  if (!waiting_read (pid, "comm", text, sizeof text) || strcmp (text, "conmon\n") != 0)
+  if (!process_read (pid, "comm", text, sizeof text) || strcmp (text, "conmon\n") != 0)
     return false;
   (void) snprintf (text, sizeof text, "/proc/%d", (int) pid);
   return stat (text, &st) == 0 && st.st_uid == geteuid ();
@@ -131,7 +102,7 @@ waiting_for_hangup (int fd)
 void
 waiting_watch_podman (struct waiting *w)
 {
-  pid_t conmon = waiting_parent (w->parent);
+  pid_t conmon = w->parent > 0 ? process_parent (w->parent) : 0;
   int type = 0;
   socklen_t size = sizeof type;
 
