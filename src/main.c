@@ -48,12 +48,6 @@ struct hook {
   bool passed_on; /* its failure is another task's, which somebody else reports */
 };
 
-static const char *
-hook_container_env (const void *container, const char *name)
-{
-  return container_env (container, name);
-}
-
 /* From here on each message names the host, and the task where it is known. */
 static void
 hook_name_itself (struct hook *h)
@@ -262,9 +256,8 @@ hook_run (struct hook *h, struct failure *f)
     return -1;
   const char *enabled = container_annotation (&h->container, ANNOTATION_ENABLED);
   bool asked = enabled != NULL && strcmp (enabled, "true") == 0;
-  enum slurm_env_result result = slurm_env_read (&h->task, hook_container_env, &h->container, asked,
-                                                 comes ? f : &absent);
-  (void) clearenv (); /* nothing below, like NSS, should depend on it */
+  enum slurm_env_result result
+    = slurm_env_read (&h->task, &h->container, asked, comes ? f : &absent);
   if (result == SLURM_ENV_FAILED)
     return -1;
   if (result != SLURM_ENV_TASK && comes)

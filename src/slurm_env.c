@@ -54,71 +54,53 @@ struct variable {
   const char *name, *value;
 };
 
-/* Looks all of them up.  What is empty is as if it were not set: NULL. */
+/* Looks all of them up in the container's environment, or in the hook's own where
+ * C is NULL.  What is empty is as if it were not set: NULL. */
 static void
-look_up (struct variable v[VARIABLES], slurm_env_get *get, const void *source)
+look_up (struct variable v[VARIABLES], const struct container *c)
 {
   for (size_t i = 0; i < VARIABLES; i++)
     {
       v[i] = (struct variable){ 0 };
       for (const char *const *name = names[i]; v[i].value == NULL && *name != NULL; name++)
         {
-          const char *value = get (source, *name);
+          const char *value = c != NULL ? container_env (c, *name) : getenv (*name);
           if (value != NULL && value[0] != '\0')
             v[i] = (struct variable){ *name, value };
         }
     }
 }
 
-static const char *
-own_get (const void *unused, const char *name)
+/* Puts the variables of Slurm's that the hook's parent has (GENERATION 1), or its
+ * parent (2), in the place of the hook's environment.  One that is gone, must not
+ * be read, or is too long is as if it had none.  In a rootless container both are
+ * the user's processes: what they say is worth no more than what the container's
+ * configuration says.  Returns what they are in, to be freed after them. */
+static char *
+take_environment (int generation)
 {
-  (void) unused;
-  return getenv (name);
-}
-
-/* The environment of another process: NAME=VALUE, each with a NUL behind it. */
-struct block {
-  char *text;
-  size_t length;
-};
-
-static const char *
-block_get (const void *source, const char *name)
-{
-  const struct block *block = source;
-  size_t length = strlen (name);
-
-  for (size_t at = 0; at < block->length; at += strlen (block->text + at) + 1)
-    if (strncmp (block->text + at, name, length) == 0 && block->text[at + length] == '=')
-      return block->text + at + length + 1;
-  return NULL;
-}
-
-/* Reads the environment of the hook's parent (GENERATION 1), or of its parent
- * (2).  One that is gone, must not be read, or is too long is as if it were
- * empty.  In a rootless container both are the user's processes: what they say
- * is worth no more than what the container's configuration says. */
-static void
-block_read (struct block *block, int generation)
-{
-  char path[64];
+  char path[64], *text = NULL;
   struct failure unused;
   pid_t pid = 0;
 
-  while (generation-- > 0)
+  (void) clearenv ();
+  for (int i = 0; i < generation; i++)
     {
       pid = process_parent (pid);
       if (pid <= 1) /* an orphan's parent tells nothing */
-        return;
+        return NULL;
     }
   (void) snprintf (path, sizeof path, "/proc/%d/environ", (int) pid);
   int fd = open (path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
-    return;
-  ssize_t length = json_text_read (path, fd, ENVIRONMENT_MAX, 16384, &block->text, &unused);
-  block->length = length > 0 ? (size_t) length : 0;
+    return NULL;
+  ssize_t length = json_text_read (path, fd, ENVIRONMENT_MAX, 16384, &text, &unused);
   (void) close (fd);
+  /* Each has a NUL behind it. */
+  for (ssize_t at = 0; at < length; at += (ssize_t) strlen (text + at) + 1)
+    if (strncmp (text + at, "SLURM", strlen ("SLURM")) == 0)
+      (void) putenv (text + at);
+  return text;
 }
 
 static int
@@ -388,26 +370,19 @@ read_task (struct slurm_task *task, const struct variable *v, struct failure *f)
 }
 
 enum slurm_env_result
-slurm_env_read (struct slurm_task *task, slurm_env_get *container, const void *source, bool asked,
-                struct failure *f)
+slurm_env_read (struct slurm_task *task, const struct container *c, bool asked, struct failure *f)
 {
-  struct block runtime[2] = { { 0 } };
   struct variable v[VARIABLES];
   struct place place = { 0 };
   bool outside = false, some = false, all = false;
+  char *taken[] = { NULL, NULL };
 
   *task = (struct slurm_task){ 0 };
   for (int i = 0; !all && i < 4; i++)
     {
-      if (i == 0)
-        look_up (v, container, source);
-      else if (i == 1)
-        look_up (v, own_get, NULL);
-      else
-        {
-          block_read (&runtime[i - 2], i - 1);
-          look_up (v, block_get, &runtime[i - 2]);
-        }
+      if (i >= 2)
+        taken[i - 2] = take_environment (i - 1);
+      look_up (v, i == 0 ? c : NULL);
       some = some || v[JOB].value != NULL;
       all = v[JOB].value != NULL && v[TASKS].value != NULL && v[PROCID].value != NULL;
       outside = (!all && outside) || is_outside_a_step (v, i == 0);
@@ -417,8 +392,9 @@ slurm_env_read (struct slurm_task *task, slurm_env_get *container, const void *s
   enum slurm_env_result result = !all || (outside && !place.in_step)
                                    ? explain_absence (&place, outside, some, asked, f)
                                    : read_task (task, v, f);
-  free (runtime[0].text);
-  free (runtime[1].text);
+  (void) clearenv (); /* nothing later, like NSS, should depend on it */
+  free (taken[0]);
+  free (taken[1]);
   return result;
 }
 

@@ -9,6 +9,7 @@
 #ifndef SLURM_ENV_H
 #define SLURM_ENV_H
 
+#include "container.h"
 #include "failure.h"
 #include "ranks.h"
 
@@ -46,9 +47,6 @@ enum slurm_env_result {
   SLURM_ENV_ABSENT = 2   /* nothing names the task: perhaps it was not passed on */
 };
 
-/* Looks NAME up; returns NULL if there is no such variable. */
-typedef const char *slurm_env_get (const void *source, const char *name);
-
 /* Reads the task from the first of these that has all the variables that are
  * needed (SLURM_JOB_ID, SLURM_PROCID, and SLURM_STEP_NUM_TASKS or SLURM_NTASKS,
  * or their older names), never from a mix: the container's, the hook's own, the
@@ -57,9 +55,9 @@ typedef const char *slurm_env_get (const void *source, const char *name);
  * over.  EX_DATAERR for any other value that makes no sense; EX_CONFIG if
  * nothing names the task, the container has ASKED for the hook, and the kernel
  * says that this is a job step.  For NO_TASK and ABSENT f->text says why, and
- * f->status is 0. */
-enum slurm_env_result slurm_env_read (struct slurm_task *task, slurm_env_get *container,
-                                      const void *source, bool asked, struct failure *f);
+ * f->status is 0.  The hook's own environment is cleared. */
+enum slurm_env_result slurm_env_read (struct slurm_task *task, const struct container *c,
+                                      bool asked, struct failure *f);
 
 /* The name of the step's barrier: jobid-J[-stepid-S][-restart-R][-cluster-C].
  * At most SLURM_KEY_MAX bytes with the final NUL. */

@@ -3,25 +3,31 @@
 
 #include "unit.h"
 
-/* A container's environment: NAME=VALUE, ended by NULL. */
-static const char *
-look_up (const void *source, const char *name)
-{
-  const size_t length = strlen (name);
-
-  for (const char *const *entry = source; *entry != NULL; entry++)
-    if (strncmp (*entry, name, length) == 0 && (*entry)[length] == '=')
-      return *entry + length + 1;
-  return NULL;
-}
+#include <json-c/json.h>
 
 static struct slurm_task task;
 static struct failure f;
 
+/* Reads the task of a container with ENVIRONMENT: NAME=VALUE, ended by NULL. */
+static enum slurm_env_result
+read_container (const char *const *environment)
+{
+  struct container c = { .config = json_object_new_object () };
+  json_object *process = json_object_new_object (), *list = json_object_new_array ();
+
+  for (; *environment != NULL; environment++)
+    json_object_array_add (list, json_object_new_string (*environment));
+  json_object_object_add (process, "env", list);
+  json_object_object_add (c.config, "process", process);
+  enum slurm_env_result result = slurm_env_read (&task, &c, false, &f);
+  container_free (&c);
+  return result;
+}
+
 /* Reads the task with nothing in the hook's own environment. */
 #define read_task(...)                                                                             \
   (clearenv (), ranks_free (&task.local), \
-   slurm_env_read (&task, look_up, (const char *const[]){ __VA_ARGS__, NULL }, false, &f))
+   read_container ((const char *const[]){ __VA_ARGS__, NULL }))
 
 #define THREE "SLURM_JOB_ID=17", "SLURM_NTASKS=4", "SLURM_PROCID=3"
 #define STEP THREE, "SLURM_STEP_ID=2"
@@ -318,12 +324,22 @@ START_TEST (takes_the_hooks_own_environment)
   (void) setenv ("SLURM_NTASKS", "5", 1);
   (void) setenv ("SLURM_PROCID", "4", 1);
   (void) setenv ("SLURM_STEP_ID", "1", 1);
-  ck_assert_int_eq (slurm_env_read (&task, look_up, none, false, &f), SLURM_ENV_TASK);
+  ck_assert_int_eq (read_container (none), SLURM_ENV_TASK);
   ck_assert_str_eq (key (), "jobid-18-stepid-1");
   ck_assert_uint_eq (task.tasks, 5);
   ck_assert_uint_eq (task.procid, 4);
 }
 END_TEST
+
+static void
+set_own (void)
+{
+  (void) setenv ("SLURM_JOB_ID", "18", 1);
+  (void) setenv ("SLURM_NTASKS", "5", 1);
+  (void) setenv ("SLURM_PROCID", "4", 1);
+  (void) setenv ("SLURM_RESTART_COUNT", "3", 1);
+  (void) setenv ("SLURM_STEP_NUM_TASKS", "6", 1);
+}
 
 START_TEST (never_mixes_the_two)
 {
@@ -331,17 +347,13 @@ START_TEST (never_mixes_the_two)
   static const char *const part[]
     = { "SLURM_JOB_ID=17", "SLURM_NTASKS=9", "SLURM_STEP_ID=7", "SLURM_LOCALID=1", NULL };
 
-  clearenv ();
-  (void) setenv ("SLURM_JOB_ID", "18", 1);
-  (void) setenv ("SLURM_NTASKS", "5", 1);
-  (void) setenv ("SLURM_PROCID", "4", 1);
-  (void) setenv ("SLURM_RESTART_COUNT", "3", 1);
-  (void) setenv ("SLURM_STEP_NUM_TASKS", "6", 1);
-  ck_assert_int_eq (slurm_env_read (&task, look_up, whole, false, &f), SLURM_ENV_TASK);
+  set_own ();
+  ck_assert_int_eq (read_container (whole), SLURM_ENV_TASK);
   ck_assert_str_eq (key (), "jobid-17");
   ck_assert_uint_eq (task.tasks, 4);
   ranks_free (&task.local);
-  ck_assert_int_eq (slurm_env_read (&task, look_up, part, false, &f), SLURM_ENV_TASK);
+  set_own ();
+  ck_assert_int_eq (read_container (part), SLURM_ENV_TASK);
   ck_assert_str_eq (key (), "jobid-18-restart-3");
   ck_assert_uint_eq (task.tasks, 6);
   ck_assert (task.first_on_node);
@@ -415,7 +427,7 @@ static const struct
 START_TEST (refuses_what_makes_no_sense)
 {
   clearenv ();
-  ck_assert_int_eq (slurm_env_read (&task, look_up, bad[_i].environment, false, &f), SLURM_ENV_FAILED);
+  ck_assert_int_eq (read_container (bad[_i].environment), SLURM_ENV_FAILED);
   ck_assert_int_eq (f.status, EX_DATAERR);
   unit_assert_match (f.text, bad[_i].name);
   ck_assert_ptr_null (strchr (f.text, '\n'));
@@ -486,7 +498,7 @@ START_TEST (does_not_look_elsewhere_for_a_bad_value)
   (void) setenv ("SLURM_JOB_ID", "18", 1);
   (void) setenv ("SLURM_NTASKS", "5", 1);
   (void) setenv ("SLURM_PROCID", "4", 1);
-  ck_assert_int_eq (slurm_env_read (&task, look_up, container, false, &f), SLURM_ENV_FAILED);
+  ck_assert_int_eq (read_container (container), SLURM_ENV_FAILED);
 }
 END_TEST
 
