@@ -70,7 +70,7 @@ log_message (int level, const char *format, ...)
   va_start (ap, format);
   (void) vsnprintf (text, sizeof text, format, ap);
   va_end (ap);
-  while (log_levels[i].level != level && i < LEVELS - 1)
+  while (i < LEVELS - 1 && log_levels[i].level != level)
     i++;
   (void) snprintf (line, sizeof line, PROGRAM ": %s: %s%s%s", log_levels[i].name, log_subject,
                    between, text_clean (text));

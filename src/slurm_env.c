@@ -372,7 +372,7 @@ read_task (struct slurm_task *task, const struct variable *v, struct failure *f)
 enum slurm_env_result
 slurm_env_read (struct slurm_task *task, const struct container *c, bool asked, struct failure *f)
 {
-  struct variable v[VARIABLES];
+  struct variable v[VARIABLES] = { { 0 } };
   struct place place = { 0 };
   bool outside = false, some = false, all = false;
   char *taken[] = { NULL, NULL };

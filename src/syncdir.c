@@ -102,18 +102,16 @@ syncdir_open_own (int parent, const char *name, bool make, const char *path,
   (void) close (parent);
   if (fd < 0 && errno == ENOENT && !make)
     (void) fail (f, 0, "there is no %s/%s", path, name);
-  else if (!seen)
-    (void) fail (f, EX_CANTCREAT, "cannot open %s/%s: %m", path, name);
-  else if (!S_ISDIR (st.st_mode))
+  else if (seen && !S_ISDIR (st.st_mode))
     (void) fail (f, EX_NOPERM, "%s/%s is not a directory, or a symbolic link; remove it", path,
                  name);
-  else if (st.st_uid != id->uid)
+  else if (seen && st.st_uid != id->uid)
     (void) fail (f, EX_NOPERM, "%s/%s belongs to uid %u, not to uid %u; remove it", path, name,
                  st.st_uid, id->uid);
-  else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+  else if (seen && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     (void) fail (f, EX_NOPERM, "%s/%s is writable by others (mode %04o); run chmod go-w on it",
                  path, name, st.st_mode & 07777);
-  else if (fd < 0)
+  else if (fd < 0 || !seen)
     (void) fail (f, EX_CANTCREAT, "cannot open %s/%s: %m", path, name);
   else
     {
