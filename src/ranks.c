@@ -183,13 +183,12 @@ find_run (const struct ranks *set, uint32_t first, bool present)
 }
 
 /* ranks_next_text() for numbers that are PRESENT in SET, or are not.  Returns how
- * long TEXT is. */
+ * much is written. */
 static size_t
 write_runs (const struct ranks *set, bool present, uint32_t *from, char *text, size_t size)
 {
   size_t used = 0;
 
-  text[0] = '\0';
   while ((*from = next_rank (set, *from, present)) < set->count)
     {
       struct run run = find_run (set, *from, present);
@@ -218,6 +217,8 @@ char *
 ranks_missing (const struct ranks *set, char *text, size_t size)
 {
   uint32_t from = 0;
+
+  text[0] = '\0';
   size_t used = write_runs (set, false, &from, text, size - strlen (",..."));
 
   if (from < set->count)
