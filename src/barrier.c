@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The steps, as tests/model has them, too.  A member is a node whose hooks
- * gather, for which their leader speaks; or a task.
+ * A member is a node whose hooks gather, for which their leader speaks; or a task
+ * that comes alone.  Who has procid 0 among its ranks decides.
+ *
+ * The steps, as tests/model has them, too
  *
  *   enter   open the instance that the key names, or make one
  *   gather  at the socket of the node: be taken, or lead.  Who was taken waits
@@ -9,10 +11,10 @@
  *   look    at the outcome, and whether the key still names the instance
  *   arrive  make the mark of all of the member's tasks in arrival, exclusively
  *   look    again.  Only a release that is seen after arriving counts
- *   wait    until there is an outcome.  Who has procid 0 decides: all have
- *           arrived and no mark is stale, then it releases; one is stale, then it
- *           makes the instance void.  Everybody may call off, the members that a
- *           leader has taken as well
+ *   wait    until there is an outcome.  Who decides: all have arrived and no mark
+ *           is stale, then it releases; one is stale, then it makes the instance
+ *           void.  Everybody may call off, the members that a leader has taken as
+ *           well
  *   tell    the leader stops listening, tells the outcome to all whom it has
  *           taken, waits until they have hung up, and removes the socket
  *   depart  make the same mark in departure.  Who has released waits for all,
@@ -20,18 +22,58 @@
  *   wait until gone   the instance is not this hook's: until the key names
  *           another one, or none; then enter again.  Only procid 0 makes it go
  *
- * Why it is safe.  The outcome is one name, so it is made once.  A release is
- * made by one alone, the member that has procid 0, after it has seen marks for
- * all tasks; a mark stays as long as the instance, so whoever finds one for his
- * task, or is sent away by the leader who has that task already, knows that the
- * instance is another hook's.  Whoever was taken is arrived for, and is told
- * before his node departs; and until all have departed nobody removes a release.
+ * What is on disk (instance.h), and who makes it and takes it away
  *
- * A mark that nobody has touched for STALE may be a dead run's, and a socket at
- * which nobody listens is a dead leader's: the instance is void, and who lives
- * arrives anew.  Instances go by a rename, which members that hold a descriptor
- * do not notice; they are removed only when all have departed, or when nobody
- * who decides can be in there.
+ *   KEY              made by who comes first; renamed, then removed by who decides
+ *                    or by a later hook of procid 0
+ *   node-N           made and removed by the leader of node N
+ *   gathering-N      made by that leader, if not all of its node are there after a
+ *                    second; removed when they are
+ *   arrival/RANKS    made by the member, or by who will not come; its time is
+ *                    touched by the member only; stays as long as the instance
+ *   arrival/ended    made by who made an outcome that is no release
+ *   departure        a directory, made by who decides; or a link, by anybody
+ *   departure/RANKS  made by the member that has seen the release
+ *
+ * Why the promises hold
+ *
+ *   Safety     The outcome is one name, so it is made once.  A release is made by
+ *              who decides alone, after it has seen marks of all tasks.  A mark
+ *              stays as long as the instance: whoever finds one for its task, or
+ *              is sent away by the leader who has that task, knows that the
+ *              instance is another hook's.
+ *   Agreement  All follow the one outcome.  Until all have departed nobody removes
+ *              a release; a leader departs when all whom it has told have hung up.
+ *              A release that is removed vanishes by a rename, before any mark.
+ *   Progress   The kernel tells a leader which member has died, and the members
+ *              that their leader has: who notices calls off.  Across nodes the
+ *              timeout does.
+ *   Left-overs A mark that nobody has touched for STALE may be a dead run's, and a
+ *              socket at which nobody listens is a dead leader's: the instance is
+ *              void, and who lives arrives anew.  Instances go by a rename, which
+ *              who holds a descriptor does not notice; they are removed only when
+ *              all have departed, or when nobody who decides can be in there.
+ *
+ * What happens when a hook is killed
+ *
+ *   who was taken, before an outcome   its leader loses the connection: calls off
+ *   a leader, before an outcome        those it has taken lose theirs: call off;
+ *                                      who comes next is refused at the socket
+ *                                      for a second: makes the instance void
+ *   a leader that nobody has come to   the time-out of the others names its tasks
+ *   who decides, before the release    as above on its node; elsewhere the timeout
+ *   anybody after the release          the others go.  Its node does not depart:
+ *                                      who decides waits for BARRIER_LEAVE, and
+ *                                      the next hook of procid 0 clears away
+ *   who removes                        --prune, or the next barrier's end, does
+ *
+ * Words
+ *
+ *   release    the outcome "all have come"       call off   the outcome "we fail"
+ *   void       the outcome "no barrier happened here: arrive anew"
+ *   taken      a leader has answered: it arrives for that hook, too
+ *   stale      touched longer ago than STALE, by the file server's clock
+ *   expire     set a mark's time to 0: it is stale at once
  */
 #include "barrier.h"
 
@@ -79,11 +121,10 @@
  * another hook's instance to go without asking its leader again. */
 #define LOOK_AT_OTHERS (2 * SECOND)
 
-/* How often who decides says who is missing, at level info: in the first half
- * minute, until two minutes, and after that. */
+/* When who decides says for the first time who is missing, at level info; then
+ * after twice the time, and so on, but at least this often. */
 #define REPORT (10 * SECOND)
-#define REPORT_LATER (30 * SECOND)
-#define REPORT_LAST (60 * SECOND)
+#define REPORT_MAX (60 * SECOND)
 
 /* After arrival was listed, it rests this many times as long; but no longer than
  * a second: a server that was not there for a while, or a SIGSTOP, says nothing
@@ -221,7 +262,7 @@ time_of (const struct statx_timestamp *t)
 /* Whether something of that AGE is older than LIMIT.  What is from the future
  * was made before the clock was set back, or by a clock that is wrong. */
 static bool
-is_history (int64_t age, int64_t limit)
+is_older (int64_t age, int64_t limit)
 {
   return age > limit || age < -STALE;
 }
@@ -306,7 +347,7 @@ came_to_call_off (struct attempt *a, const char *text)
   if (known || instance_arrive (&a->in, a->own, a->b->note) != 0)
     return known || errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
   if (instance_outcome_time (&a->in, &made) == 0 && instance_stat (&a->in, a->own, &own) == 0
-      && is_history (time_of (&own.stx_mtime) - made, after))
+      && is_older (time_of (&own.stx_mtime) - made, after))
     return STEP_NOT_OURS;
   return called_off (a, text);
 }
@@ -364,7 +405,7 @@ call_off (struct attempt *a)
   if (errno != EEXIST)
     {
       if (a->arrived)
-        instance_disown (&a->in, a->own);
+        instance_expire (&a->in, a->own);
       return STEP_FAILED;
     }
   enum outcome outcome = instance_outcome (&a->in, told);
@@ -562,7 +603,7 @@ visit_arrival (void *context, const struct instance_mark *mark)
     return (int) other_version (a, mark->ranks);
   if (!S_ISLNK (st.st_mode) && !S_ISDIR (st.st_mode))
     return STEP_ON; /* nobody arrives by it */
-  if (is_history (age_of (a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE))
+  if (is_older (age_of (a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE))
     {
       enum step step = make_void (a, mark->name);
       return step == STEP_ON ? STEP_AGAIN : (int) step;
@@ -571,16 +612,6 @@ visit_arrival (void *context, const struct instance_mark *mark)
     return STEP_ON; /* who will not come is about to call off */
   (void) ranks_add_text (&a->fresh, mark->ranks);
   return STEP_ON;
-}
-
-/* How long after a report at WAITED the next one is due: 10 s, 20 s, 30 s,
- * 60 s, 90 s, 120 s, and then each minute. */
-static int64_t
-report_interval (int64_t waited)
-{
-  if (waited < REPORT_LATER)
-    return REPORT;
-  return waited < 2 * REPORT_LAST ? REPORT_LATER : REPORT_LAST;
 }
 
 /* Says who is missing, when that is due, for those who watch the log. */
@@ -593,7 +624,7 @@ report_missing (struct attempt *a)
 
   if (now < a->report)
     return;
-  a->report += report_interval (a->report - a->began);
+  a->report += earlier (a->report - a->began, REPORT_MAX);
   if (a->report <= now) /* it was stopped */
     a->report = now + REPORT;
   if (list_all (a, &there) == 0)
@@ -964,8 +995,8 @@ wait_a_while (struct attempt *a)
     return waiting_end_reason (b->waiting) == NULL ? STEP_FAILED : given_up (a);
   if (a->leads && g->lost >= 0)
     return lost_member (a);
-  a->look = a->look || g->knocked;
-  g->knocked = false;
+  a->look = a->look || g->woken;
+  g->woken = false;
   if (a->leads && !a->arrived && g->here.present == a->own->present)
     return STEP_ON;
   if (waiting_now () >= b->deadline)
@@ -1082,7 +1113,7 @@ depart_last (struct attempt *a)
       return;
     }
   /* Nobody is at work here any more: procid 0's next hook may clear it away. */
-  instance_disown (&a->in, a->own);
+  instance_expire (&a->in, a->own);
   log_message (LOG_INFO, "released, but procid %s did not go on, killed perhaps; %s/%s stays "
                          "until a later barrier or --prune removes it",
                ranks_missing (&a->listed, text, sizeof text), b->where, b->key);
@@ -1139,7 +1170,7 @@ visit_left_over (void *context, const struct instance_mark *mark)
       || fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return 0;
   l->marks = true;
-  l->stale = is_history (age_of (l->a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE);
+  l->stale = is_older (age_of (l->a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE);
   return l->stale ? 1 : 0;
 }
 
@@ -1155,7 +1186,7 @@ is_left_over (const struct attempt *a)
     return false;
   return l.stale
          || (!l.marks && !a->b->gathers && instance_began (&a->in, &began) == 0
-             && is_history (age_of (a, began), STALE));
+             && is_older (age_of (a, began), STALE));
 }
 
 /* Procid 0 makes an instance go that another hook of its task has, or had.  A
@@ -1179,12 +1210,12 @@ make_it_go (struct attempt *a)
   int64_t age = age_of (a, made);
   bool at_work = (instance_stat (&a->in, a->b->own, &own) == 0
                   || instance_stat (&a->in, a->own, &own) == 0)
-                 && own.stx_mtime.tv_sec != 0 && !is_history (age, BARRIER_LEAVE + SECOND);
+                 && own.stx_mtime.tv_sec != 0 && !is_older (age, BARRIER_LEAVE + SECOND);
   if (outcome == OUTCOME_RELEASED && !at_work && is_complete (a, instance_list_departure))
     clear_away (a, true);
-  else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && is_history (age, LEFT_OVER))
+  else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && is_older (age, LEFT_OVER))
            || (outcome == OUTCOME_CALLED_OFF
-               && (is_history (age, after) || is_complete (a, instance_list_arrival))))
+               && (is_older (age, after) || is_complete (a, instance_list_arrival))))
     clear_away (a, outcome == OUTCOME_VOID);
   else
     return STEP_ON;
@@ -1398,7 +1429,7 @@ barrier_call_off (struct barrier *b, const char *reason)
         {
           (void) fail (&f, EX_PROTOCOL, "%s", reason);
           (void) call_off (&a);
-          instance_knock (&a.in);
+          instance_wake_leaders (&a.in);
           (void) tell (&a, STEP_FAILED);
         }
       attempt_end (&a);

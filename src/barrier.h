@@ -57,7 +57,7 @@ struct barrier {
    * stand behind them.  THERE are those who are there.  May be NULL. */
   void (*explain) (void *context, const struct instance *in, const struct ranks *there,
                    char *text, size_t size);
-  void *context; /* of that */
+  void *context;
 
   /* Set by barrier_meet(). */
   bool passed_on; /* its error is what another one said ... */

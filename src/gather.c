@@ -179,7 +179,7 @@ static void
 leader_drop (struct gather *g, struct gather_member *m)
 {
   if (m->rank == UNKNOWN)
-    g->knocked = true;
+    g->woken = true;
   else
     {
       g->connected--;
@@ -279,16 +279,16 @@ leader_hear (struct gather *g, struct gather_member *m)
     leader_drop (g, m);
 }
 
-/* Deals with all that has happened by now. */
+/* Deals with all that has happened by now, or does in the next TIMEOUT ms. */
 static int
-leader_hear_all (struct gather *g)
+leader_hear_all (struct gather *g, int timeout)
 {
   struct epoll_event events[64];
   int n, result = 0;
 
   do
     {
-      n = epoll_wait (g->set, events, 64, 0);
+      n = epoll_wait (g->set, events, 64, timeout);
       for (int i = 0; i < n && result == 0; i++)
         {
           errno = 0;
@@ -307,7 +307,7 @@ gather_serve (struct gather *g, int64_t until, struct failure *f)
 {
   enum wake wake = waiting_sleep (g->waiting, until, g->set);
 
-  if (wake == WAKE_READY && leader_hear_all (g) != 0)
+  if (wake == WAKE_READY && leader_hear_all (g, 0) != 0)
     {
       (void) fail (f, EX_OSERR, "cannot gather the %u tasks of this node: %m%s", g->own->present,
                    errno == EMFILE ? "; raise the hard limit of open files (ulimit -Hn)" : "");
@@ -336,8 +336,10 @@ gather_tell (struct gather *g, enum gather_word word, const char *text)
 bool
 gather_all_hung_up (struct gather *g, int64_t until)
 {
-  while (g->connected > 0 && waiting_sleep (g->waiting, until, g->set) == WAKE_READY)
-    (void) leader_hear_all (g);
+  int64_t now;
+
+  while (g->connected > 0 && (now = waiting_now ()) < until)
+    (void) leader_hear_all (g, (int) ((until - now) / MILLISECOND) + 1);
   return g->connected == 0;
 }
 

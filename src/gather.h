@@ -67,7 +67,7 @@ struct gather {
   int set;           /* epoll(7) of it and of the connections, or -1 */
   struct ranks here; /* who was taken, and the leader itself */
   bool closed;       /* nobody is taken any more */
-  bool knocked;      /* somebody has come and gone: a reason to look */
+  bool woken;      /* somebody has come and gone: a reason to look */
   int64_t lost;      /* a task that was taken and is gone, or -1 */
   struct gather_member *members;
   size_t count, room; /* of members: places in use (some free again), and all */
@@ -89,15 +89,15 @@ enum wake gather_listen (struct gather *g, int64_t until, enum gather_word *word
                          char text[INSTANCE_TEXT_MAX]);
 
 /* The leader: waits until UNTIL, answers who comes, and notices who goes
- * (g->lost, g->knocked).  WAKE_READY: something has changed.  EX_OSERR in F, and
+ * (g->lost, g->woken).  WAKE_READY: something has changed.  EX_OSERR in F, and
  * WAKE_END, if there are no descriptors left for those who come. */
 enum wake gather_serve (struct gather *g, int64_t until, struct failure *f);
 
 /* The leader: stops listening and tells WORD to all whom it has taken. */
 void gather_tell (struct gather *g, enum gather_word word, const char *text);
 
-/* The leader: waits until all whom it has told have hung up; false if some have
- * not at UNTIL. */
+/* The leader: waits until all whom it has told have hung up, whatever signal
+ * comes; false if some have not at UNTIL. */
 bool gather_all_hung_up (struct gather *g, int64_t until);
 
 #endif

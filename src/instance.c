@@ -91,7 +91,7 @@ end_list (DIR *dir)
 
 /* Makes the number of tasks known, unless it is already. */
 static int
-instance_announce (int top, uint32_t tasks)
+instance_write_tasks (int top, uint32_t tasks)
 {
   char text[16];
 
@@ -104,7 +104,7 @@ instance_make_arrival (int top, uint32_t tasks)
 {
   if (mkdirat (top, "arrival", 0700) != 0 && errno != EEXIST)
     return -1;
-  return instance_announce (top, tasks);
+  return instance_write_tasks (top, tasks);
 }
 
 int
@@ -180,7 +180,7 @@ instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks)
 
   if (n < 0 && errno == ENOENT)
     {
-      if (instance_announce (in->top, mine) != 0)
+      if (instance_write_tasks (in->top, mine) != 0)
         return -1;
       n = readlinkat (in->top, "ntasks", text, sizeof text);
     }
@@ -203,7 +203,7 @@ instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks)
  * every 5 s, unless somebody asks for it.  Elsewhere this would wait for a
  * disk. */
 static void
-instance_publish (const struct instance *in, int dirfd, const char *path)
+instance_sync (const struct instance *in, int dirfd, const char *path)
 {
   int fd = in->lazy ? openat (dirfd, path, OPEN_DIRECTORY) : -1;
 
@@ -265,7 +265,7 @@ instance_arrive (const struct instance *in, const struct ranks *own, const char 
         errno = error;
         return -1;
       }
-  instance_publish (in, in->arrival, ".");
+  instance_sync (in, in->arrival, ".");
   return 0;
 }
 
@@ -291,7 +291,7 @@ instance_touch (const struct instance *in, const struct ranks *own)
 }
 
 void
-instance_disown (const struct instance *in, const struct ranks *own)
+instance_expire (const struct instance *in, const struct ranks *own)
 {
   const struct timespec epoch[2] = { { 0 }, { 0 } };
 
@@ -376,7 +376,7 @@ instance_depart (const struct instance *in, const struct ranks *own, const char 
     result = depart_as (in, departure, name, note);
   close_one (&departure);
   if (result == 0)
-    instance_publish (in, in->top, "departure");
+    instance_sync (in, in->top, "departure");
   return result;
 }
 
@@ -579,7 +579,7 @@ instance_release (const struct instance *in)
 {
   if (mkdirat (in->top, "departure", 0700) != 0)
     return -1;
-  instance_publish (in, in->top, ".");
+  instance_sync (in, in->top, ".");
   return 0;
 }
 
@@ -590,7 +590,7 @@ leave_trace (const struct instance *in)
   int arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
 
   if (arrival >= 0 && symlinkat ("../departure", arrival, INSTANCE_TRACE) == 0)
-    instance_publish (in, in->top, "arrival");
+    instance_sync (in, in->top, "arrival");
   close_one (&arrival);
 }
 
@@ -601,7 +601,7 @@ end_as (const struct instance *in, const char *text)
   if (symlinkat (text, in->top, "departure") != 0)
     return -1;
   leave_trace (in);
-  instance_publish (in, in->top, ".");
+  instance_sync (in, in->top, ".");
   return 0;
 }
 
@@ -725,7 +725,7 @@ instance_unlisten (const struct instance *in, uint32_t node)
 
 /* Connects to NAME, if that is a node's socket, and hangs up. */
 static void
-knock_at (int top, const char *name)
+wake_leader (int top, const char *name)
 {
   int fd = -1;
 
@@ -735,13 +735,13 @@ knock_at (int top, const char *name)
 }
 
 void
-instance_knock (const struct instance *in)
+instance_wake_leaders (const struct instance *in)
 {
   DIR *dir = list (in->top, ".");
   const struct dirent *entry;
 
   while (dir != NULL && (entry = readdir (dir)) != NULL)
-    knock_at (in->top, entry->d_name);
+    wake_leader (in->top, entry->d_name);
   if (dir != NULL)
     end_list (dir);
 }
@@ -895,7 +895,7 @@ instance_check_catch (const struct instance *in, const char *name)
   if (result == 1)
     {
       (void) instance_void (&other);
-      instance_knock (&other);
+      instance_wake_leaders (&other);
     }
   bool remove = result == 1 && instance_outcome (&other, text) == OUTCOME_VOID;
   close_one (&other.top);
@@ -985,7 +985,7 @@ instance_empty (int dirfd, const char *keep, int depth)
       {
         /* A leader of this node may have come late, and not look by himself. */
         if (depth == 0)
-          knock_at (dirfd, entry->d_name);
+          wake_leader (dirfd, entry->d_name);
         (void) instance_remove_entry (dirfd, entry->d_name, depth);
       }
   (void) closedir (dir);

@@ -96,11 +96,11 @@ int instance_open_arrival (struct instance *in, uint32_t tasks);
 int instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks);
 
 /* Makes the marks of the set OWN in arrival; exclusively: EEXIST if there is
- * one.  instance_touch() shows that the member is alive, instance_disown() that
+ * one.  instance_touch() shows that the member is alive, instance_expire() that
  * it is not.  NOTE is what they point to. */
 int instance_arrive (const struct instance *in, const struct ranks *own, const char *note);
 int instance_touch (const struct instance *in, const struct ranks *own);
-void instance_disown (const struct instance *in, const struct ranks *own);
+void instance_expire (const struct instance *in, const struct ranks *own);
 
 /* Takes the place of the mark of the one task in OWN by something that does not
  * count: it will not come.  EEXIST as above. */
@@ -184,7 +184,7 @@ void instance_unlisten (const struct instance *in, uint32_t node);
 int64_t instance_leader_age (const struct instance *in, uint32_t node, const struct ranks *own);
 
 /* Wakes all who listen at sockets here, on this node. */
-void instance_knock (const struct instance *in);
+void instance_wake_leaders (const struct instance *in);
 
 /* Whether KEY still names this instance: 1, 0, or -1. */
 int instance_is_current (const struct instance *in);

@@ -88,7 +88,7 @@ prune_barrier (int dirfd, const char *key, int64_t before)
           if (!done)
             {
               (void) instance_void (&in);
-              instance_knock (&in);
+              instance_wake_leaders (&in);
             }
           errno = EBUSY;
         }

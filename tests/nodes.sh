@@ -60,8 +60,8 @@ start() {
     local name=$job-$run-${2//,/-} hook base
     read -r hook base < <(hook_for "$1")
     on "$1" "mkdir -p $log/$job-$run $bundles/$name && cd $bundles/$name &&
-        ${variables[*]} HOOK_BASE_DIR=$base PASSWD_FILE=/etc/passwd \
-        HOOK_TIMEOUT=$timeout HOOK_LOG_LEVEL=info HOOK=$hook STEP=step \
+        HOOK_BASE_DIR=$base PASSWD_FILE=/etc/passwd HOOK_TIMEOUT=$timeout \
+        HOOK_LOG_LEVEL=info ${variables[*]} HOOK=$hook STEP=step \
         STEP_USER=$owner STEP_DIR=$bundles/$name STEP_STAMPS=$log/$job-$run \
         step-node $job ${size[*]} $2 ${shape[*]} ${*:3}" >"$tmp/$name" 2>&1 &
     started+=("$name:$!")

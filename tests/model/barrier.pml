@@ -621,7 +621,7 @@ members: /* readlink ntasks */
   MAY_DIE
   fi;
 
-members_announce: /* symlink ntasks */
+members_write_tasks: /* symlink ntasks */
   if
   :: atomic { X.there -> X.ntasks = (X.ntasks == 0 -> 1 : X.ntasks) }
   :: atomic { !X.there -> goto again }
@@ -854,7 +854,7 @@ call_off_link: /* symlink called-off */
   :: atomic { X.outcome != NONE -> goto told }
   :: atomic { !X.there -> goto fails }
 #if CALL_OFF_FAILS
-  MAY_FAIL (disown)
+  MAY_FAIL (expire)
 #endif
   MAY_DIE
   fi;
@@ -872,7 +872,7 @@ told: /* look at the outcome */
   fi;
 
 #if CALL_OFF_FAILS
-disown: /* utimensat arrival/P */
+expire: /* utimensat arrival/P */
   if
   :: atomic {
        true ->

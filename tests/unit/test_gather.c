@@ -116,10 +116,10 @@ START_TEST (does_not_count_who_will_not_come)
   serve ();
   ck_assert_int_eq (hear (fd), GATHER_TAKEN);
   ck_assert_uint_eq (g.here.present, 1);
-  ck_assert (!g.knocked);
+  ck_assert (!g.woken);
   (void) close (fd);
   serve ();
-  ck_assert (g.knocked); /* it has called off: a reason to look */
+  ck_assert (g.woken); /* it has called off: a reason to look */
   ck_assert_int_eq (g.lost, -1);
 }
 END_TEST
@@ -175,7 +175,7 @@ START_TEST (is_not_held_up_by_silence)
 }
 END_TEST
 
-START_TEST (bears_many_knocks)
+START_TEST (bears_who_only_wakes_it)
 {
   lead ();
   for (int i = 0; i < 2000; i++)
@@ -185,7 +185,7 @@ START_TEST (bears_many_knocks)
         serve ();
     }
   serve ();
-  ck_assert (g.knocked);
+  ck_assert (g.woken);
   ck_assert_uint_lt (g.count, 50);
   ck_assert_int_eq (hear (come (2)), GATHER_TAKEN);
 }
@@ -226,6 +226,19 @@ START_TEST (tells_the_outcome_and_waits)
   (void) close (fds[1]);
   ck_assert (gather_all_hung_up (&g, waiting_now () + LONG));
   ck_assert_int_eq (g.lost, -1);
+}
+END_TEST
+
+/* Released is released: else its node would not depart. */
+START_TEST (waits_until_all_hung_up_whatever_signal_comes)
+{
+  lead ();
+  int fd = come (2);
+  gather_tell (&g, GATHER_RELEASED, "");
+  ck_assert_int_eq (raise (SIGTERM), 0);
+  ck_assert (!gather_all_hung_up (&g, waiting_now () + 20 * MILLISECOND));
+  (void) close (fd);
+  ck_assert (gather_all_hung_up (&g, waiting_now () + LONG));
 }
 END_TEST
 
@@ -439,9 +452,10 @@ main (void)
   tcase_add_test (leader, does_not_count_who_will_not_come);
   tcase_add_loop_test (leader, believes_no_other_message, 0, COUNT (foreign));
   tcase_add_test (leader, is_not_held_up_by_silence);
-  tcase_add_test (leader, bears_many_knocks);
+  tcase_add_test (leader, bears_who_only_wakes_it);
   tcase_add_test (leader, notices_who_dies);
   tcase_add_test (leader, tells_the_outcome_and_waits);
+  tcase_add_test (leader, waits_until_all_hung_up_whatever_signal_comes);
   tcase_add_test (leader, leaves_nothing);
   unit_add_if (leader, says_when_descriptors_run_out, !unit_in_valgrind (),
                "valgrind keeps descriptors of its own");

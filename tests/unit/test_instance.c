@@ -482,7 +482,7 @@ START_TEST (nobody_arrives_in_what_is_removed)
 }
 END_TEST
 
-START_TEST (touch_and_disown_set_the_time)
+START_TEST (touch_and_expire_set_the_time)
 {
   struct statx st;
 
@@ -492,10 +492,10 @@ START_TEST (touch_and_disown_set_the_time)
   ck_assert_int_eq (instance_stat (&in, only (1), &st), 0);
   ck_assert_int_le (llabs (real_now () / 1000000000 - st.stx_mtime.tv_sec), 5);
   ck_assert_int_eq (st.stx_atime.tv_sec, 1000000); /* still when it came */
-  instance_disown (&in, only (1));
+  instance_expire (&in, only (1));
   ck_assert_int_eq (instance_stat (&in, only (1), &st), 0);
   ck_assert_int_eq (st.stx_mtime.tv_sec, 0);
-  instance_disown (&in, only (2));
+  instance_expire (&in, only (2));
   ck_assert (!is_there (KEY "/arrival/slurm-procid-2"));
   assert_fails (instance_touch (&in, only (2)), ENOENT);
 }
@@ -854,11 +854,11 @@ START_TEST (one_socket_a_node)
 }
 END_TEST
 
-START_TEST (a_knock_is_heard_at_all_sockets)
+START_TEST (all_leaders_are_woken)
 {
   int fds[] = { back (instance_listen (&in, 0)), back (instance_listen (&in, 10)) };
 
-  instance_knock (&in);
+  instance_wake_leaders (&in);
   (void) back (0);
   for (size_t i = 0; i < 2; i++)
     ck_assert_int_ge (accept (fds[i], NULL, NULL), 0);
@@ -1358,7 +1358,7 @@ add_members (Suite *suite)
   tcase_add_loop_test (tcase, arriving_says_what_went_wrong, 0, 5);
   tcase_add_test (tcase, who_refuses_takes_the_place);
   tcase_add_test (tcase, nobody_arrives_in_what_is_removed);
-  tcase_add_test (tcase, touch_and_disown_set_the_time);
+  tcase_add_test (tcase, touch_and_expire_set_the_time);
 }
 
 static void
@@ -1395,7 +1395,7 @@ add_the_rest (Suite *suite)
   tcase_add_test (tcase, a_note_is_cleaned);
   tcase_add_test (tcase, a_gathering_says_who_is_there_last);
   tcase_add_test (tcase, one_socket_a_node);
-  tcase_add_test (tcase, a_knock_is_heard_at_all_sockets);
+  tcase_add_test (tcase, all_leaders_are_woken);
   tcase_add_loop_test (tcase, other_entries_are_no_sockets, 0, COUNT (in_the_way));
   tcase_add_test (tcase, lists_members_not_files);
   tcase_add_test (tcase, listing_adds_to_the_set);

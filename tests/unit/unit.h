@@ -115,12 +115,14 @@ unit_path (const char *name)
   return path;
 }
 
+/* A file that anybody can read, whatever the umask is. */
 static UNIT_UNUSED void
 unit_write (const char *path, const void *data, size_t size)
 {
   FILE *stream = fopen (path, "we");
 
   ck_assert_ptr_nonnull (stream);
+  ck_assert_int_eq (fchmod (fileno (stream), 0644), 0);
   ck_assert_uint_eq (fwrite (data, 1, size, stream), size);
   ck_assert_int_eq (fclose (stream), 0);
 }
