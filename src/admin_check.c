@@ -500,7 +500,7 @@ check_file (const char *path)
     say (ERROR, "podman reads only files whose names end in .json; rename it");
   else if (there)
     check_podman ();
-  if (hook_json_settings (json, &config, &f) != 0 || config_settle (&config, NULL, NULL, &f) != 0)
+  if (hook_json_settings (json, &config, &f) != 0 || config_complete (&config, NULL, NULL, &f) != 0)
     say (ERROR, "%s", f.text);
   else
     check_timeout (&config, hook_json_member (json, "timeout", json_type_int));

@@ -6,6 +6,7 @@
 #include "waiting.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,35 +48,27 @@ const char config_help[]
     "The environment variables in brackets do the same as the options.\n"
     "The manual page slurm_global_sync_hook(8) tells the rest.\n";
 
-/* Values of options; those of commands are the modes.  Below 256 would be the
- * characters of short options, of which there are none. */
-enum {
-  OPTION_BASE_DIR = 512,
-  OPTION_PASSWD_FILE,
-  OPTION_TIMEOUT,
-  OPTION_LOG_LEVEL,
-  OPTION_USER,
-  OPTION_JOB,
-  OPTION_JSON,
-  OPTION_OLDER_THAN,
-  OPTION_DRY_RUN,
-  OPTION_MODULE
-};
+/* What getopt_long(3) says for an option that sets a member: where that is, from
+ * CONFIG_TEXT on if it is a text, from CONFIG_FLAG on if it is a bool.  For a
+ * command it says the mode. */
+#define TEXT(member) (CONFIG_TEXT + (int) offsetof (struct config, member))
+#define FLAG(member) (CONFIG_FLAG + (int) offsetof (struct config, member))
+enum { CONFIG_TEXT = 1024, CONFIG_FLAG = 2048 };
 
 static const struct option config_options[] = {
-  { "base-dir", required_argument, NULL, OPTION_BASE_DIR },
-  { "passwd-file", required_argument, NULL, OPTION_PASSWD_FILE },
-  { "timeout", required_argument, NULL, OPTION_TIMEOUT },
-  { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
+  { "base-dir", required_argument, NULL, TEXT (base_dir) },
+  { "passwd-file", required_argument, NULL, TEXT (passwd_file) },
+  { "timeout", required_argument, NULL, TEXT (timeout_text) },
+  { "log-level", required_argument, NULL, TEXT (log_level_text) },
   { "status", no_argument, NULL, CONFIG_STATUS },
   { "prune", no_argument, NULL, CONFIG_PRUNE },
   { "check", no_argument, NULL, CONFIG_CHECK },
-  { "user", required_argument, NULL, OPTION_USER },
-  { "job", required_argument, NULL, OPTION_JOB },
-  { "json", no_argument, NULL, OPTION_JSON },
-  { "older-than", required_argument, NULL, OPTION_OLDER_THAN },
-  { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
-  { "module", required_argument, NULL, OPTION_MODULE },
+  { "user", required_argument, NULL, TEXT (user) },
+  { "job", required_argument, NULL, TEXT (job) },
+  { "json", no_argument, NULL, FLAG (json) },
+  { "older-than", required_argument, NULL, TEXT (older_than) },
+  { "dry-run", no_argument, NULL, FLAG (dry_run) },
+  { "module", required_argument, NULL, TEXT (module) },
   { "help", no_argument, NULL, CONFIG_HELP },
   { "version", no_argument, NULL, CONFIG_VERSION },
   { NULL, 0, NULL, 0 },
@@ -84,42 +77,12 @@ static const struct option config_options[] = {
 static void
 config_take_option (struct config *config, int option)
 {
-  switch (option)
-    {
-    case OPTION_BASE_DIR:
-      config->base_dir = optarg;
-      break;
-    case OPTION_PASSWD_FILE:
-      config->passwd_file = optarg;
-      break;
-    case OPTION_TIMEOUT:
-      config->timeout_text = optarg;
-      break;
-    case OPTION_LOG_LEVEL:
-      config->log_level_text = optarg;
-      break;
-    case OPTION_USER:
-      config->user = optarg;
-      break;
-    case OPTION_JOB:
-      config->job = optarg;
-      break;
-    case OPTION_JSON:
-      config->json = true;
-      break;
-    case OPTION_OLDER_THAN:
-      config->older_than = optarg;
-      break;
-    case OPTION_DRY_RUN:
-      config->dry_run = true;
-      break;
-    case OPTION_MODULE:
-      config->module = optarg;
-      break;
-    default:
-      config->mode = (enum config_mode) option;
-      break;
-    }
+  if (option >= CONFIG_FLAG)
+    *(bool *) ((char *) config + (option - CONFIG_FLAG)) = true;
+  else if (option >= CONFIG_TEXT)
+    memcpy ((char *) config + (option - CONFIG_TEXT), &optarg, sizeof optarg);
+  else
+    config->mode = (enum config_mode) option;
 }
 
 /* An option that would do nothing is an error. */
@@ -154,27 +117,6 @@ config_check_mode (struct config *config, struct failure *f)
   return 0;
 }
 
-static int
-config_read_options (struct config *config, int argc, char **argv, struct failure *f)
-{
-  int option;
-
-  opterr = 0; /* the message is ours: one line, with our name */
-  while ((option = getopt_long (argc, argv, "", config_options, NULL)) != -1)
-    {
-      if (option == '?' && optopt > 0 && optopt < CONFIG_HELP)
-        return fail (f, EX_USAGE, "option -%c is unknown; try --help", optopt);
-      if (option == '?')
-        return fail (f, EX_USAGE,
-                     "option %s is unknown, ambiguous, or lacks or has a value; try --help",
-                     argv[optind - 1]);
-      config_take_option (config, option);
-    }
-  /* With no argv[0] at all optind is 1 all the same. */
-  config->files = argv + (optind < argc ? optind : argc);
-  return config_check_mode (config, f);
-}
-
 /* Takes for what no option has set the environment's VARIABLE. */
 static void
 config_default (const char **setting, const char *variable)
@@ -188,8 +130,23 @@ config_default (const char **setting, const char *variable)
 int
 config_read (struct config *config, int argc, char **argv, struct failure *f)
 {
+  int option;
+
   *config = (struct config){ 0 };
-  if (config_read_options (config, argc, argv, f) != 0)
+  opterr = 0; /* the message is ours: one line, with our name */
+  while ((option = getopt_long (argc, argv, "", config_options, NULL)) != -1)
+    {
+      if (option == '?' && optopt > 0 && optopt < CONFIG_HELP)
+        return fail (f, EX_USAGE, "option -%c is unknown; try --help", optopt);
+      if (option == '?')
+        return fail (f, EX_USAGE,
+                     "option %s is unknown, ambiguous, or lacks or has a value; try --help",
+                     argv[optind - 1]);
+      config_take_option (config, option);
+    }
+  /* With no argv[0] at all optind is 1 all the same. */
+  config->files = argv + (optind < argc ? optind : argc);
+  if (config_check_mode (config, f) != 0)
     return -1;
   if (config->mode == CONFIG_CHECK)
     return 0;
@@ -222,16 +179,9 @@ config_parse_timeout (struct config *config, struct failure *f)
   return 0;
 }
 
-static int
-config_check_path (const char *name, const char *path, struct failure *f)
-{
-  if (path != NULL && path[0] != '/')
-    return fail (f, EX_CONFIG, "%s \"%s\" is not an absolute path", name, path);
-  return 0;
-}
-
 int
-config_settle (struct config *config, const char *timeout, const char *log_level, struct failure *f)
+config_complete (struct config *config, const char *timeout, const char *log_level,
+                 struct failure *f)
 {
   config->timeout = strtol (CONFIG_TIMEOUT_DEFAULT, NULL, 10) * SECOND;
   config->log_level = LOG_WARNING;
@@ -243,9 +193,10 @@ config_settle (struct config *config, const char *timeout, const char *log_level
   int level = log_level_parse (config->log_level_text);
   if (level >= 0)
     config->log_level = level;
-  if (config_check_path ("HOOK_BASE_DIR", config->base_dir, f) != 0
-      || config_check_path ("PASSWD_FILE", config->passwd_file, f) != 0)
-    return -1;
+  if (config->base_dir != NULL && config->base_dir[0] != '/')
+    return fail (f, EX_CONFIG, "HOOK_BASE_DIR \"%s\" is not an absolute path", config->base_dir);
+  if (config->passwd_file != NULL && config->passwd_file[0] != '/')
+    return fail (f, EX_CONFIG, "PASSWD_FILE \"%s\" is not an absolute path", config->passwd_file);
   config->usable = true;
   if (config_parse_timeout (config, f) != 0)
     return -1;

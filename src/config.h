@@ -42,7 +42,7 @@ struct config {
   const char *module; /* of --check, NULL: none */
   char **files; /* of --check, ends with NULL; borrowed from argv */
 
-  /* What they mean, after config_settle(). */
+  /* What they mean, after config_complete(). */
   bool usable;     /* the two paths are absolute */
   int64_t timeout; /* nanoseconds; 0: for ever */
   int log_level;   /* of syslog(3) */
@@ -50,8 +50,8 @@ struct config {
 
 /* Reads the options and then, for what they leave open, HOOK_BASE_DIR,
  * PASSWD_FILE, HOOK_TIMEOUT and HOOK_LOG_LEVEL; an empty value is as if it were
- * not set.  EX_USAGE for a bad option, or one that does not go with the command.  Values are looked at by
- * config_settle() only. */
+ * not set.  EX_USAGE for a bad option, or one that does not go with the command.
+ * Values are looked at by config_complete() only. */
 int config_read (struct config *config, int argc, char **argv, struct failure *f);
 
 /* Takes for what is still open the annotations' TIMEOUT and LOG_LEVEL (NULL:
@@ -59,8 +59,8 @@ int config_read (struct config *config, int argc, char **argv, struct failure *f
  * wrong.  It still sets what it can then: log_level and timeout are
  * valid in any case, and if only they were wrong, usable is true: the hook can
  * tell the others that it does not come. */
-int config_settle (struct config *config, const char *timeout, const char *log_level,
-                   struct failure *f);
+int config_complete (struct config *config, const char *timeout, const char *log_level,
+                     struct failure *f);
 
 /* The text of --help. */
 extern const char config_help[];

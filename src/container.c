@@ -20,110 +20,84 @@
 #define CONFIG_MAX ((size_t) 8 << 20)
 #define ID_MAX INT64_C (4294967294) /* 2^32-1 means "no id" to the kernel */
 
-/* The position behind the string that begins at TEXT[AT], or END. */
-static size_t
-skip_string (const char *text, size_t at, size_t end)
+/* The position behind the string that begins at AT. */
+static const char *
+behind_string (const char *at)
 {
-  const char *quote;
-  bool escaped = true;
+  const char *quote = at;
 
-  while (escaped && (quote = memchr (text + at + 1, '"', end - at - 1)) != NULL)
+  while ((quote = strchr (quote + 1, '"')) != NULL)
     {
-      at = (size_t) (quote - text);
-      /* It is, behind an odd number of backslashes. */
-      escaped = false;
-      for (size_t i = at - 1; text[i] == '\\'; i--)
-        escaped = !escaped;
+      const char *escape = quote;
+      while (escape[-1] == '\\')
+        escape--;
+      if ((quote - escape) % 2 == 0) /* else it is escaped itself */
+        return quote + 1;
     }
-  return escaped ? end : at + 1;
+  return at + strlen (at);
 }
 
-/* The position behind the object or array that begins at TEXT[AT], or END. */
-static size_t
-skip_brackets (const char *text, size_t at, size_t end)
+/* The position behind the object or array that begins at AT. */
+static const char *
+behind_brackets (const char *at)
 {
   size_t depth = 0;
 
-  while (at < end)
-    switch (text[at])
-      {
-      case '"':
-        at = skip_string (text, at, end);
-        break;
-      case '{':
-      case '[':
-        depth++;
-        at++;
-        break;
-      case '}':
-      case ']':
-        at++;
-        if (--depth == 0)
-          return at;
-        break;
-      default:
-        at++;
-        break;
-      }
-  return end;
+  do
+    {
+      depth += *at == '{' || *at == '[' ? 1 : 0;
+      depth -= *at == '}' || *at == ']' ? 1 : 0;
+      at = *at == '"' ? behind_string (at) : at + 1;
+    }
+  while (depth > 0 && *at != '\0');
+  return at;
 }
 
-/* Whether the string TEXT[FROM] .. TEXT[TO-1] names a part of config.json that
- * is large and that nothing here asks for. */
-static bool
-is_ballast (const char *text, size_t from, size_t to)
+/* If the string from NAME to BEHIND names a part of config.json that is large and
+ * that nothing here asks for, and an object or array follows: where that begins;
+ * else NULL. */
+static const char *
+find_ballast (const char *name, const char *behind)
 {
   static const char *const names[]
     = { "\"mounts\"",  "\"hooks\"",       "\"seccomp\"",       "\"devices\"", "\"capabilities\"",
         "\"rlimits\"", "\"maskedPaths\"", "\"readonlyPaths\"", "\"resources\"" };
+  const size_t length = (size_t) (behind - name), count = sizeof names / sizeof *names;
+  size_t i = 0;
 
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (to - from == strlen (names[i]) && memcmp (text + from, names[i], to - from) == 0)
-      return true;
-  return false;
-}
-
-/* If the string TEXT[FROM] .. TEXT[AT-1] names ballast, and an object or array
- * follows: where that begins; else 0. */
-static size_t
-find_ballast (const char *text, size_t from, size_t at)
-{
-  if (!is_ballast (text, from, at))
-    return 0;
-  at += strspn (text + at, " \t\r\n");
-  if (text[at] != ':')
-    return 0;
-  at++;
-  at += strspn (text + at, " \t\r\n");
-  return text[at] == '{' || text[at] == '[' ? at : 0;
+  while (i < count && (length != strlen (names[i]) || memcmp (name, names[i], length) != 0))
+    i++;
+  behind += strspn (behind, " \t\r\n");
+  if (i == count || *behind != ':')
+    return NULL;
+  behind += 1 + strspn (behind + 1, " \t\r\n");
+  return *behind == '{' || *behind == '[' ? behind : NULL;
 }
 
 /* Most of config.json is mounts and system calls.  Parsed, they would cost more
  * than all the rest of the hook.  Puts a 0 in their place in TEXT, and returns
  * the length that is left. */
 static size_t
-drop_ballast (char *text, size_t end)
+drop_ballast (char *text, size_t length)
 {
-  const char *quote;
-  size_t length = 0, from = 0, at = 0;
+  const char *from = text, *at = text, *name;
+  char *to = text;
 
-  while (at < end && (quote = memchr (text + at, '"', end - at)) != NULL)
+  while ((name = strchr (at, '"')) != NULL)
     {
-      size_t name = (size_t) (quote - text);
-      at = skip_string (text, name, end);
-      size_t value = find_ballast (text, name, at);
-      if (value == 0)
+      at = behind_string (name);
+      const char *value = find_ballast (name, at);
+      if (value == NULL)
         continue;
-      at = skip_brackets (text, value, end);
-      memmove (text + length, text + from, value - from);
-      length += value - from;
-      text[length++] = '0';
+      at = behind_brackets (value);
+      memmove (to, from, (size_t) (value - from));
+      to += value - from;
+      *to++ = '0';
       from = at;
     }
-  memmove (text + length, text + from, end - from);
-  length += end - from;
-  text[length] = '\0';
-  return length;
+  const size_t rest = (size_t) (text + length - from);
+  memmove (to, from, rest + 1);
+  return (size_t) (to - text) + rest;
 }
 
 static json_object *
@@ -140,30 +114,70 @@ read_object (const char *what, int fd, size_t max, size_t expected, bool ballast
   return object;
 }
 
-/* The member NAME of OBJECT, NULL if there is none or it is null.  A member of
- * another type than TYPE is an error: returns -1. */
-static int
-get_member (json_object *object, const char *name, json_type type, json_object **member,
-            struct failure *f)
+/* The part of OBJECT at PATH, "process.user"; NULL if there is none, or null. */
+static json_object *
+get_part (json_object *object, const char *path)
 {
-  *member = NULL;
-  if (object == NULL || !json_object_object_get_ex (object, name, member) || *member == NULL)
-    return 0;
-  if (json_object_is_type (*member, type))
-    return 0;
-  return fail (f, EX_DATAERR, "\"%s\" is of type %s, not %s", name,
-               json_type_to_name (json_object_get_type (*member)), json_type_to_name (type));
+  char name[32];
+
+  for (size_t n; *path != '\0'; path += path[n] == '.' ? n + 1 : n)
+    {
+      n = strcspn (path, ".");
+      (void) snprintf (name, sizeof name, "%.*s", (int) n, path);
+      object = json_object_object_get (object, name);
+    }
+  return object;
 }
 
-/* All entries of the two must be strings, of any content. */
-static int
-check_strings (json_object *environment, json_object *annotations, struct failure *f)
+static size_t
+get_length (json_object *list)
 {
-  size_t count = environment == NULL ? 0 : (size_t) json_object_array_length (environment);
+  return list == NULL ? 0 : (size_t) json_object_array_length (list);
+}
 
-  for (size_t i = 0; i < count; i++)
+/* What a part has to be, where it is there. */
+struct kind {
+  const char *path;
+  json_type type;
+};
+
+/* KINDS ends with a path of NULL. */
+static int
+check_kinds (json_object *object, const struct kind *kinds, struct failure *f)
+{
+  for (; kinds->path != NULL; kinds++)
+    {
+      json_object *part = get_part (object, kinds->path);
+      if (part != NULL && !json_object_is_type (part, kinds->type))
+        return fail (f, EX_DATAERR, "\"%s\" is of type %s, not %s", kinds->path,
+                     json_type_to_name (json_object_get_type (part)),
+                     json_type_to_name (kinds->type));
+    }
+  return 0;
+}
+
+/* All that is asked for later is of the right type, but single ids. */
+static int
+check_config (json_object *config, struct failure *f)
+{
+  static const struct kind kinds[] = { { "process", json_type_object },
+                                       { "process.env", json_type_array },
+                                       { "process.user", json_type_object },
+                                       { "process.user.additionalGids", json_type_array },
+                                       { "linux", json_type_object },
+                                       { "linux.uidMappings", json_type_array },
+                                       { "linux.gidMappings", json_type_array },
+                                       { "linux.namespaces", json_type_array },
+                                       { "annotations", json_type_object },
+                                       { NULL, json_type_null } };
+
+  if (check_kinds (config, kinds, f) != 0)
+    return -1;
+  json_object *environment = get_part (config, "process.env");
+  for (size_t i = 0; i < get_length (environment); i++)
     if (!json_object_is_type (json_object_array_get_idx (environment, i), json_type_string))
       return fail (f, EX_DATAERR, "process.env[%zu] is not a string", i);
+  json_object *annotations = get_part (config, "annotations");
   if (annotations == NULL)
     return 0;
   json_object_object_foreach (annotations, key, value)
@@ -172,20 +186,6 @@ check_strings (json_object *environment, json_object *annotations, struct failur
       return fail (f, EX_DATAERR, "annotation \"%s\" is not a string", key);
   }
   return 0;
-}
-
-static int
-check_config (json_object *config, struct failure *f)
-{
-  json_object *process, *environment, *annotations, *unused;
-
-  if (get_member (config, "process", json_type_object, &process, f) != 0
-      || get_member (process, "env", json_type_array, &environment, f) != 0
-      || get_member (process, "user", json_type_object, &unused, f) != 0
-      || get_member (config, "linux", json_type_object, &unused, f) != 0
-      || get_member (config, "annotations", json_type_object, &annotations, f) != 0)
-    return -1;
-  return check_strings (environment, annotations, f);
 }
 
 static json_object *
@@ -228,18 +228,20 @@ read_config (const char *bundle, struct failure *f)
 static int
 read_bundle (struct container *c, json_object *state, struct failure *f)
 {
-  json_object *bundle, *id;
+  static const struct kind kinds[] = { { "bundle", json_type_string },
+                                       { "id", json_type_string },
+                                       { NULL, json_type_null } };
+  json_object *bundle = get_part (state, "bundle"), *id = get_part (state, "id");
 
-  if (get_member (state, "bundle", json_type_string, &bundle, f) != 0
-      || get_member (state, "id", json_type_string, &id, f) != 0)
+  if (check_kinds (state, kinds, f) != 0)
     {
       fail_prefix (f, "the container's state");
       return -1;
     }
   /* podman's stage precreate lets hooks change it. */
-  if (bundle == NULL && json_object_object_get_ex (state, "process", NULL))
-    return fail (f, EX_DATAERR, "standard input has a container's config.json, not its state: the hook is "
-                                "in the wrong stage; write prestart into the hook's JSON file");
+  if (bundle == NULL && get_part (state, "process") != NULL)
+    return fail (f, EX_DATAERR, "standard input has a container's config.json, not its state: the "
+                                "hook is in the wrong stage; write prestart into the hook's JSON file");
   if (bundle == NULL)
     return fail (f, EX_DATAERR, "the container's state has no \"bundle\"");
   if (json_object_get_string (bundle)[0] != '/')
@@ -256,7 +258,8 @@ int
 container_read (struct container *c, int fd, struct failure *f)
 {
   *c = (struct container){ 0 };
-  json_object *state = read_object ("the container's state on standard input", fd, STATE_MAX, 4096, false, f);
+  json_object *state = read_object ("the container's state on standard input", fd, STATE_MAX, 4096,
+                                    false, f);
   if (state == NULL)
     return -1;
   int result = read_bundle (c, state, f);
@@ -271,23 +274,11 @@ container_free (struct container *c)
   c->config = NULL;
 }
 
-/* A member that check_config() has found to be of the right type. */
-static json_object *
-checked_member (json_object *object, const char *name)
-{
-  json_object *member = NULL;
-
-  if (object != NULL)
-    (void) json_object_object_get_ex (object, name, &member);
-  return member;
-}
-
 const char *
 container_env (const struct container *c, const char *name)
 {
-  json_object *list = checked_member (checked_member (c->config, "process"), "env");
-  size_t count = list == NULL ? 0 : (size_t) json_object_array_length (list);
-  size_t length = strlen (name);
+  json_object *list = get_part (c->config, "process.env");
+  size_t count = get_length (list), length = strlen (name);
 
   for (size_t i = 0; i < count; i++)
     {
@@ -302,14 +293,15 @@ container_env (const struct container *c, const char *name)
 const char *
 container_annotation (const struct container *c, const char *key)
 {
-  json_object *value = checked_member (checked_member (c->config, "annotations"), key);
+  json_object *value = NULL;
 
+  (void) json_object_object_get_ex (get_part (c->config, "annotations"), key, &value);
   return value == NULL ? NULL : json_object_get_string (value);
 }
 
 /* A number from 0 to ID_MAX; NULL counts as missing. */
 static int
-get_id (json_object *number, const char *name, int64_t *id, struct failure *f)
+check_id (json_object *number, const char *name, int64_t *id, struct failure *f)
 {
   if (!json_object_is_type (number, json_type_int))
     return fail (f, EX_DATAERR, "%s is missing or not a whole number", name);
@@ -319,22 +311,29 @@ get_id (json_object *number, const char *name, int64_t *id, struct failure *f)
   return 0;
 }
 
-/* Translates *ID of the container by the mappings NAME of config.json. */
 static int
-map_id (json_object *mappings, const char *name, int64_t *id, struct failure *f)
+get_id (json_object *object, const char *path, int64_t *id, struct failure *f)
 {
-  size_t count = (size_t) json_object_array_length (mappings);
+  return check_id (get_part (object, path), path, id, f);
+}
 
+/* Translates *ID of the container by the mappings NAME of config.json; it has some
+ * if it has a user namespace of its OWN. */
+static int
+map_id (const struct container *c, bool own, const char *name, int64_t *id, struct failure *f)
+{
+  json_object *mappings = get_part (c->config, name);
+  size_t count = get_length (mappings);
+
+  name += strlen ("linux.");
   for (size_t i = 0; i < count; i++)
     {
       json_object *mapping = json_object_array_get_idx (mappings, i);
       int64_t inside, outside, size;
 
-      if (!json_object_is_type (mapping, json_type_object))
-        return fail (f, EX_DATAERR, "linux.%s[%zu] is not an object", name, i);
-      if (get_id (checked_member (mapping, "containerID"), "containerID", &inside, f) != 0
-          || get_id (checked_member (mapping, "hostID"), "hostID", &outside, f) != 0
-          || get_id (checked_member (mapping, "size"), "size", &size, f) != 0)
+      if (get_id (mapping, "containerID", &inside, f) != 0
+          || get_id (mapping, "hostID", &outside, f) != 0
+          || get_id (mapping, "size", &size, f) != 0)
         {
           fail_prefix (f, "linux.%s[%zu]", name, i);
           return -1;
@@ -346,74 +345,55 @@ map_id (json_object *mappings, const char *name, int64_t *id, struct failure *f)
         return fail (f, EX_DATAERR, "linux.%s[%zu] maps beyond the last id", name, i);
       return 0;
     }
-  return fail (f, EX_NOPERM, "id %lld of the container has no number on the host: linux.%s lacks it",
-               (long long) *id, name);
+  if (count == 0 && !own)
+    return 0;
+  return fail (f, EX_NOPERM, "id %lld of the user namespace has no number on the host: linux.%s %s",
+               (long long) *id, name, count == 0 ? "is missing" : "lacks it");
 }
 
-/* Whether the container gets a user namespace; *PATH: one that is there
- * already. */
+/* Whether the container gets a user namespace. */
 static int
-find_user_namespace (json_object *linux_object, bool *own, bool *path, struct failure *f)
+has_own_namespace (const struct container *c, bool *own, struct failure *f)
 {
-  json_object *list;
+  json_object *list = get_part (c->config, "linux.namespaces");
 
-  *own = *path = false;
-  if (get_member (linux_object, "namespaces", json_type_array, &list, f) != 0)
-    return -1;
-  size_t count = list == NULL ? 0 : (size_t) json_object_array_length (list);
-  for (size_t i = 0; i < count; i++)
+  *own = false;
+  for (size_t i = 0; i < get_length (list); i++)
     {
-      json_object *entry = json_object_array_get_idx (list, i);
-      json_object *type;
-
-      if (!json_object_is_type (entry, json_type_object))
-        return fail (f, EX_DATAERR, "linux.namespaces[%zu] is not an object", i);
-      if (get_member (entry, "type", json_type_string, &type, f) != 0)
-        return -1;
-      if (type == NULL || strcmp (json_object_get_string (type), "user") != 0)
-        continue;
-      *own = true;
-      *path = checked_member (entry, "path") != NULL;
+      json_object *type = get_part (json_object_array_get_idx (list, i), "type");
+      if (!json_object_is_type (type, json_type_string))
+        return fail (f, EX_DATAERR, "linux.namespaces[%zu] has no \"type\" that is a string", i);
+      *own = *own || strcmp (json_object_get_string (type), "user") == 0;
     }
   return 0;
 }
 
-/* The list of mappings NAME that counts: NULL where ids need no translation. */
 static int
-find_mappings (json_object *linux_object, const char *name, json_object **mappings,
-               struct failure *f)
+get_user (const struct container *c, struct container_user *user, struct failure *f)
 {
-  bool own, path;
+  json_object *groups = get_part (c->config, "process.user.additionalGids");
+  const size_t count = get_length (groups);
+  bool own;
+  int64_t id;
 
-  if (get_member (linux_object, name, json_type_array, mappings, f) != 0
-      || find_user_namespace (linux_object, &own, &path, f) != 0)
+  if (has_own_namespace (c, &own, f) != 0 || get_id (c->config, "process.user.uid", &id, f) != 0
+      || map_id (c, own, "linux.uidMappings", &id, f) != 0)
     return -1;
-  if (*mappings != NULL && json_object_array_length (*mappings) == 0)
-    *mappings = NULL;
-  if (*mappings == NULL && own)
-    return fail (f, EX_NOPERM, "the container has a user namespace%s and linux.%s is missing: "
-                 "who its user is on the host cannot be told",
-                 path ? " made by somebody else" : "", name);
-  return 0;
-}
-
-static int
-get_groups (json_object *list, json_object *mappings, struct container_user *user,
-            struct failure *f)
-{
-  size_t count = list == NULL ? 0 : (size_t) json_object_array_length (list);
-
+  user->uid = (uid_t) id;
+  if (get_id (c->config, "process.user.gid", &id, f) != 0
+      || map_id (c, own, "linux.gidMappings", &id, f) != 0)
+    return -1;
+  user->gid = (gid_t) id;
   user->groups = calloc (count + 1, sizeof *user->groups);
   if (user->groups == NULL)
     return fail (f, EX_OSERR, "process.user.additionalGids: %m");
-  for (size_t i = 0; i < count; i++)
+  for (; user->group_count < count; user->group_count++)
     {
-      int64_t id;
-
-      if (get_id (json_object_array_get_idx (list, i), "process.user.additionalGids", &id, f) != 0
-          || (mappings != NULL && map_id (mappings, "gidMappings", &id, f) != 0))
+      json_object *group = json_object_array_get_idx (groups, user->group_count);
+      if (check_id (group, "process.user.additionalGids", &id, f) != 0
+          || map_id (c, own, "linux.gidMappings", &id, f) != 0)
         return -1;
-      user->groups[user->group_count++] = (gid_t) id;
+      user->groups[user->group_count] = (gid_t) id;
     }
   return 0;
 }
@@ -421,27 +401,11 @@ get_groups (json_object *list, json_object *mappings, struct container_user *use
 int
 container_user (const struct container *c, struct container_user *user, struct failure *f)
 {
-  json_object *linux_object = checked_member (c->config, "linux");
-  json_object *process_user = checked_member (checked_member (c->config, "process"), "user");
-  json_object *uid_maps, *gid_maps, *groups;
-  int64_t uid, gid;
-
   *user = (struct container_user){ 0 };
-  if (find_mappings (linux_object, "uidMappings", &uid_maps, f) != 0
-      || find_mappings (linux_object, "gidMappings", &gid_maps, f) != 0
-      || get_id (checked_member (process_user, "uid"), "process.user.uid", &uid, f) != 0
-      || get_id (checked_member (process_user, "gid"), "process.user.gid", &gid, f) != 0
-      || get_member (process_user, "additionalGids", json_type_array, &groups, f) != 0
-      || (uid_maps != NULL && map_id (uid_maps, "uidMappings", &uid, f) != 0)
-      || (gid_maps != NULL && map_id (gid_maps, "gidMappings", &gid, f) != 0)
-      || get_groups (groups, gid_maps, user, f) != 0)
-    {
-      fail_prefix (f, "config.json");
-      free (user->groups);
-      *user = (struct container_user){ 0 };
-      return -1;
-    }
-  user->uid = (uid_t) uid;
-  user->gid = (gid_t) gid;
-  return 0;
+  if (get_user (c, user, f) == 0)
+    return 0;
+  fail_prefix (f, "config.json");
+  free (user->groups);
+  *user = (struct container_user){ 0 };
+  return -1;
 }

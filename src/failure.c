@@ -3,42 +3,37 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Whether the three bytes at TEXT, UTF-8, are a character that breaks the line
- * or turns the direction of what follows: U+2028 to U+202E, U+200E, U+200F, and
- * U+2066 to U+2069. */
-static bool
-text_misleads (const unsigned char *text)
-{
-  if (text[0] != 0xe2)
-    return false;
-  return (text[1] == 0x80 && ((text[2] >= 0xa8 && text[2] <= 0xae) || (text[2] | 1) == 0x8f))
-         || (text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9);
-}
+/* Characters that must not be shown: controls, what breaks the line or turns the
+ * direction of text, and what is none (surrogates, and beyond the last). */
+static const uint32_t hidden[][2]
+  = { { 0, 0x1f },          { 0x7f, 0x9f },     { 0x200e, 0x200f },       { 0x2028, 0x202e },
+      { 0x2066, 0x2069 }, { 0xd800, 0xdfff }, { 0x110000, UINT32_MAX } };
 
 /* The length of the UTF-8 character at TEXT, or 0 if it is none that may be
- * shown: a control character, or no UTF-8. */
+ * shown. */
 static size_t
 text_character (const unsigned char *text)
 {
-  size_t length = text[0] < 0x80 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+  static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 }; /* less is an overlong form */
+  size_t length = text[0] < 0x80 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+  uint32_t c = length == 1 ? text[0] : text[0] & (0x7fU >> length);
 
-  if (length == 1)
-    return text[0] >= 0x20 && text[0] != 0x7f;
-  /* 0x80-0xc1 begin none, above 0xf4 is none; 0xc2 0x80-0x9f are controls. */
-  if (text[0] < 0xc2 || text[0] > 0xf4 || (text[0] == 0xc2 && text[1] < 0xa0))
-    return 0;
-  /* Overlong forms, surrogates, and above U+10FFFF. */
-  if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f)
-      || (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
+  if ((text[0] & 0xc0) == 0x80 || text[0] >= 0xf8) /* begin none */
     return 0;
   for (size_t i = 1; i < length; i++)
-    if ((text[i] & 0xc0) != 0x80) /* a NUL, too */
+    {
+      if ((text[i] & 0xc0) != 0x80) /* a NUL, too */
+        return 0;
+      c = c << 6 | (text[i] & 0x3f);
+    }
+  for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+    if (c >= hidden[i][0] && c <= hidden[i][1])
       return 0;
-  return length == 3 && text_misleads (text) ? 0 : length;
+  return c < least[length] ? 0 : length;
 }
 
 char *

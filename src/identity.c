@@ -47,16 +47,6 @@ identity_guard (struct failure *f)
   return identity_hide (f);
 }
 
-/* Real root's number in this user namespace, or OVERFLOW_ID.  The files of
- * /proc that tell of the kernel are his, whoever has mounted it. */
-static uid_t
-identity_real_root (void)
-{
-  struct stat st;
-
-  return stat ("/proc/version", &st) == 0 ? st.st_uid : OVERFLOW_ID;
-}
-
 /* Translates ID by the mapping in the file MAP of /proc: TO_OUTSIDE, from this
  * user namespace's numbers to its parent's, or back.  Returns false if the id
  * has no number there. */
@@ -86,10 +76,11 @@ identity_map (const char *map, bool to_outside, uint32_t id, uint32_t *mapped)
  * is the host's, unless that namespace is one of his own, too, where he is 0
  * (rootless podman's --userns=keep-id in createContainer). */
 static int
-identity_find_owner (struct identity *id, int namespace_fd, const uid_t *job_uid,
+identity_find_owner (struct identity *id, int namespace_fd, uid_t job_uid,
                      struct failure *f)
 {
   uint32_t outside;
+  struct stat st;
 
   if (ioctl (namespace_fd, NS_GET_OWNER_UID, &id->uid) != 0)
     return fail (f, EX_NOPERM, "cannot tell who owns this user namespace: %m");
@@ -97,8 +88,9 @@ identity_find_owner (struct identity *id, int namespace_fd, const uid_t *job_uid
     return fail (f, EX_NOPERM, "the owner of this user namespace has no number in it; "
                                "run the hook in stage prestart or createRuntime");
   /* A container of root's, in createContainer, with root's own uid mapped: it
-   * has a user, too, and root's files are not for him. */
-  if (id->uid == identity_real_root ())
+   * has a user, too, and root's files are not for him.  Those of /proc that tell
+   * of the kernel are real root's, whoever has mounted it. */
+  if (stat ("/proc/version", &st) == 0 && id->uid == st.st_uid)
     return fail (f, EX_NOPERM, "this user namespace is root's, so its owner is not the user; "
                                "run the hook in stage prestart or createRuntime");
   id->in_namespace = true;
@@ -106,49 +98,38 @@ identity_find_owner (struct identity *id, int namespace_fd, const uid_t *job_uid
   id->host_uid = outside;
   id->host_hidden = outside == 0;
   if (id->host_hidden)
-    id->host_uid = job_uid != NULL ? *job_uid : id->uid;
-  return 0;
-}
-
-static int
-identity_find_root_s_user (struct identity *id, const struct container *c, struct failure *f)
-{
-  struct container_user user;
-
-  if (container_user (c, &user, f) != 0)
-    return -1;
-  id->uid = id->host_uid = user.uid;
-  id->gid = user.gid;
-  id->groups = user.groups;
-  id->group_count = user.group_count;
+    id->host_uid = job_uid != (uid_t) -1 ? job_uid : id->uid;
   return 0;
 }
 
 int
-identity_find (struct identity *id, const struct container *c, const uid_t *job_uid,
+identity_find (struct identity *id, const struct container *c, uid_t job_uid,
                struct failure *f)
 {
   const char path[] = "/proc/self/ns/user";
   struct stat st;
 
-  *id = (struct identity){ .uid = geteuid (), .gid = getegid (), .host_uid = geteuid () };
+  struct container_user user = { .uid = geteuid (), .gid = getegid () };
+
+  *id = (struct identity){ 0 };
   if (stat (path, &st) != 0)
     return fail (f, EX_NOPERM, "cannot tell the user namespace: %s: %m", path);
   if (st.st_ino == INITIAL_USER_NAMESPACE)
-    return id->uid == 0 ? identity_find_root_s_user (id, c, f) : 0;
+    {
+      if (user.uid == 0 && container_user (c, &user, f) != 0)
+        return -1;
+      id->uid = id->host_uid = user.uid;
+      id->gid = user.gid;
+      id->groups = user.groups;
+      id->group_count = user.group_count;
+      return 0;
+    }
   int fd = open (path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return fail (f, EX_NOPERM, "cannot open the user namespace: %s: %m", path);
   int result = identity_find_owner (id, fd, job_uid, f);
   (void) close (fd);
   return result;
-}
-
-void
-identity_free (struct identity *id)
-{
-  free (id->groups);
-  id->groups = NULL;
 }
 
 /* Looks UID up in the file PATH.  1: found, 0: not in it. */
@@ -163,15 +144,10 @@ identity_search_file (uid_t uid, const char *path, struct passwd *entry, char *b
   int error;
 
   if (stream == NULL)
-    {
-      (void) fail (f, errno == ENOMEM ? EX_OSERR : EX_CONFIG,
-                   "cannot open PASSWD_FILE %s: %m; it must be on all nodes, and all users must be "
-                   "able to read it",
-                   path);
-      if (fd >= 0)
-        (void) close (fd);
-      return -1;
-    }
+    return fail (f, errno == ENOMEM ? EX_OSERR : EX_CONFIG,
+                 "cannot open PASSWD_FILE %s: %m; it must be on all nodes, and all users must be "
+                 "able to read it",
+                 path);
   do
     error = fgetpwent_r (stream, entry, buffer, PASSWD_LINE_MAX, &found);
   /* "+::::::" and the like are old NIS syntax, parsed as uid 0: no user. */
@@ -185,25 +161,20 @@ identity_search_file (uid_t uid, const char *path, struct passwd *entry, char *b
     return 1;
   if (error == ENOENT && !broken)
     return 0;
-  if (error == ERANGE)
-    return fail (f, EX_CONFIG, "PASSWD_FILE %s has a line of more than %zu bytes", path,
-                 PASSWD_LINE_MAX);
-  errno = error;
-  return fail (f, error == ENOMEM ? EX_OSERR : EX_CONFIG, "cannot read PASSWD_FILE %s: %m", path);
+  return fail (f, error == ENOMEM ? EX_OSERR : EX_CONFIG, "cannot read PASSWD_FILE %s: %s", path,
+               error == ERANGE ? "a line is too long" : strerror (error));
 }
 
 static int
 identity_set_name (struct identity *id, const struct passwd *entry, struct failure *f)
 {
   const char *name = entry->pw_name;
+  bool good = name[0] != '\0' && strlen (name) < sizeof id->name;
   uint32_t gid = id->host_hidden ? 0 : entry->pw_gid;
 
-  for (const char *p = name; *p != '\0'; p++)
-    if (*p == '/' || (unsigned char) *p < 0x20 || *p == 0x7f)
-      return fail (f, EX_NOPERM, "the user name \"%s\" of uid %u cannot be a directory's", name,
-                   id->host_uid);
-  if (name[0] == '\0' || strcmp (name, ".") == 0 || strcmp (name, "..") == 0
-      || strlen (name) >= sizeof id->name)
+  for (const char *p = name; good && *p != '\0'; p++)
+    good = *p != '/' && (unsigned char) *p >= 0x20 && *p != 0x7f;
+  if (!good || strcmp (name, ".") == 0 || strcmp (name, "..") == 0)
     return fail (f, EX_NOPERM, "the user name \"%.80s\" of uid %u cannot be a directory's", name,
                  id->host_uid);
   (void) snprintf (id->name, sizeof id->name, "%s", name);
@@ -240,18 +211,6 @@ identity_name (struct identity *id, const char *passwd_file, struct failure *f)
                error == 0 ? "" : ": ", error == 0 ? "" : strerror (error));
 }
 
-static int
-identity_drop_capabilities (struct failure *f)
-{
-  struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-  struct __user_cap_data_struct none[2] = { { 0 } };
-
-  /* The ambient set loses what is not in these, capabilities(7). */
-  if (syscall (SYS_capset, &header, none) != 0)
-    return fail (f, EX_NOPERM, "cannot give up capabilities: %m");
-  return 0;
-}
-
 /* Reads back what identity_become() has done, and tries to undo it. */
 static int
 identity_verify (const struct identity *id, struct failure *f)
@@ -261,10 +220,8 @@ identity_verify (const struct identity *id, struct failure *f)
   uid_t r, e, s;
   gid_t rg, eg, sg;
 
-  int dumpable = prctl (PR_GET_DUMPABLE, 0, 0, 0, 0);
-  if (dumpable != 0)
-    return fail (f, EX_NOPERM, "the user could trace the process%s%s", dumpable < 0 ? ": " : "",
-                 dumpable < 0 ? strerror (errno) : "");
+  if (prctl (PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
+    return fail (f, EX_NOPERM, "the user could trace the process");
   if (getresuid (&r, &e, &s) != 0 || getresgid (&rg, &eg, &sg) != 0
       || syscall (SYS_capget, &header, caps) != 0)
     return fail (f, EX_NOPERM, "cannot read the process's ids back: %m");
@@ -284,6 +241,8 @@ identity_verify (const struct identity *id, struct failure *f)
 int
 identity_become (const struct identity *id, struct failure *f)
 {
+  struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+  struct __user_cap_data_struct none[2] = { { 0 } };
   bool root = geteuid () == 0;
 
   /* The bounding set limits what execve(2) may grant, and what can be added to
@@ -304,7 +263,10 @@ identity_become (const struct identity *id, struct failure *f)
     return fail (f, EX_NOPERM, "cannot become uid %u: %m", id->uid);
   /* Other ids have set that to fs.suid_dumpable, see prctl(2).  Who can trace
    * the process has the descriptors and the memory that it got as root. */
-  if (identity_hide (f) != 0 || identity_drop_capabilities (f) != 0)
+  if (identity_hide (f) != 0)
     return -1;
+  /* The ambient set loses what is not in these, capabilities(7). */
+  if (syscall (SYS_capset, &header, none) != 0)
+    return fail (f, EX_NOPERM, "cannot give up capabilities: %m");
   return identity_verify (id, f);
 }

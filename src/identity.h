@@ -19,7 +19,7 @@
 struct identity {
   uid_t uid;       /* as this process's user namespace numbers it */
   gid_t gid;
-  gid_t *groups;   /* supplementary groups to have; owned */
+  gid_t *groups;   /* supplementary groups to have; owned, free() */
   size_t group_count;
   bool in_namespace; /* in a user namespace other than the initial one */
   bool host_hidden;  /* in one that does not tell the uid of the host */
@@ -29,19 +29,18 @@ struct identity {
   bool by_nss;     /* it was not in PASSWD_FILE, but getpwuid_r(3) knows it */
 };
 
-/* Finds out whom to become.  JOB_UID points to SLURM_JOB_UID, or is NULL: it
- * is used only where a user namespace hides the uid of the host, where the
- * hook has no more rights than the user, so nothing can be won with it.
- * EX_NOPERM where that user has no number here, and where nothing can be
- * found out; what container_user() says where that is asked.
- * identity_free() ends it. */
-int identity_find (struct identity *id, const struct container *c, const uid_t *job_uid,
+/* Finds out whom to become.  JOB_UID is SLURM_JOB_UID, or -1: it is used only where
+ * a user namespace hides the uid of the host, where the hook has no more rights
+ * than the user, so nothing can be won with it.  EX_NOPERM where that user has no
+ * number here, and where nothing can be found out; what container_user() says where
+ * that is asked. */
+int identity_find (struct identity *id, const struct container *c, uid_t job_uid,
                    struct failure *f);
-void identity_free (struct identity *id);
 
 /* Finds the user's name and home by his host uid: in PASSWD_FILE, if it is not
- * NULL, and if he is not there by getpwuid_r(3).  EX_NOUSER if neither knows him, EX_CONFIG if the
- * file cannot be read, EX_NOPERM for a name that cannot be a directory's.
+ * NULL, and if he is not there by getpwuid_r(3).  EX_NOUSER if neither knows him,
+ * EX_CONFIG if the file cannot be read, EX_NOPERM for a name that cannot be a
+ * directory's.
  * In a user namespace it also sets the gid to the entry's, if that is mapped:
  * so there it comes before identity_become(), elsewhere after. */
 int identity_name (struct identity *id, const char *passwd_file, struct failure *f);

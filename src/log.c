@@ -10,6 +10,18 @@
 
 #define PROGRAM "slurm_global_sync_hook"
 
+static const struct {
+  const char *name, *digit;
+  int level;
+} log_levels[] = {
+  { "error", "3", LOG_ERR },
+  { "warning", "2", LOG_WARNING },
+  { "info", "1", LOG_INFO },
+  { "debug", "0", LOG_DEBUG },
+};
+
+#define LEVELS (sizeof log_levels / sizeof *log_levels)
+
 static int log_level = LOG_WARNING;
 static char log_subject[200];
 static bool log_split, log_no_syslog;
@@ -45,27 +57,12 @@ log_leave_syslog_alone (void)
   log_no_syslog = true;
 }
 
-static const char *
-log_level_name (int level)
-{
-  switch (level)
-    {
-    case LOG_ERR:
-      return "error";
-    case LOG_WARNING:
-      return "warning";
-    case LOG_INFO:
-      return "info";
-    default:
-      return "debug";
-    }
-}
-
 void
 log_message (int level, const char *format, ...)
 {
   char text[1024], line[1400];
   const char *between = log_subject[0] != '\0' ? ": " : "";
+  size_t i = 0;
   va_list ap;
 
   if (!log_enabled (level))
@@ -73,7 +70,9 @@ log_message (int level, const char *format, ...)
   va_start (ap, format);
   (void) vsnprintf (text, sizeof text, format, ap);
   va_end (ap);
-  (void) snprintf (line, sizeof line, PROGRAM ": %s: %s%s%s", log_level_name (level), log_subject,
+  while (i < LEVELS - 1 && log_levels[i].level != level)
+    i++;
+  (void) snprintf (line, sizeof line, PROGRAM ": %s: %s%s%s", log_levels[i].name, log_subject,
                    between, text_clean (text));
 
   /* One write(2) a line: lines of many tasks that share a terminal stay
@@ -96,19 +95,8 @@ log_message (int level, const char *format, ...)
 int
 log_level_parse (const char *text)
 {
-  static const struct
-  {
-    const char *name, *digit;
-    int level;
-  } levels[] = {
-    { "error", "3", LOG_ERR },
-    { "warning", "2", LOG_WARNING },
-    { "info", "1", LOG_INFO },
-    { "debug", "0", LOG_DEBUG },
-  };
-
-  for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-    if (strcmp (text, levels[i].name) == 0 || strcmp (text, levels[i].digit) == 0)
-      return levels[i].level;
+  for (size_t i = 0; i < LEVELS; i++)
+    if (strcmp (text, log_levels[i].name) == 0 || strcmp (text, log_levels[i].digit) == 0)
+      return log_levels[i].level;
   return -1;
 }

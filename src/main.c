@@ -16,7 +16,6 @@
 #include "nodes.h"
 #include "process.h"
 #include "prune.h"
-#include "sandbox.h"
 #include "slurm_env.h"
 #include "syncdir.h"
 #include "waiting.h"
@@ -46,43 +45,32 @@ struct hook {
   struct identity user;
   char host[64];
   bool for_node; /* the container is the only one of its node */
-  bool quiet; /* its failure is another task's, which somebody else reports */
+  bool passed_on; /* its failure is another task's, which somebody else reports */
 };
 
-static const char *
-hook_container_env (const void *container, const char *name)
-{
-  return container_env (container, name);
-}
-
-/* From here on each message names the host; */
+/* From here on each message names the host, and the task where it is known. */
 static void
-hook_name_host (struct hook *h)
+hook_name_itself (struct hook *h)
 {
-  char subject[200];
+  const struct slurm_task *task = &h->task;
+  char subject[200] = "", step[16] = "none";
 
-  (void) gethostname (h->host, sizeof h->host - 1);
+  if (task->node[0] != '\0')
+    (void) snprintf (h->host, sizeof h->host, "%s", task->node);
+  else
+    (void) gethostname (h->host, sizeof h->host - 1);
   /* That of a container may have anything in it, and becomes a word of a
    * note. */
   for (char *c = h->host; *c != '\0'; c++)
     if (!isgraph ((unsigned char) *c))
       *c = '?';
-  (void) snprintf (subject, sizeof subject, "host=%s", h->host);
-  log_set_subject (subject);
-}
-
-/* and from here on the job, the step and the procid, too. */
-static void
-hook_name_task (struct hook *h)
-{
-  char subject[200], step[16] = "none";
-
-  if (h->task.node[0] != '\0')
-    (void) snprintf (h->host, sizeof h->host, "%s", h->task.node);
-  if (h->task.has_step)
-    (void) snprintf (step, sizeof step, "%u", h->task.step);
-  (void) snprintf (subject, sizeof subject, "job=%u step=%s procid=%u host=%s", h->task.job, step,
-                   h->task.procid, h->host);
+  if (task->has_step)
+    (void) snprintf (step, sizeof step, "%u", task->step);
+  if (task->tasks > 0)
+    (void) snprintf (subject, sizeof subject, "job=%u step=%s procid=%u ", task->job, step,
+                     task->procid);
+  (void) snprintf (subject + strlen (subject), sizeof subject - strlen (subject), "host=%s",
+                   h->host);
   log_set_subject (subject);
 }
 
@@ -96,20 +84,19 @@ hook_open_stream (const struct hook *h, const char *annotation, int stream)
 
   if (path == NULL)
     return;
-  int fd = path[0] == '/'
-             ? open (path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
-             : -1;
+  int fd = -1;
+  if (path[0] == '/')
+    fd = open (path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0)
+    log_message (LOG_DEBUG, "annotation %s ignored: %s cannot be opened, or is no absolute path",
+                 annotation, path);
+  else
     {
-      log_message (LOG_DEBUG, "annotation %s ignored: %s cannot be opened, or is not an absolute "
-                              "path",
-                   annotation, path);
-      return;
+      (void) dup2 (fd, stream);
+      (void) close (fd);
+      if (stream == STDOUT_FILENO)
+        log_split_streams ();
     }
-  (void) dup2 (fd, stream);
-  (void) close (fd);
-  if (stream == STDOUT_FILENO)
-    log_split_streams ();
 }
 
 /* Finds the user and becomes him.  In a user namespace his name comes first,
@@ -120,7 +107,7 @@ hook_become_user (struct hook *h, struct failure *f)
 {
   struct identity *user = &h->user;
 
-  if (identity_find (user, &h->container, h->task.has_uid ? &h->task.uid : NULL, f) != 0)
+  if (identity_find (user, &h->container, h->task.uid, f) != 0)
     return -1;
   if (user->in_namespace && identity_name (user, h->config.passwd_file, f) != 0)
     return -1;
@@ -154,10 +141,10 @@ static void
 hook_explain_missing (void *context, const struct instance *in, const struct ranks *there,
                       char *text, size_t size)
 {
-  const struct hook *h = context;
+  const struct slurm_task *task = context;
   char nodes[256];
 
-  (void) nodes_missing (in, there->count, h->task.node_list, h->task.tasks_per_node, nodes,
+  (void) nodes_missing (in, there->count, task->node_list, task->tasks_per_node, nodes,
                         sizeof nodes);
   (void) snprintf (text, size, "%s%s", nodes[0] != '\0' ? " on " : "", nodes);
 }
@@ -178,32 +165,13 @@ hook_prune (int dirfd)
   (void) prune_run (&prune, &unused);
 }
 
-/* For whom this hook comes: for itself, in OWN, where its node cannot gather. */
-static const struct ranks *
-hook_comes_for (const struct hook *h, struct ranks *own, struct failure *f)
-{
-  if (h->for_node || (h->task.has_node_id && h->task.local.present > 0))
-    return &h->task.local;
-  if (ranks_init (own, h->task.tasks) != 0)
-    {
-      (void) fail (f, EX_OSERR, "cannot keep track of %u tasks: %m", h->task.tasks);
-      return NULL;
-    }
-  ranks_add (own, h->task.procid);
-  return own;
-}
-
-/* Meets the others in the directory DIRFD; or, if the settings did not
- * SETTLE, tells them that this task does not come. */
+/* Meets the others in the directory DIRFD; or, unless it COMES, tells them why it
+ * does not. */
 static int
-hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
+hook_meet (struct hook *h, int dirfd, bool comes, struct failure *f)
 {
   char where[SYNCDIR_USER_MAX], note[BARRIER_NOTE_MAX], key[SLURM_KEY_MAX];
-  struct ranks single = { 0 };
-  const struct ranks *own = hook_comes_for (h, &single, f);
 
-  if (own == NULL)
-    return -1;
   slurm_env_key (&h->task, key);
   syncdir_path (h->config.base_dir, &h->user, where);
   hook_write_note (h, note);
@@ -215,24 +183,21 @@ hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
     .key = key,
     .tasks = h->task.tasks,
     .self = h->task.procid,
-    .own = own,
-    .gathers = own->present > 1 && !h->for_node,
+    .own = &h->task.local,
+    .gathers = h->task.local.present > 1 && !h->for_node,
     .node = h->task.node_id,
     .deadline = h->config.timeout > 0 ? h->started + h->config.timeout : WAITING_FOREVER,
     .timeout = h->config.timeout,
     .nodes = h->task.nodes,
     .note = note,
     .explain = hook_explain_missing,
-    .context = h,
+    .context = &h->task,
     .waiting = &h->waiting,
   };
-  int result = -1;
-  if (settled != 0)
+  int result = comes ? barrier_meet (&barrier, f) : -1;
+  if (!comes)
     barrier_call_off (&barrier, f->text);
-  else
-    result = barrier_meet (&barrier, f);
-  ranks_free (&single);
-  h->quiet = barrier.passed_on && (barrier.led || !h->task.first_on_node);
+  h->passed_on = barrier.passed_on && (barrier.led || !h->task.first_on_node);
   if (result == 0)
     log_message (LOG_INFO, "synchronised %u tasks, having waited %.3f s", h->task.tasks,
                  (double) (waiting_now () - h->started) / (double) SECOND);
@@ -242,7 +207,7 @@ hook_meet (struct hook *h, int dirfd, int settled, struct failure *f)
 }
 
 static int
-hook_synchronise (struct hook *h, int settled, struct failure *f)
+hook_synchronise (struct hook *h, bool comes, struct failure *f)
 {
   waiting_watch_podman (&h->waiting);
   if (hook_become_user (h, f) != 0)
@@ -251,11 +216,11 @@ hook_synchronise (struct hook *h, int settled, struct failure *f)
   hook_open_stream (h, ANNOTATION_STDERR, STDERR_FILENO);
   waiting_watch_task (&h->waiting, h->task.pid);
   struct failure unsafe;
-  int dirfd = syncdir_open (h->config.base_dir, &h->user, settled == 0 ? f : &unsafe);
+  int dirfd = syncdir_open (h->config.base_dir, &h->user, comes ? f : &unsafe);
   if (dirfd < 0)
     return -1;
-  sandbox_enter (dirfd, h->waiting.task > 0);
-  int result = hook_meet (h, dirfd, settled, f);
+  process_confine (dirfd);
+  int result = hook_meet (h, dirfd, comes, f);
   (void) close (dirfd);
   return result;
 }
@@ -283,26 +248,33 @@ hook_run (struct hook *h, struct failure *f)
 
   if (container_read (&h->container, STDIN_FILENO, f) != 0)
     return -1;
-  int settled = config_settle (&h->config, container_annotation (&h->container, ANNOTATION_TIMEOUT),
-                               container_annotation (&h->container, ANNOTATION_LOG_LEVEL), f);
+  /* F keeps what is wrong with a setting, until the others have been told. */
+  const char *timeout = container_annotation (&h->container, ANNOTATION_TIMEOUT);
+  const char *level = container_annotation (&h->container, ANNOTATION_LOG_LEVEL);
+  bool comes = config_complete (&h->config, timeout, level, f) == 0;
   log_set_level (h->config.log_level);
   if (!h->config.usable)
     return -1;
   const char *enabled = container_annotation (&h->container, ANNOTATION_ENABLED);
   bool asked = enabled != NULL && strcmp (enabled, "true") == 0;
-  enum slurm_env_result result = slurm_env_read (&h->task, hook_container_env, &h->container, asked,
-                                                 settled == 0 ? f : &absent);
-  (void) clearenv (); /* nothing below, like NSS, should depend on it */
+  enum slurm_env_result result
+    = slurm_env_read (&h->task, &h->container, asked, comes ? f : &absent);
   if (result == SLURM_ENV_FAILED)
     return -1;
-  if (result != SLURM_ENV_TASK && settled == 0)
+  if (result != SLURM_ENV_TASK && comes)
     log_message (result == SLURM_ENV_ABSENT ? LOG_WARNING : LOG_INFO, "%s", f->text);
   if (result != SLURM_ENV_TASK)
-    return settled;
-  hook_name_task (h);
-  if (settled == 0)
-    settled = hook_read_containers (h, f);
-  return hook_synchronise (h, settled, f);
+    return comes ? 0 : -1;
+  hook_name_itself (h);
+  if (comes)
+    comes = hook_read_containers (h, f) == 0;
+  /* Where a node cannot gather each hook comes for itself. */
+  if (h->task.local.present == 0 || (!h->for_node && !h->task.has_node_id))
+    {
+      ranks_clear (&h->task.local);
+      ranks_add (&h->task.local, h->task.procid);
+    }
+  return hook_synchronise (h, comes, f);
 }
 
 /* What is not the hook: nothing of it runs in a hook's way.  RESULT is
@@ -346,16 +318,18 @@ main (int argc, char **argv)
   if (h.config.mode != CONFIG_HOOK)
     return main_command (&h.config, result, &f);
   (void) unsetenv ("TZ"); /* syslog(3) would open what it names */
-  hook_name_host (&h);
-  process_leave_directory ();
+  hook_name_itself (&h);
+  if (chdir ("/") != 0) /* / pins no file system */
+    {
+      /* Where we stand is as good as any. */
+    }
   waiting_start (&h.waiting);
   if (result == 0)
     result = hook_run (&h, &f);
   if (result != 0)
-    log_message (h.quiet ? LOG_INFO : LOG_ERR, "%s", f.text);
+    log_message (h.passed_on ? LOG_INFO : LOG_ERR, "%s", f.text);
   container_free (&h.container);
-  slurm_env_free (&h.task);
-  identity_free (&h.user);
-  waiting_stop (&h.waiting);
+  ranks_free (&h.task.local);
+  free (h.user.groups);
   return result == 0 ? EX_OK : f.status;
 }

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NODE_NAME_MAX 64
-
 /* No step has more nodes. */
 #define NODES_MAX 65536
 
@@ -30,67 +28,81 @@ nodes_note_value (const char *note, const char *key, char *value, size_t size)
   return false;
 }
 
-/* The number of tasks of the next node: walks through "3,1(x2)". */
-struct per_node {
-  const char *rest;
+/* The nodes so far, and what follows of "3,1(x2)". */
+struct expansion {
+  struct node *nodes;
+  size_t count;
+  const char *per_node;
   unsigned long tasks, repeat;
 };
 
 static bool
-per_node_next (struct per_node *p, uint32_t *tasks)
+next_tasks (struct expansion *e)
 {
   char *end;
 
-  if (p->repeat == 0)
+  if (e->repeat == 0)
     {
-      p->tasks = strtoul (p->rest, &end, 10);
-      if (end == p->rest)
+      e->tasks = strtoul (e->per_node, &end, 10);
+      if (end == e->per_node)
         return false;
-      p->rest = end;
-      p->repeat = 1;
-      if (strncmp (p->rest, "(x", 2) == 0)
+      e->repeat = 1;
+      if (strncmp (end, "(x", 2) == 0)
         {
-          p->repeat = strtoul (p->rest + 2, &end, 10);
-          if (*end != ')' || p->repeat == 0)
+          e->repeat = strtoul (end + 2, &end, 10);
+          if (*end++ != ')' || e->repeat == 0)
             return false;
-          p->rest = end + 1;
         }
-      p->rest += *p->rest == ',' ? 1 : 0;
+      e->per_node = end + (*end == ',' ? 1 : 0);
     }
-  p->repeat--;
-  *tasks = (uint32_t) p->tasks;
+  e->repeat--;
   return true;
 }
 
-struct walk {
-  struct per_node per_node;
-  nodes_visit *visit;
-  void *context;
-  unsigned visited;
-};
-
+/* Adds PREFIX, NUMBER in WIDTH digits (none for 0), and SUFFIX as one name. */
 static bool
-walk_node (struct walk *w, const char *node)
+add_node (struct expansion *e, const char *prefix, int length, int width, unsigned long number,
+          const char *suffix, int suffix_length)
 {
-  uint32_t tasks;
-
-  if (w->visited++ >= NODES_MAX || !per_node_next (&w->per_node, &tasks))
+  if (e->count >= NODES_MAX || !next_tasks (e))
     return false;
-  w->visit (w->context, node, tasks);
-  return true;
+  if ((e->count & (e->count - 1)) == 0) /* 0, 1, 2, 4, 8: it is full */
+    {
+      struct node *more = realloc (e->nodes, (e->count * 2 + 1) * sizeof *more);
+      if (more == NULL)
+        return false;
+      e->nodes = more;
+    }
+  struct node *node = &e->nodes[e->count++];
+  char digits[24] = "";
+  *node = (struct node){ .tasks = (uint32_t) e->tasks };
+  if (width > 0)
+    (void) snprintf (digits, sizeof digits, "%0*lu", width, number);
+  return snprintf (node->name, sizeof node->name, "%.*s%s%.*s", length, prefix, digits,
+                   suffix_length, suffix)
+         < (int) sizeof node->name;
 }
 
-/* "1-2,07": numbers keep the width of the first of their range. */
+/* Adds the nodes "n1-ib,n2-ib,n07-ib" of "n[1-2,07]-ib": numbers keep the width
+ * of the first of their range.  RANGES is behind the bracket, and moves behind
+ * them all. */
 static bool
-walk_ranges (struct walk *w, const char *prefix, int length, const char *ranges, const char *suffix,
-             int suffix_length)
+add_ranges (struct expansion *e, const char *prefix, int length, const char **ranges)
 {
-  char node[NODE_NAME_MAX], *end;
+  const char *at = *ranges, *close = strchr (at, ']');
+  char *end;
 
-  for (;;)
+  if (close == NULL)
+    return false;
+  int suffix_length = (int) strcspn (close + 1, ",");
+  /* More than one pair of brackets a name is left to Slurm. */
+  if (memchr (close + 1, '[', (size_t) suffix_length) != NULL)
+    return false;
+  *ranges = close + 1 + suffix_length;
+  do
     {
-      unsigned long first = strtoul (ranges, &end, 10), last = first;
-      int width = (int) (end - ranges);
+      unsigned long first = strtoul (at, &end, 10), last = first;
+      int width = (int) (end - at);
       if (width == 0 || width > 9)
         return false;
       if (*end == '-')
@@ -98,69 +110,42 @@ walk_ranges (struct walk *w, const char *prefix, int length, const char *ranges,
       if (last < first)
         return false;
       for (unsigned long n = first; n <= last; n++)
-        {
-          if (snprintf (node, sizeof node, "%.*s%0*lu%.*s", length, prefix, width, n, suffix_length,
-                        suffix)
-                >= (int) sizeof node
-              || !walk_node (w, node))
-            return false;
-        }
-      if (*end == ']')
-        return true;
-      if (*end != ',')
-        return false;
-      ranges = end + 1;
+        if (!add_node (e, prefix, length, width, n, close + 1, suffix_length))
+          return false;
+      at = end + 1;
     }
+  while (*end == ',');
+  return end == close;
 }
 
-bool
-nodes_each (const char *list, const char *per_node, nodes_visit *visit, void *context)
+size_t
+nodes_expand (const char *list, const char *per_node, struct node **nodes)
 {
-  struct walk w = { { per_node, 0, 0 }, visit, context, 0 };
-  char node[NODE_NAME_MAX];
+  struct expansion e = { .per_node = per_node };
+  bool good = true;
 
-  while (*list != '\0')
+  while (good && *list != '\0')
     {
-      size_t n = strcspn (list, ",[");
-      if (n >= sizeof node)
-        return false;
-      memcpy (node, list, n);
-      node[n] = '\0';
-      if (list[n] == '[')
+      const char *prefix = list;
+      int length = (int) strcspn (list, ",[");
+      list += length;
+      if (*list == '[')
         {
-          const char *ranges = list + n + 1, *close = strchr (ranges, ']');
-          size_t suffix = close == NULL ? 0 : strcspn (close + 1, ",");
-          /* More than one pair of brackets a name is left to Slurm. */
-          if (close == NULL || memchr (close + 1, '[', suffix) != NULL
-              || !walk_ranges (&w, node, (int) n, ranges, close + 1, (int) suffix))
-            return false;
-          list = close + 1 + suffix;
+          list++;
+          good = add_ranges (&e, prefix, length, &list);
         }
       else
-        {
-          if (!walk_node (&w, node))
-            return false;
-          list += n;
-        }
+        good = add_node (&e, prefix, length, 0, 0, "", 0);
       list += *list == ',' ? 1 : 0;
     }
-  return w.per_node.repeat == 0 && *w.per_node.rest == '\0';
+  *nodes = e.nodes;
+  return good && e.repeat == 0 && *e.per_node == '\0' ? e.count : 0;
 }
 
-/* A node, and how many tasks are there. */
-struct there {
-  char node[NODE_NAME_MAX];
-  uint32_t tasks;
-};
-
 struct missing {
-  struct ranks seen; /* the tasks of */
-  struct there *there;
+  struct ranks seen; /* the tasks that are there */
+  struct node *nodes;
   size_t count;
-  uint64_t tasks;   /* of the nodes visited */
-  uint64_t arrived; /* of these */
-  char *text;
-  size_t size;
 };
 
 /* Adds those of whom MARK tells: in its name, or, of a gathering, in its note. */
@@ -168,7 +153,7 @@ static int
 visit_there (void *context, const struct instance_mark *mark)
 {
   struct missing *m = context;
-  char note[INSTANCE_NOTE_MAX], ranks[INSTANCE_NOTE_MAX], node[NODE_NAME_MAX];
+  char note[INSTANCE_NOTE_MAX], ranks[INSTANCE_NOTE_MAX], node[sizeof m->nodes->name];
   uint32_t before = m->seen.present;
 
   if (!instance_is_mark (mark))
@@ -181,55 +166,40 @@ visit_there (void *context, const struct instance_mark *mark)
   if (!ranks_add_text (&m->seen, ranks))
     return 0;
   for (size_t i = 0; i < m->count; i++)
-    if (strcmp (m->there[i].node, node) == 0)
+    if (strcmp (m->nodes[i].name, node) == 0)
       {
-        m->there[i].tasks += m->seen.present - before;
+        m->nodes[i].arrived += m->seen.present - before;
         return 0;
       }
-  struct there *more = realloc (m->there, (m->count + 1) * sizeof *more);
-  if (more == NULL)
-    return -1;
-  m->there = more;
-  more += m->count++;
-  (void) snprintf (more->node, sizeof more->node, "%s", node);
-  more->tasks = m->seen.present - before;
-  return 0;
-}
-
-static void
-missing_visit (void *context, const char *node, uint32_t tasks)
-{
-  struct missing *m = context;
-  size_t used = strlen (m->text);
-  uint32_t there = 0;
-
-  for (size_t i = 0; i < m->count; i++)
-    if (strcmp (m->there[i].node, node) == 0)
-      there = m->there[i].tasks;
-  m->tasks += tasks;
-  m->arrived += there;
-  if (there >= tasks || strstr (m->text, "...") != NULL)
-    return;
-  if (used + strlen (node) + sizeof ",,..." > m->size)
-    node = "...";
-  (void) snprintf (m->text + used, m->size - used, "%s%s", used > 0 ? "," : "", node);
+  return -1; /* the names are others than Slurm's */
 }
 
 char *
 nodes_missing (const struct instance *in, uint32_t tasks, const char *list, const char *per_node,
                char *text, size_t size)
 {
-  struct missing m = { .text = text, .size = size };
+  struct missing m = { .count = 0 };
+  uint64_t all = 0;
+  size_t used = 0;
 
-  text[0] = '\0';
-  bool certain = ranks_init (&m.seen, tasks) == 0
+  m.count = nodes_expand (list, per_node, &m.nodes);
+  for (size_t i = 0; i < m.count; i++)
+    all += m.nodes[i].tasks;
+  /* Every task must be on a node of the list, and everybody who arrived, too. */
+  bool certain = all == tasks && ranks_init (&m.seen, tasks) == 0
                  && (in->arrival < 0 || instance_each_arrival (in, NULL, visit_there, &m) == 0)
                  && instance_each_gathering (in, visit_there, &m) == 0;
-  /* Every task must be on a node of the list, and everybody who arrived, too. */
-  if (!certain || !nodes_each (list, per_node, missing_visit, &m) || m.tasks != tasks
-      || m.arrived != m.seen.present)
-    text[0] = '\0';
+  text[0] = '\0';
+  for (size_t i = 0; certain && i < m.count; i++)
+    {
+      const char *node = m.nodes[i].name;
+      if (m.nodes[i].arrived >= m.nodes[i].tasks)
+        continue;
+      certain = used + strlen (node) + sizeof ",,..." <= size;
+      used += (size_t) snprintf (text + used, size - used, "%s%s", used > 0 ? "," : "",
+                                 certain ? node : "...");
+    }
   ranks_free (&m.seen);
-  free (m.there);
+  free (m.nodes);
   return text;
 }

@@ -12,21 +12,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A note is made of words "key=value".  Copies the value of KEY to VALUE; false if there is none, or if it
- * is longer than SIZE. */
+struct node {
+  char name[64];
+  uint32_t tasks, arrived;
+};
+
+/* A note is made of words "key=value".  Copies the value of KEY to VALUE; false
+ * if there is none, or if it is longer than SIZE. */
 bool nodes_note_value (const char *note, const char *key, char *value, size_t size);
 
-/* Calls VISIT with each node of LIST ("n[1-2,07],gpu3", as in
- * SLURM_STEP_NODELIST) and its number of tasks of PER_NODE ("3,1(x2)", as in
- * SLURM_STEP_TASKS_PER_NODE).  False if the two do not make sense; nodes
- * before that have been visited then. */
-typedef void nodes_visit (void *context, const char *node, uint32_t tasks);
-bool nodes_each (const char *list, const char *per_node, nodes_visit *visit, void *context);
+/* Makes *NODES of LIST ("n[1-2,07],gpu3", as in SLURM_STEP_NODELIST) and the
+ * numbers of tasks in PER_NODE ("3,1(x2)", as in SLURM_STEP_TASKS_PER_NODE).
+ * Returns how many they are, 0 if the two do not make sense or memory fails.
+ * The caller frees *NODES, which may be NULL. */
+size_t nodes_expand (const char *list, const char *per_node, struct node **nodes);
 
 /* Writes into TEXT, as "n3,n7", on which nodes tasks are missing from the
  * instance IN of TASKS: those that have fewer there, by the notes of those who
  * are, than Slurm has put there.  "" if it cannot be told for certain: one has no
- * note.  What does not fit is replaced by "...". */
+ * note.  What does not fit is replaced by "...".  Returns TEXT. */
 char *nodes_missing (const struct instance *in, uint32_t tasks, const char *list,
                      const char *per_node, char *text, size_t size);
 

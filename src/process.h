@@ -1,20 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * process.h - the process itself: a known state at the start, whatever the
- * runtime, or a user's shell, has left.
+ * runtime, or a user's shell, has left, and least power while waiting.
  */
 #ifndef PROCESS_H
 #define PROCESS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
 /* Closes inherited descriptors above 2, opens 0 to 2 on /dev/null where they
  * are closed, and sets: the standard signals to their defaults but SIGPIPE and
- * SIGXFSZ (ignored, so that a write fails instead), umask 077, no core dumps, and
- * as much file size as may be had.  Called first in main().  Returns 0; or -1, if
- * a descriptor below 3 cannot be opened, with errno set. */
+ * SIGXFSZ (ignored, so that a write fails instead), and umask 077.  Called first
+ * in main().  Returns 0; or -1, if a descriptor below 3 cannot be opened, with
+ * errno set. */
 int process_prepare (void);
 
-/* Makes / the working directory, which pins no file system.  Cannot fail:
- * where / cannot be entered, where we stand is as good as any. */
-void process_leave_directory (void);
+/* Reads the start of the file NAME in /proc of the process PID, 0: this one. */
+bool process_read (pid_t pid, const char *name, char *text, size_t size);
+
+/* The parent of the process PID, 0: this one; 0 if it cannot be told.  Not
+ * getppid(2): in a pid namespace of the container's own (runc, createContainer)
+ * the parent has no number, but /proc is the host's. */
+pid_t process_parent (pid_t pid);
+
+/* From here on the process can open, make and remove files only below the
+ * directory DIRFD, whatever the user's own rights are; descriptors that are open
+ * stay as they are.  Landlock does that, landlock(7), where the kernel has it
+ * with ABI 2 (Linux 5.19: links and renames between directories).  Cannot fail:
+ * without it the hook goes on, and says so at level debug. */
+void process_confine (int dirfd);
 
 #endif

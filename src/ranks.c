@@ -43,7 +43,7 @@ ranks_add (struct ranks *set, uint32_t rank)
 void
 ranks_add_all (struct ranks *set, const struct ranks *others)
 {
-  for (uint32_t rank = ranks_next (others, 0); rank < others->count; rank = ranks_next (others, rank + 1))
+  for (uint32_t rank = 0; (rank = ranks_next (others, rank)) < others->count; rank++)
     ranks_add (set, rank);
 }
 
@@ -60,17 +60,21 @@ ranks_full (const struct ranks *set)
   return set->present == set->count;
 }
 
+/* The first number at or after FROM that is PRESENT in SET, or is not. */
+static uint32_t
+next_rank (const struct ranks *set, uint32_t from, bool present)
+{
+  const uint64_t none = present ? 0 : UINT64_MAX;
+
+  while (from < set->count && ranks_has (set, from) != present)
+    from += from % 64 == 0 && set->bits[from / 64] == none ? 64 : 1;
+  return from < set->count ? from : set->count;
+}
+
 uint32_t
 ranks_next (const struct ranks *set, uint32_t from)
 {
-  while (from < set->count && !ranks_has (set, from))
-    {
-      if (from % 64 == 0 && set->bits[from / 64] == 0)
-        from += 64;
-      else
-        from++;
-    }
-  return from < set->count ? from : set->count;
+  return next_rank (set, from, true);
 }
 
 /* The numbers FIRST, FIRST+STEP .. LAST. */
@@ -116,85 +120,61 @@ read_run (const char **text, bool first, uint32_t count, struct run *run)
          && (run->last - run->first) % run->step == 0;
 }
 
-/* Calls VISIT with each number of TEXT, until one returns false. */
+/* What to do with the numbers of a text. */
+enum deed { CHECK_SENSE, ADD, LOOK_UP };
+
+/* Does that with each number of TEXT.  False if TEXT makes no sense, or if a
+ * number that is looked up is not in SET; what was read before is done then. */
 static bool
-visit_text (struct ranks *set, const char *text, bool (*visit) (struct ranks *set, uint32_t rank))
+walk_text (struct ranks *set, const char *text, enum deed deed)
 {
-  const char *start = text;
+  const char *at = text;
+  uint32_t least = 0;
   struct run run;
 
-  while (text == start || *text != '\0')
+  do
     {
-      if (!read_run (&text, text == start, set->count, &run))
+      if (!read_run (&at, at == text, set->count, &run) || run.first < least)
         return false;
-      for (uint32_t rank = run.first;; rank += run.step)
-        {
-          if (!visit (set, rank))
-            return false;
-          if (rank == run.last)
-            break;
-        }
-    }
-  return true;
-}
-
-/* In SET only the count is used. */
-static bool
-text_makes_sense (const struct ranks *set, const char *text)
-{
-  const char *start = text;
-  struct run run = { 0 };
-  uint32_t least = 0;
-
-  while (text == start || *text != '\0')
-    {
-      if (!read_run (&text, text == start, set->count, &run) || run.first < least)
-        return false;
+      for (uint64_t rank = run.first; deed != CHECK_SENSE && rank <= run.last; rank += run.step)
+        if (deed == ADD)
+          ranks_add (set, (uint32_t) rank);
+        else if (!ranks_has (set, (uint32_t) rank))
+          return false;
       least = run.last + 1;
     }
+  while (*at != '\0');
   return true;
-}
-
-static bool
-visit_add (struct ranks *set, uint32_t rank)
-{
-  ranks_add (set, rank);
-  return true;
-}
-
-static bool
-visit_has (struct ranks *set, uint32_t rank)
-{
-  return ranks_has (set, rank);
 }
 
 bool
 ranks_add_text (struct ranks *set, const char *text)
 {
-  return text_makes_sense (set, text) && visit_text (set, text, visit_add);
+  return walk_text (set, text, CHECK_SENSE) && walk_text (set, text, ADD);
 }
 
 bool
 ranks_has_text (const struct ranks *set, const char *text)
 {
-  struct ranks same = *set; /* visit_has() changes nothing */
+  struct ranks same = *set; /* to look up changes nothing */
 
-  return text_makes_sense (set, text) && visit_text (&same, text, visit_has);
+  return walk_text (&same, text, LOOK_UP);
 }
 
-/* The longest run of SET that begins at FIRST, which is in it: neighbours, or
- * three and more at the same distance. */
+/* The longest run that begins at FIRST, of numbers that are PRESENT in SET like
+ * that one, or like it are not: neighbours, or three and more at the same
+ * distance. */
 static struct run
-find_run (const struct ranks *set, uint32_t first)
+find_run (const struct ranks *set, uint32_t first, bool present)
 {
-  uint32_t next = ranks_next (set, first + 1);
+  uint32_t next = next_rank (set, first + 1, present);
   struct run run = { first, first, next - first };
   unsigned length = 1;
 
   while (next < set->count && next - run.last == run.step)
     {
       run.last = next;
-      next = ranks_next (set, next + 1);
+      next = next_rank (set, next + 1, present);
       length++;
     }
   if (length == 1 || (length == 2 && run.step > 1))
@@ -202,14 +182,16 @@ find_run (const struct ranks *set, uint32_t first)
   return run;
 }
 
-bool
-ranks_next_text (const struct ranks *set, uint32_t *from, char *text, size_t size)
+/* ranks_next_text() for numbers that are PRESENT in SET, or are not.  Returns how
+ * much is written. */
+static size_t
+write_runs (const struct ranks *set, bool present, uint32_t *from, char *text, size_t size)
 {
   size_t used = 0;
 
-  for (uint32_t rank = ranks_next (set, *from); rank < set->count; rank = ranks_next (set, *from))
+  while ((*from = next_rank (set, *from, present)) < set->count)
     {
-      struct run run = find_run (set, rank);
+      struct run run = find_run (set, *from, present);
       char word[40];
       int n = snprintf (word, sizeof word, "%s%u", used > 0 ? "," : "", run.first);
       if (run.last > run.first)
@@ -222,34 +204,24 @@ ranks_next_text (const struct ranks *set, uint32_t *from, char *text, size_t siz
       used += (size_t) n;
       *from = run.last + 1;
     }
-  return used > 0;
+  return used;
+}
+
+bool
+ranks_next_text (const struct ranks *set, uint32_t *from, char *text, size_t size)
+{
+  return write_runs (set, true, from, text, size) > 0;
 }
 
 char *
 ranks_missing (const struct ranks *set, char *text, size_t size)
 {
-  size_t used = 0;
+  uint32_t from = 0;
 
   text[0] = '\0';
-  for (uint32_t first = 0; first < set->count; first++)
-    {
-      char range[24];
-      uint32_t last = first;
+  size_t used = write_runs (set, false, &from, text, size - strlen (",..."));
 
-      if (ranks_has (set, first))
-        continue;
-      while (last + 1 < set->count && !ranks_has (set, last + 1))
-        last++;
-      int n = first == last ? snprintf (range, sizeof range, "%u", first)
-                            : snprintf (range, sizeof range, "%u-%u", first, last);
-      /* Room for a comma, this range, and ",..." after it. */
-      if (used + (size_t) n + sizeof ",,..." > size)
-        {
-          (void) snprintf (text + used, size - used, "%s...", used > 0 ? "," : "");
-          break;
-        }
-      used += (size_t) snprintf (text + used, size - used, "%s%s", used > 0 ? "," : "", range);
-      first = last;
-    }
+  if (from < set->count)
+    (void) snprintf (text + used, size - used, "%s...", used > 0 ? "," : "");
   return text;
 }

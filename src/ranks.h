@@ -42,8 +42,8 @@ bool ranks_has_text (const struct ranks *set, const char *text);
  * writes a set in as many pieces as it takes, each the same every time. */
 bool ranks_next_text (const struct ranks *set, uint32_t *from, char *text, size_t size);
 
-/* Writes the numbers that are missing from SET into TEXT as ranges, as Slurm
- * writes them: "17,40-41".  What does not fit is replaced by "...".  Returns
+/* Writes the numbers that are missing from SET into TEXT in the same way:
+ * "17,40-41".  What does not fit is replaced by "...".  Returns
  * TEXT; SIZE must be at least 8. */
 char *ranks_missing (const struct ranks *set, char *text, size_t size);
 

@@ -1,58 +1,108 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "slurm_env.h"
 
+#include "json_text.h"
 #include "log.h"
 #include "nodes.h"
-#include "runtime_env.h"
+#include "process.h"
 
 #include <ctype.h>
-#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* slurm.h: SLURM_MAX_NORMAL_STEP_ID; what is above are the batch script, the
  * extern and the interactive step, and steps that are not there yet. */
 #define STEP_MAX_NORMAL UINT32_C (0xfffffff0)
 
-/* Where variables are looked up. */
-struct variables {
-  slurm_env_get *get;
-  const void *source;
-  bool picked; /* not all of a process's, but what the user has passed on */
+/* As in container.c: more is too long for execve(2), usually. */
+#define ENVIRONMENT_MAX ((size_t) 2 << 20)
+
+/* What the names of nodes and clusters have beside letters and digits. */
+#define NAME_MARKS "-_."
+
+/* What is read.  Of several names the first that is there counts: newer ones come
+ * before older ones.  SLURM_STEP_NUM_TASKS is always the step's; `srun
+ * --preserve-env` leaves SLURM_NTASKS at what it was outside of the step. */
+enum { JOB, STEP, TASKS, PROCID, RESTARTS, CLUSTER, NODES, NODE_ID, NODE_NAME, NODE_LIST,
+       TASKS_PER_NODE, LOCAL_ID, LOCAL_TASKS, TASK_PID, UID, HET_SIZE, SUBMIT_DIR,
+       JOB_NODE_LIST, VARIABLES };
+
+static const char *const names[VARIABLES][4] = {
+  [JOB] = { "SLURM_JOB_ID", "SLURM_JOBID" },
+  [STEP] = { "SLURM_STEP_ID", "SLURM_STEPID" },
+  [TASKS] = { "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "SLURM_NPROCS" },
+  [PROCID] = { "SLURM_PROCID" },
+  [RESTARTS] = { "SLURM_RESTART_COUNT" },
+  [CLUSTER] = { "SLURM_CLUSTER_NAME" },
+  [NODES] = { "SLURM_STEP_NUM_NODES", "SLURM_NNODES" },
+  [NODE_ID] = { "SLURM_NODEID" },
+  [NODE_NAME] = { "SLURMD_NODENAME" },
+  [NODE_LIST] = { "SLURM_STEP_NODELIST" },
+  [TASKS_PER_NODE] = { "SLURM_STEP_TASKS_PER_NODE" },
+  [LOCAL_ID] = { "SLURM_LOCALID" },
+  [LOCAL_TASKS] = { "SLURM_GTIDS" },
+  [TASK_PID] = { "SLURM_TASK_PID" },
+  [UID] = { "SLURM_JOB_UID" },
+  [HET_SIZE] = { "SLURM_HET_SIZE" },
+  [SUBMIT_DIR] = { "SLURM_SUBMIT_DIR" },
+  [JOB_NODE_LIST] = { "SLURM_JOB_NODELIST" },
 };
 
 struct variable {
-  const char *name;
-  const char *value; /* NULL: not there */
+  const char *name, *value;
 };
 
-/* An empty value is as if it were not set. */
-static const char *
-look_up (const struct variables *v, const char *name)
+/* Looks all of them up in the container's environment, or in the hook's own where
+ * C is NULL.  What is empty is as if it were not set: NULL. */
+static void
+look_up (struct variable v[VARIABLES], const struct container *c)
 {
-  const char *value = v->get (v->source, name);
-
-  return value == NULL || value[0] == '\0' ? NULL : value;
+  for (size_t i = 0; i < VARIABLES; i++)
+    {
+      v[i] = (struct variable){ 0 };
+      for (const char *const *name = names[i]; v[i].value == NULL && *name != NULL; name++)
+        {
+          const char *value = c != NULL ? container_env (c, *name) : getenv (*name);
+          if (value != NULL && value[0] != '\0')
+            v[i] = (struct variable){ *name, value };
+        }
+    }
 }
 
-/* The first of NAMES that is there: newer ones before older ones. */
-static struct variable
-find_first (const struct variables *v, const char *const *names)
+/* Puts the variables of Slurm's that the hook's parent has (GENERATION 1), or its
+ * parent (2), in the place of the hook's environment.  One that is gone, must not
+ * be read, or is too long is as if it had none.  In a rootless container both are
+ * the user's processes: what they say is worth no more than what the container's
+ * configuration says.  Returns what they are in, to be freed after them. */
+static char *
+take_environment (int generation)
 {
-  struct variable found = { *names, look_up (v, *names) };
+  char path[64], *text = NULL;
+  struct failure unused;
+  pid_t pid = 0;
 
-  while (found.value == NULL && *++names != NULL)
-    found = (struct variable){ *names, look_up (v, *names) };
-  return found;
-}
-#define find(v, ...) find_first (v, (const char *const[]){ __VA_ARGS__, NULL })
-
-const char *
-slurm_env_own (const void *source, const char *name)
-{
-  (void) source;
-  return getenv (name);
+  (void) clearenv ();
+  for (int i = 0; i < generation; i++)
+    {
+      pid = process_parent (pid);
+      if (pid <= 1) /* an orphan's parent tells nothing */
+        return NULL;
+    }
+  (void) snprintf (path, sizeof path, "/proc/%d/environ", (int) pid);
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return NULL;
+  ssize_t length = json_text_read (path, fd, ENVIRONMENT_MAX, 16384, &text, &unused);
+  (void) close (fd);
+  /* Each has a NUL behind it. */
+  for (ssize_t at = 0; at < length; at += (ssize_t) strlen (text + at) + 1)
+    if (strncmp (text + at, "SLURM", strlen ("SLURM")) == 0)
+      (void) putenv (text + at);
+  return text;
 }
 
 static int
@@ -67,12 +117,10 @@ parse_number (const struct variable *v, uint32_t min, uint32_t max, uint32_t *nu
               struct failure *f)
 {
   char want[64];
-  uint64_t n = 0;
   size_t digits = strspn (v->value, "0123456789");
+  unsigned long long n = digits == 0 ? ULLONG_MAX : strtoull (v->value, NULL, 10);
 
-  for (size_t i = 0; i < digits && n <= UINT32_MAX; i++)
-    n = n * 10 + (uint64_t) (v->value[i] - '0');
-  if (digits > 0 && v->value[digits] == '\0' && n >= min && n <= max)
+  if (v->value[digits] == '\0' && n >= min && n <= max)
     {
       *number = (uint32_t) n;
       return 0;
@@ -86,25 +134,25 @@ static int
 parse_id (const struct variable *v, uint32_t min, uint32_t *id, struct failure *f)
 {
   const struct variable positive = { v->name, v->value + 1 };
-  uint32_t n;
 
   if (v->value[0] != '-')
     return parse_number (v, min, UINT32_MAX, id, f);
-  if (parse_number (&positive, 1, UINT32_C (1) << 31, &n, f) != 0)
-    return parse_failed (v, "an id", f);
-  *id = 0 - n;
+  if (parse_number (&positive, 1, UINT32_C (1) << 31, id, f) != 0)
+    return -1;
+  *id = 0 - *id;
   return 0;
 }
 
-/* Letters, digits, '-', '_' and single dots: no path can be made of it. */
+/* Letters, digits and MARKS, among these no double or leading dot: no path can be
+ * made of it. */
 static int
-parse_word (const struct variable *v, char *word, size_t size, struct failure *f)
+parse_word (const struct variable *v, const char *marks, char *word, size_t size, struct failure *f)
 {
   size_t length = strlen (v->value);
 
   for (size_t i = 0; i < length; i++)
-    if (!isalnum ((unsigned char) v->value[i]) && strchr ("-_.", v->value[i]) == NULL)
-      return parse_failed (v, "a name of letters, digits, '-', '_' and '.'", f);
+    if (!isalnum ((unsigned char) v->value[i]) && strchr (marks, v->value[i]) == NULL)
+      return parse_failed (v, "of letters, digits and the usual marks", f);
   if (v->value[0] == '.' || strstr (v->value, "..") != NULL || length >= size)
     return parse_failed (v, "a name, or too long for one", f);
   memcpy (word, v->value, length + 1);
@@ -123,60 +171,36 @@ hint_is_good (int result, const struct failure *f)
 
 /* A hint that is a number; OTHERWISE where it is not there or no good. */
 static uint32_t
-read_hint (struct variable v, uint32_t min, uint32_t max, uint32_t otherwise)
+read_hint (const struct variable *v, uint32_t min, uint32_t max, uint32_t otherwise)
 {
   struct failure f;
-  uint32_t number = otherwise;
 
-  return v.value != NULL && hint_is_good (parse_number (&v, min, max, &number, &f), &f) ? number
-                                                                                        : otherwise;
+  if (v->value != NULL)
+    (void) hint_is_good (parse_number (v, min, max, &otherwise, &f), &f);
+  return otherwise;
 }
 
-/* SLURM_STEP_NUM_TASKS is always the step's; `srun --preserve-env` leaves
- * SLURM_NTASKS at what it was outside of the step. */
-static struct variable
-find_tasks (const struct variables *v)
+/* A hint that is shown, or compared; "" as above. */
+static void
+read_word (const struct variable *v, const char *marks, char *word, size_t size)
 {
-  return find (v, "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "SLURM_NPROCS");
-}
+  struct failure f;
 
-static bool
-has_job (const struct variables *v)
-{
-  return find (v, "SLURM_JOB_ID", "SLURM_JOBID").value != NULL;
-}
-
-static bool
-has_step (const struct variables *v)
-{
-  return find (v, "SLURM_STEP_ID", "SLURM_STEPID").value != NULL;
-}
-
-static bool
-has_all_needed (const struct variables *v)
-{
-  return has_job (v) && look_up (v, "SLURM_PROCID") != NULL && find_tasks (v).value != NULL;
-}
-
-/* A step that tells all but the task: srun --container of Slurm 22.05. */
-static bool
-is_untold (const struct variables *v)
-{
-  return has_job (v) && has_step (v) && find_tasks (v).value != NULL
-         && look_up (v, "SLURM_PROCID") == NULL;
+  if (v->value != NULL)
+    (void) hint_is_good (parse_word (v, marks, word, size, &f), &f);
 }
 
 /* A batch script, and the shell of an salloc, have the job's variables and no
  * step id: one process, however many tasks it announces.  The submit
  * directory and the node list tell them from a container that was given only
  * the three variables.  An ssh session that Slurm has adopted may have the job
- * id. */
+ * id; so it is not of a process's variables some that a user has PICKED. */
 static bool
-is_outside_a_step (const struct variables *v)
+is_outside_a_step (const struct variable *v, bool picked)
 {
-  return !has_step (v)
-         && ((look_up (v, "SLURM_SUBMIT_DIR") != NULL && look_up (v, "SLURM_JOB_NODELIST") != NULL)
-             || (!v->picked && has_job (v) && look_up (v, "SLURM_PROCID") == NULL));
+  return v[STEP].value == NULL
+         && ((v[SUBMIT_DIR].value != NULL && v[JOB_NODE_LIST].value != NULL)
+             || (!picked && v[JOB].value != NULL && v[PROCID].value == NULL));
 }
 
 /* What the kernel says of the process: cgroup(7), as Slurm names them. */
@@ -203,193 +227,135 @@ read_place (struct place *place)
   place->in_step = place->in_job && strspn (place->step, "0123456789") == strlen (place->step);
 }
 
-/* Nothing names the task.  That is as it should be outside of a step; within
- * one a container that ASKED for it must not start unsynchronised in silence. */
+/* Nothing names the task, though SOME variables may be there.  That is as it
+ * should be outside of a step; within one a container that ASKED for it must not
+ * start unsynchronised in silence. */
 static enum slurm_env_result
-explain_absence (const struct place *place, bool outside, bool some, bool untold, bool asked,
-                 struct failure *f)
+explain_absence (const struct place *place, bool outside, bool some, bool asked, struct failure *f)
 {
-  const char *missing
-    = untold ? "the container has no SLURM_PROCID"
-      : some ? "of SLURM_JOB_ID, SLURM_NTASKS and SLURM_PROCID the container got only some"
-             : "the container has no SLURM_* variables";
-  const char *advice = untold ? "Slurm 22.05 does not tell it to srun --container, 24.11 does"
-                              : "start it with podman run --env 'SLURM_*'";
+  const char *missing = some ? "the container got only some of SLURM_JOB_ID, SLURM_NTASKS and "
+                               "SLURM_PROCID (no SLURM_PROCID: srun --container of Slurm 22.05)"
+                             : "the container has no SLURM_* variables";
 
   if (place->in_step && asked)
     {
-      (void) fail (f, EX_CONFIG, "this is job %s step %s, but %s, so which task it is cannot be told; "
-                                 "%s%s",
-                   place->job, place->step, missing, advice,
-                   untold ? "" : ", or without the annotation");
+      (void) fail (f, EX_CONFIG,
+                   "this is job %s step %s, but %s, so which task it is cannot be told; "
+                   "start it with podman run --env 'SLURM_*', or without the annotation",
+                   place->job, place->step, missing);
       return SLURM_ENV_FAILED;
     }
-  if (place->in_job && !place->in_step)
-    (void) fail (f, 0, "nothing to synchronise: this belongs to step %s of job %s, which is not a "
-                       "parallel job step",
-                 place->step, place->job);
-  else if (outside && !place->in_step)
-    (void) fail (f, 0, "nothing to synchronise: this is a batch script or an salloc shell, not a task of "
-                       "a job step");
-  else
+  if (place->in_step || (!place->in_job && !outside))
     {
-      (void) fail (f, 0, "not synchronised: %s; %s%s", missing, advice,
-                   untold ? "" : ", in a job step (srun)");
+      (void) fail (f, 0,
+                   "not synchronised: %s; start it with podman run --env 'SLURM_*', in a job "
+                   "step (srun)",
+                   missing);
       return SLURM_ENV_ABSENT;
     }
+  if (place->in_job)
+    (void) fail (f, 0,
+                 "nothing to synchronise: this belongs to step %s of job %s, which is not a "
+                 "parallel job step",
+                 place->step, place->job);
+  else
+    (void) fail (f, 0,
+                 "nothing to synchronise: this is a batch script or an salloc shell, not a task of "
+                 "a job step");
   return SLURM_ENV_NO_TASK;
 }
 
+/* What names the task, and tells steps, requeued jobs and clusters apart. */
 static int
-read_needed (struct slurm_task *task, const struct variables *v, struct failure *f)
+read_needed (struct slurm_task *task, const struct variable *v, struct failure *f)
 {
-  const struct variable job = find (v, "SLURM_JOB_ID", "SLURM_JOBID"), tasks = find_tasks (v),
-                        procid = find (v, "SLURM_PROCID");
-
-  if (parse_id (&job, 1, &task->job, f) != 0
-      || parse_number (&tasks, 1, SLURM_TASKS_MAX, &task->tasks, f) != 0
-      || parse_number (&procid, 0, UINT32_MAX, &task->procid, f) != 0)
+  task->has_step = v[STEP].value != NULL;
+  if (parse_id (&v[JOB], 1, &task->job, f) != 0
+      || parse_number (&v[TASKS], 1, SLURM_TASKS_MAX, &task->tasks, f) != 0
+      || parse_number (&v[PROCID], 0, UINT32_MAX, &task->procid, f) != 0
+      || (task->has_step && parse_id (&v[STEP], 0, &task->step, f) != 0)
+      || (v[RESTARTS].value != NULL
+          && parse_number (&v[RESTARTS], 0, UINT32_MAX, &task->restarts, f) != 0)
+      || (v[CLUSTER].value != NULL
+          && parse_word (&v[CLUSTER], NAME_MARKS, task->cluster, sizeof task->cluster, f) != 0))
     return -1;
   if (task->procid >= task->tasks)
-    return fail (f, EX_DATAERR, "SLURM_PROCID=%u: not below %s=%u", task->procid, tasks.name,
+    return fail (f, EX_DATAERR, "SLURM_PROCID=%u: not below %s=%u", task->procid, v[TASKS].name,
                  task->tasks);
   return 0;
-}
-
-/* What tells steps, requeued jobs and clusters apart. */
-static int
-read_key (struct slurm_task *task, const struct variables *v, struct failure *f)
-{
-  const struct variable step = find (v, "SLURM_STEP_ID", "SLURM_STEPID"),
-                        restarts = find (v, "SLURM_RESTART_COUNT"),
-                        cluster = find (v, "SLURM_CLUSTER_NAME");
-
-  task->has_step = step.value != NULL;
-  if ((step.value != NULL && parse_id (&step, 0, &task->step, f) != 0)
-      || (restarts.value != NULL && parse_number (&restarts, 0, UINT32_MAX, &task->restarts, f) != 0)
-      || (cluster.value != NULL
-          && parse_word (&cluster, task->cluster, sizeof task->cluster, f) != 0))
-    return -1;
-  return 0;
-}
-
-/* A list that is only shown, or compared: it has letters, digits and MARKS.
- * One that is too long is left out. */
-static void
-read_list (const struct variables *v, const char *name, const char *marks, char *list, size_t size)
-{
-  const struct variable found = { name, look_up (v, name) };
-  size_t length = found.value == NULL ? 0 : strlen (found.value);
-  struct failure f;
-
-  if (length == 0 || length >= size)
-    return;
-  for (size_t i = 0; i < length; i++)
-    if (!isalnum ((unsigned char) found.value[i]) && strchr (marks, found.value[i]) == NULL)
-      {
-        (void) hint_is_good (parse_failed (&found, "a list", &f), &f);
-        return;
-      }
-  memcpy (list, found.value, length + 1);
-}
-
-struct node_search {
-  char *name;
-  size_t size;
-  uint32_t rest; /* nodes before the one that is looked for */
-};
-
-static void
-find_node (void *context, const char *node, uint32_t tasks)
-{
-  struct node_search *search = context;
-
-  (void) tasks;
-  if (search->rest-- == 0)
-    (void) snprintf (search->name, search->size, "%s", node);
 }
 
 /* SLURMD_NODENAME is not in podman's SLURM_*; SLURM_NODEID is the place of the
  * node in the list of the step's, but for a heterogeneous step, whose list is
  * sorted and whose ids are not. */
 static void
-read_node (struct slurm_task *task, const struct variables *v)
+find_node (struct slurm_task *task)
 {
-  const struct variable name = find (v, "SLURMD_NODENAME");
-  struct node_search search = { task->node, sizeof task->node, task->node_id };
-  struct failure f;
+  struct node *nodes;
+  size_t count = nodes_expand (task->node_list, task->tasks_per_node, &nodes);
 
-  if (name.value != NULL
-      && hint_is_good (parse_word (&name, task->node, sizeof task->node, &f), &f))
-    return;
-  if (task->has_node_id && look_up (v, "SLURM_HET_SIZE") == NULL)
-    (void) nodes_each (task->node_list, task->tasks_per_node, find_node, &search);
-}
-
-/* Adds the numbers of the list TEXT, "0,2,3", to SET.  False if that makes no
- * sense. */
-static bool
-add_list (struct ranks *set, const char *text)
-{
-  while (isdigit ((unsigned char) *text))
-    {
-      char *end;
-      unsigned long rank = strtoul (text, &end, 10);
-      if (rank >= set->count || (*end != ',' && *end != '\0'))
-        return false;
-      ranks_add (set, (uint32_t) rank);
-      if (*end == '\0')
-        return true;
-      text = end + 1;
-    }
-  return false;
+  if (task->node_id < count)
+    (void) snprintf (task->node, sizeof task->node, "%s", nodes[task->node_id].name);
+  free (nodes);
 }
 
 /* The tasks of this node.  Where the step has one node they are all; else
  * SLURM_GTIDS lists them. */
 static int
-read_local (struct slurm_task *task, const struct variables *v, struct failure *f)
+read_local (struct slurm_task *task, const struct variable *list, struct failure *f)
 {
-  const struct variable list = find (v, "SLURM_GTIDS");
+  const char *at = list->value;
+  bool good = true;
 
   if (ranks_init (&task->local, task->tasks) != 0)
     return fail (f, EX_OSERR, "cannot keep track of %u tasks: %m", task->tasks);
   for (uint32_t rank = 0; task->nodes == 1 && rank < task->tasks; rank++)
     ranks_add (&task->local, rank);
-  if (task->nodes == 1 || list.value == NULL)
-    return 0;
-  bool good = add_list (&task->local, list.value) && ranks_has (&task->local, task->procid);
-  if (!hint_is_good (good ? 0 : parse_failed (&list, "a list of tasks with this one among them", f), f))
-    ranks_clear (&task->local);
+  while (task->nodes != 1 && good && at != NULL)
+    {
+      char *end;
+      unsigned long rank = strtoul (at, &end, 10);
+      good = isdigit ((unsigned char) *at) && rank < task->tasks && (*end == ',' || *end == '\0');
+      if (good)
+        ranks_add (&task->local, (uint32_t) rank);
+      at = *end == ',' ? end + 1 : NULL;
+    }
+  good = good && (list->value == NULL || ranks_has (&task->local, task->procid));
+  if (!good)
+    {
+      (void) hint_is_good (parse_failed (list, "a list of tasks with this one among them", f), f);
+      ranks_clear (&task->local);
+    }
   return 0;
 }
 
 static void
-read_hints (struct slurm_task *task, const struct variables *v)
+read_hints (struct slurm_task *task, const struct variable *v)
 {
   /* A heterogeneous step spans components whose nodes are counted apart. */
-  if (look_up (v, "SLURM_HET_SIZE") == NULL)
-    task->nodes = read_hint (find (v, "SLURM_STEP_NUM_NODES", "SLURM_NNODES"), 1, UINT32_MAX, 0);
-  task->first_on_node = read_hint (find (v, "SLURM_LOCALID"), 0, UINT32_MAX, 0) == 0;
-  task->uid = read_hint (find (v, "SLURM_JOB_UID"), 0, UINT32_MAX - 1, UINT32_MAX);
-  task->has_uid = task->uid != UINT32_MAX;
-  task->pid = (pid_t) read_hint (find (v, "SLURM_TASK_PID"), 1, INT32_MAX, 0);
-  read_list (v, "SLURM_STEP_NODELIST", "-_.,[]", task->node_list, sizeof task->node_list);
-  read_list (v, "SLURM_STEP_TASKS_PER_NODE", ",()", task->tasks_per_node,
-             sizeof task->tasks_per_node);
-  task->node_id = read_hint (find (v, "SLURM_NODEID"), 0, UINT32_MAX - 1, UINT32_MAX);
-  task->has_node_id = task->node_id != UINT32_MAX;
-  read_node (task, v);
+  bool heterogeneous = v[HET_SIZE].value != NULL;
+
+  if (!heterogeneous)
+    task->nodes = read_hint (&v[NODES], 1, UINT32_MAX, 0);
+  task->first_on_node = read_hint (&v[LOCAL_ID], 0, UINT32_MAX, 0) == 0;
+  task->pid = (pid_t) read_hint (&v[TASK_PID], 1, INT32_MAX, 0);
+  task->uid = read_hint (&v[UID], 0, UINT32_MAX - 1, UINT32_MAX);
+  read_word (&v[NODE_LIST], NAME_MARKS ",[]", task->node_list, sizeof task->node_list);
+  read_word (&v[TASKS_PER_NODE], ",()", task->tasks_per_node, sizeof task->tasks_per_node);
+  read_word (&v[NODE_NAME], NAME_MARKS, task->node, sizeof task->node);
+  task->node_id = read_hint (&v[NODE_ID], 0, UINT32_MAX - 1, UINT32_MAX);
+  if (task->node[0] == '\0' && !heterogeneous)
+    find_node (task);
   /* There is no other node than the first. */
-  if (task->nodes == 1 && !task->has_node_id)
+  if (task->nodes == 1 && task->node_id == UINT32_MAX)
     task->node_id = 0;
-  task->has_node_id = task->has_node_id || task->nodes == 1;
+  task->has_node_id = task->node_id != UINT32_MAX;
 }
 
 static enum slurm_env_result
-read_task (struct slurm_task *task, const struct variables *v, struct failure *f)
+read_task (struct slurm_task *task, const struct variable *v, struct failure *f)
 {
-  if (read_needed (task, v, f) != 0 || read_key (task, v, f) != 0)
+  if (read_needed (task, v, f) != 0)
     return SLURM_ENV_FAILED;
   read_hints (task, v);
   if (task->has_step && task->step > STEP_MAX_NORMAL)
@@ -403,45 +369,35 @@ read_task (struct slurm_task *task, const struct variables *v, struct failure *f
       (void) fail (f, 0, "nothing to synchronise: the job step has one task");
       return SLURM_ENV_NO_TASK;
     }
-  return read_local (task, v, f) == 0 ? SLURM_ENV_TASK : SLURM_ENV_FAILED;
-}
-
-void
-slurm_env_free (struct slurm_task *task)
-{
-  ranks_free (&task->local);
+  return read_local (task, &v[LOCAL_TASKS], f) == 0 ? SLURM_ENV_TASK : SLURM_ENV_FAILED;
 }
 
 enum slurm_env_result
-slurm_env_read (struct slurm_task *task, slurm_env_get *container, const void *source, bool asked,
-                struct failure *f)
+slurm_env_read (struct slurm_task *task, const struct container *c, bool asked, struct failure *f)
 {
-  struct runtime_env runtime[2] = { { 0 } };
-  const struct variables sources[] = { { container, source, true },
-                                       { slurm_env_own, NULL, false },
-                                       { runtime_env_get, &runtime[0], false },
-                                       { runtime_env_get, &runtime[1], false } };
-  const struct variables *v = NULL;
+  struct variable v[VARIABLES] = { { 0 } };
   struct place place = { 0 };
-  bool outside = false, some = false, untold = is_untold (&sources[0]);
+  bool outside = false, some = false, all = false;
+  char *taken[] = { NULL, NULL };
 
   *task = (struct slurm_task){ 0 };
-  for (size_t i = 0; v == NULL && i < sizeof sources / sizeof *sources; i++)
+  for (int i = 0; !all && i < 4; i++)
     {
       if (i >= 2)
-        runtime_env_read (&runtime[i - 2], (unsigned int) i - 1);
-      outside = outside || is_outside_a_step (&sources[i]);
-      some = some || has_job (&sources[i]);
-      v = has_all_needed (&sources[i]) ? &sources[i] : NULL;
+        taken[i - 2] = take_environment (i - 1);
+      look_up (v, i == 0 ? c : NULL);
+      some = some || v[JOB].value != NULL;
+      all = v[JOB].value != NULL && v[TASKS].value != NULL && v[PROCID].value != NULL;
+      outside = (!all && outside) || is_outside_a_step (v, i == 0);
     }
-  bool lost = v == NULL || is_outside_a_step (v);
-  if (lost)
+  if (!all || outside)
     read_place (&place);
-  enum slurm_env_result result = v == NULL || (lost && !place.in_step)
-                                   ? explain_absence (&place, outside, some, untold, asked, f)
+  enum slurm_env_result result = !all || (outside && !place.in_step)
+                                   ? explain_absence (&place, outside, some, asked, f)
                                    : read_task (task, v, f);
-  runtime_env_free (&runtime[0]);
-  runtime_env_free (&runtime[1]);
+  (void) clearenv (); /* nothing later, like NSS, should depend on it */
+  free (taken[0]);
+  free (taken[1]);
   return result;
 }
 

@@ -2,12 +2,14 @@
 /*
  * slurm_env.h - what Slurm tells a task of itself, in SLURM_* variables.
  *
- * Wherever the values come from, the user can forge them: they name a barrier of his own and never a right.  Each value is
- * checked against its own alphabet before it becomes part of a path.
+ * Wherever the values come from, the user can forge them: they name a barrier of
+ * his own and never a right.  Each value is checked against its own alphabet before
+ * it becomes part of a path.
  */
 #ifndef SLURM_ENV_H
 #define SLURM_ENV_H
 
+#include "container.h"
 #include "failure.h"
 #include "ranks.h"
 
@@ -30,10 +32,10 @@ struct slurm_task {
   bool has_node_id;
   uint32_t node_id;   /* SLURM_NODEID: the number of the node in the step */
   struct ranks local; /* the tasks of this node, this one among them; none at all
-                       * if it cannot be told: SLURM_GTIDS, a hint as well */
-  bool has_uid;
-  uid_t uid;     /* SLURM_JOB_UID, a hint and no more */
-  pid_t pid;     /* SLURM_TASK_PID, also a hint; 0 if not told */
+                       * if it cannot be told: SLURM_GTIDS, a hint as well.  Owned,
+                       * ranks_free() */
+  pid_t pid;     /* SLURM_TASK_PID, a hint: the process above the containers; 0 if not told */
+  uid_t uid;     /* SLURM_JOB_UID, a hint and no more; -1 if not told */
   char node[64]; /* SLURMD_NODENAME, or by SLURM_NODEID; "" if not told */
   char node_list[256];      /* SLURM_STEP_NODELIST, "" if not told or longer */
   char tasks_per_node[128]; /* SLURM_STEP_TASKS_PER_NODE, the same */
@@ -46,9 +48,6 @@ enum slurm_env_result {
   SLURM_ENV_ABSENT = 2   /* nothing names the task: perhaps it was not passed on */
 };
 
-/* Looks NAME up; returns NULL if there is no such variable. */
-typedef const char *slurm_env_get (const void *source, const char *name);
-
 /* Reads the task from the first of these that has all the variables that are
  * needed (SLURM_JOB_ID, SLURM_PROCID, and SLURM_STEP_NUM_TASKS or SLURM_NTASKS,
  * or their older names), never from a mix: the container's, the hook's own, the
@@ -57,13 +56,9 @@ typedef const char *slurm_env_get (const void *source, const char *name);
  * over.  EX_DATAERR for any other value that makes no sense; EX_CONFIG if
  * nothing names the task, the container has ASKED for the hook, and the kernel
  * says that this is a job step.  For NO_TASK and ABSENT f->text says why, and
- * f->status is 0. */
-enum slurm_env_result slurm_env_read (struct slurm_task *task, slurm_env_get *container,
-                                      const void *source, bool asked, struct failure *f);
-void slurm_env_free (struct slurm_task *task);
-
-/* The hook's own environment, as a slurm_env_get; SOURCE is not used. */
-const char *slurm_env_own (const void *source, const char *name);
+ * f->status is 0.  The hook's own environment is cleared. */
+enum slurm_env_result slurm_env_read (struct slurm_task *task, const struct container *c,
+                                      bool asked, struct failure *f);
 
 /* The name of the step's barrier: jobid-J[-stepid-S][-restart-R][-cluster-C].
  * At most SLURM_KEY_MAX bytes with the final NUL. */

@@ -34,117 +34,85 @@ syncdir_owner_is_safe (const struct stat *st, const char *path, const struct ide
          && (parent_st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* The user's directory did not open as one: says why. */
 static int
-syncdir_explain_user (const char *base, const char *path, int error, const struct identity *id,
-                      struct failure *f)
+syncdir_open_user (const char *base, const char *path, const struct identity *id, struct failure *f)
 {
   struct stat st;
+  const char *what = "directory";
+  int fd = open (path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  bool safe = true;
 
-  if (base != NULL && stat (base, &st) != 0)
+  if (fd < 0 && lstat (path, &st) == 0 && S_ISLNK (st.st_mode))
+    {
+      what = "symbolic link";
+      safe = syncdir_owner_is_safe (&st, path, id);
+      fd = safe ? open (path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    }
+  if (fd >= 0 && fstat (fd, &st) == 0)
+    {
+      what = "directory";
+      safe = syncdir_owner_is_safe (&st, path, id);
+      if (safe)
+        return fd;
+    }
+  int error = errno;
+  if (fd >= 0)
+    (void) close (fd);
+  if (!safe)
+    return fail (f, EX_NOPERM, "%s %s belongs to uid %u, not to the user or root; change that",
+                 what, path, st.st_uid);
+  if (fd < 0 && base != NULL && stat (base, &st) != 0)
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m; is it mounted on this node?", base);
-  if (base != NULL && !S_ISDIR (st.st_mode))
+  if (fd < 0 && base != NULL && !S_ISDIR (st.st_mode))
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s is not a directory", base);
   errno = error;
   return fail (f, EX_CANTCREAT, "cannot open the user's %s %s: %m; %s",
                base != NULL ? "directory" : "home directory", path,
                error == EACCES && id->in_namespace
-                 ? "if one of the user's groups opens it, run the hook in stage prestart, or podman with "
-                   "--group-add keep-groups"
+                 ? "if one of the user's groups opens it, run the hook in stage prestart, or "
+                   "podman with --group-add keep-groups"
                  : "it must be there on all nodes");
 }
 
-static int
-syncdir_open_user (const char *base, const char *path, const struct identity *id, struct failure *f)
-{
-  struct stat st;
-  int fd = open (path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-  if (fd < 0 && lstat (path, &st) == 0 && S_ISLNK (st.st_mode))
-    {
-      if (!syncdir_owner_is_safe (&st, path, id))
-        return fail (f, EX_NOPERM, "symbolic link %s belongs to uid %u, not to the user or root; "
-                                   "remove it",
-                     path, st.st_uid);
-      fd = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    }
-  if (fd < 0)
-    return syncdir_explain_user (base, path, errno, id, f);
-  if (fstat (fd, &st) != 0)
-    (void) fail (f, EX_CANTCREAT, "cannot look at %s: %m", path);
-  else if (!syncdir_owner_is_safe (&st, path, id))
-    (void) fail (f, EX_NOPERM, "directory %s belongs to uid %u, not to the user or root; "
-                               "change its owner",
-                 path, st.st_uid);
-  else
-    return fd;
-  (void) close (fd);
-  return -1;
-}
-
-/* NAME in PARENT is there and cannot be opened: says why. */
-static void
-syncdir_explain (int parent, const char *name, const char *path, const struct identity *id,
-                 struct failure *f)
-{
-  struct stat st = { .st_uid = id->uid };
-  int error = errno;
-
-  if (fstatat (parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR (st.st_mode))
-    (void) fail (f, EX_NOPERM, "%s/%s is not a directory, or a symbolic link; remove it", path,
-                 name);
-  else if (error == EACCES && st.st_uid != id->uid)
-    (void) fail (f, EX_NOPERM, "%s/%s belongs to uid %u, not to uid %u; remove it", path, name,
-                 st.st_uid, id->uid);
-  else
-    {
-      errno = error;
-      (void) fail (f, EX_CANTCREAT, "cannot open %s/%s: %m", path, name);
-    }
-}
-
-/* Opens NAME in PARENT, making it with MAKE if it is not there; closes
- * PARENT. */
-static int
-syncdir_open_or_make (int parent, const char *name, bool make, const char *path,
-                      const struct identity *id, struct failure *f)
-{
-  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  int fd = openat (parent, name, flags);
-
-  if (fd < 0 && errno == ENOENT && !make)
-    (void) fail (f, 0, "there is no %s/%s", path, name);
-  else if (fd < 0 && errno == ENOENT)
-    {
-      if (mkdirat (parent, name, 0700) != 0 && errno != EEXIST)
-        (void) fail (f, EX_CANTCREAT, "cannot make %s/%s: %m%s", path, name, failure_remedy (errno));
-      else if ((fd = openat (parent, name, flags)) < 0)
-        (void) fail (f, EX_CANTCREAT, "cannot open %s/%s: %m", path, name);
-    }
-  else if (fd < 0)
-    syncdir_explain (parent, name, path, id, f);
-  (void) close (parent);
-  return fd;
-}
-
-/* The same, and checks that it is the user's own. */
+/* Opens NAME in PARENT, making it with MAKE if it is not there, and checks that it
+ * is the user's own; closes PARENT. */
 static int
 syncdir_open_own (int parent, const char *name, bool make, const char *path,
                   const struct identity *id, struct failure *f)
 {
+  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   struct stat st;
-  int fd = syncdir_open_or_make (parent, name, make, path, id, f);
+  int fd = openat (parent, name, flags), error = errno;
 
+  if (fd < 0 && error == ENOENT && make)
+    {
+      if (mkdirat (parent, name, 0700) != 0 && errno != EEXIST)
+        {
+          (void) fail (f, EX_CANTCREAT, "cannot make %s/%s: %m%s", path, name,
+                       failure_remedy (errno));
+          (void) close (parent);
+          return -1;
+        }
+      fd = openat (parent, name, flags);
+      error = errno;
+    }
+  bool seen = (fd >= 0 ? fstat (fd, &st) : fstatat (parent, name, &st, AT_SYMLINK_NOFOLLOW)) == 0;
   if (fd < 0)
-    return -1;
-  if (fstat (fd, &st) != 0)
-    (void) fail (f, EX_CANTCREAT, "cannot look at %s/%s: %m", path, name);
-  else if (st.st_uid != id->uid)
+    errno = error;
+  (void) close (parent);
+  if (fd < 0 && errno == ENOENT && !make)
+    (void) fail (f, 0, "there is no %s/%s", path, name);
+  else if (seen && !S_ISDIR (st.st_mode))
+    (void) fail (f, EX_NOPERM, "%s/%s is not a directory, or a symbolic link; remove it", path,
+                 name);
+  else if (seen && st.st_uid != id->uid)
     (void) fail (f, EX_NOPERM, "%s/%s belongs to uid %u, not to uid %u; remove it", path, name,
                  st.st_uid, id->uid);
-  else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+  else if (seen && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     (void) fail (f, EX_NOPERM, "%s/%s is writable by others (mode %04o); run chmod go-w on it",
                  path, name, st.st_mode & 07777);
+  else if (fd < 0 || !seen)
+    (void) fail (f, EX_CANTCREAT, "cannot open %s/%s: %m", path, name);
   else
     {
       /* Where nobody else can pass, nobody can reach what is below, whatever
@@ -154,7 +122,8 @@ syncdir_open_own (int parent, const char *name, bool make, const char *path,
         (void) fchmod (fd, S_IRWXU);
       return fd;
     }
-  (void) close (fd);
+  if (fd >= 0)
+    (void) close (fd);
   return -1;
 }
 
@@ -162,14 +131,13 @@ int
 syncdir_user (const char *base, const struct identity *id, char path[SYNCDIR_USER_MAX],
               struct failure *f)
 {
-  const char *dir = base != NULL ? base : id->home;
+  int length = base != NULL ? snprintf (path, SYNCDIR_USER_MAX, "%s/%s", base, id->name)
+                            : snprintf (path, SYNCDIR_USER_MAX, "%s", id->home);
 
-  if (dir[0] == '\0')
+  if (length == 0)
     return fail (f, EX_CONFIG, "user %s has no home directory, by passwd; set HOOK_BASE_DIR in the "
                                "hook's JSON file",
                  id->name);
-  int length = base != NULL ? snprintf (path, SYNCDIR_USER_MAX, "%s/%s", base, id->name)
-                            : snprintf (path, SYNCDIR_USER_MAX, "%s", dir);
   if (length >= SYNCDIR_USER_MAX)
     return fail (f, EX_CONFIG, "the user's directory is a path of %d bytes", length);
   return 0;

@@ -2,9 +2,8 @@
 #include "waiting.h"
 
 #include "calls.h"
+#include "process.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,9 +14,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-/* The Slurm task is looked for after this long: most have come by then. */
-#define FIND_TASK SECOND
 
 /* podman gives conmon its socket as this descriptor (_OCI_SYNCPIPE). */
 #define CONMON_SOCKET 3
@@ -65,72 +61,10 @@ waiting_start (struct waiting *w)
    * parent is outside and has no number: getppid(2) says 0 until it dies. */
   w->parent = getppid ();
   w->parent_fd = waiting_pidfd (w->parent);
-  w->task = 0;
-  w->find_task = 0;
-  w->podman_fd = w->task_fd = w->task_proc = -1;
+  w->podman_fd = w->task_fd = -1;
   w->parent_gone = w->podman_gone = w->task_gone = false;
   w->noise = (uint32_t) getpid () * 2654435761U + (uint32_t) waiting_now ();
   end_signal = 0;
-}
-
-void
-waiting_stop (struct waiting *w)
-{
-  int *const fds[] = { &w->parent_fd, &w->podman_fd, &w->task_fd, &w->task_proc };
-
-  for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
-    {
-      if (*fds[i] >= 0)
-        (void) close (*fds[i]);
-      *fds[i] = -1;
-    }
-}
-
-/* Reads the start of the file PATH below DIRFD. */
-static bool
-waiting_read (int dirfd, const char *path, char *text, size_t size)
-{
-  int fd = openat (dirfd, path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? -1 : read (fd, text, size - 1);
-
-  if (fd >= 0)
-    (void) close (fd);
-  text[n > 0 ? n : 0] = '\0';
-  return n > 0;
-}
-
-static int
-waiting_open_proc (pid_t pid)
-{
-  char path[32];
-
-  (void) snprintf (path, sizeof path, "/proc/%d", (int) pid);
-  return open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
-/* The parent of the process with the /proc directory PROC, 0 if it cannot be
- * told. */
-static pid_t
-waiting_parent (int proc)
-{
-  char text[512];
-  int parent;
-
-  if (!waiting_read (proc, "stat", text, sizeof text))
-    return 0;
-  /* proc(5): pid (comm) state ppid; comm may have anything in it. */
-  const char *after = strrchr (text, ')');
-  return after != NULL && sscanf (after + 1, " %*c %d", &parent) == 1 ? parent : 0;
-}
-
-/* Whether the process with the /proc directory PROC is called NAME. */
-static bool
-waiting_is_called (int proc, const char *name)
-{
-  char text[64];
-
-  return waiting_read (proc, "comm", text, sizeof text)
-         && strncmp (text, name, strlen (name)) == 0 && text[strlen (name)] == '\n';
 }
 
 /* Whether the process PID is conmon, and whoever we are is its owner: a user's
@@ -139,15 +73,13 @@ waiting_is_called (int proc, const char *name)
 static bool
 waiting_is_conmon (pid_t pid)
 {
-  int proc = waiting_open_proc (pid);
+  char text[64];
   struct stat st;
 
-  if (proc < 0)
+  if (!process_read (pid, "comm", text, sizeof text) || strcmp (text, "conmon\n") != 0)
     return false;
-  bool result = fstat (proc, &st) == 0 && st.st_uid == geteuid ()
-                && waiting_is_called (proc, "conmon");
-  (void) close (proc);
-  return result;
+  (void) snprintf (text, sizeof text, "/proc/%d", (int) pid);
+  return stat (text, &st) == 0 && st.st_uid == geteuid ();
 }
 
 /* A descriptor that can be read when the other end of the socket FD is closed,
@@ -171,19 +103,16 @@ waiting_for_hangup (int fd)
 void
 waiting_watch_podman (struct waiting *w)
 {
-  int proc = waiting_open_proc (w->parent), type = 0;
-  pid_t conmon = proc < 0 ? 0 : waiting_parent (proc);
+  pid_t conmon = w->parent > 0 ? process_parent (w->parent) : 0;
+  int type = 0;
   socklen_t size = sizeof type;
 
-  if (proc >= 0)
-    (void) close (proc);
   /* The descriptor first: then the number is that of no other process. */
-  int pidfd = conmon > 0 ? waiting_pidfd (conmon) : -1;
+  int pidfd = waiting_pidfd (conmon);
   if (pidfd < 0)
     return;
-  int fd = waiting_is_conmon (conmon)
-             ? (int) syscall (SYS_pidfd_getfd, pidfd, CONMON_SOCKET, 0)
-             : -1;
+  int fd
+    = waiting_is_conmon (conmon) ? (int) syscall (SYS_pidfd_getfd, pidfd, CONMON_SOCKET, 0) : -1;
   (void) close (pidfd);
   if (fd < 0)
     return;
@@ -193,40 +122,21 @@ waiting_watch_podman (struct waiting *w)
 }
 
 void
-waiting_watch_task (struct waiting *w, pid_t pid)
+waiting_watch_task (struct waiting *w, pid_t task)
 {
-  w->task = w->podman_fd >= 0 || pid <= 0 ? 0 : pid;
-  w->find_task = waiting_now () + FIND_TASK;
-  w->task_was_there = w->task > 0 && (kill (w->task, 0) == 0 || errno == EPERM);
-}
+  char self[16] = "", name[32];
 
-static void
-waiting_find_task (struct waiting *w)
-{
-  char self[32] = "";
-  int proc = waiting_open_proc (w->task), fd = -1;
-
-  if (proc < 0)
-    {
-      w->task_gone = w->task_was_there && kill (w->task, 0) != 0 && errno == ESRCH;
-      return;
-    }
-  /* In createContainer the hook can be in the container's pid namespace and
-   * still see the host's /proc: there a pidfd would be somebody else's. */
-  if (readlink ("/proc/self", self, sizeof self - 1) > 0 && atoi (self) == getpid ())
-    fd = waiting_pidfd (w->task);
-  int parent = waiting_open_proc (waiting_parent (proc));
-  bool is_task = parent >= 0 && waiting_is_called (parent, "slurmstepd");
-  if (parent >= 0)
-    (void) close (parent);
-  if (is_task)
-    {
-      w->task_proc = proc;
-      w->task_fd = fd;
-      return;
-    }
-  (void) close (proc);
-  if (fd >= 0)
+  /* In createContainer the hook can be in the container's pid namespace and still
+   * see the host's /proc: there a pidfd would be somebody else's. */
+  if (w->podman_fd >= 0 || readlink ("/proc/self", self, sizeof self - 1) <= 0
+      || strtol (self, NULL, 10) != getpid ())
+    return;
+  int fd = waiting_pidfd (task);
+  /* The user can say any number. */
+  if (fd >= 0 && process_read (process_parent (task), "comm", name, sizeof name)
+      && strcmp (name, "slurmstepd\n") == 0)
+    w->task_fd = fd;
+  else if (fd >= 0)
     (void) close (fd);
 }
 
@@ -235,26 +145,17 @@ waiting_find_task (struct waiting *w)
 static bool
 waiting_poll (struct waiting *w, int64_t until, int fd)
 {
-  int64_t now = waiting_now ();
-
-  if (w->task > 0 && now >= w->find_task)
-    {
-      waiting_find_task (w);
-      w->task = 0;
-    }
-  if (w->task > 0 && until > w->find_task)
-    until = w->find_task;
   struct pollfd fds[] = {
     { .fd = w->parent_fd, .events = POLLIN }, /* ppoll passes over an fd of -1 */
-    { .fd = w->task_fd, .events = POLLIN },
     { .fd = w->podman_fd, .events = POLLIN },
+    { .fd = w->task_fd, .events = POLLIN },
     { .fd = fd, .events = POLLIN },
   };
-  bool asks = w->parent_fd < 0 || (w->task_proc >= 0 && w->task_fd < 0);
+  int64_t now = waiting_now ();
   struct timespec rest = { 0 };
   sigset_t inside;
 
-  if (asks && until > now + SECOND)
+  if (w->parent_fd < 0 && until > now + SECOND)
     until = now + SECOND;
   if (until > now)
     {
@@ -266,31 +167,21 @@ waiting_poll (struct waiting *w, int64_t until, int fd)
   if (ready > 0)
     {
       w->parent_gone = w->parent_gone || fds[0].revents != 0;
-      w->task_gone = w->task_gone || fds[1].revents != 0;
-      w->podman_gone = w->podman_gone || fds[2].revents != 0;
+      w->podman_gone = w->podman_gone || fds[1].revents != 0;
+      w->task_gone = w->task_gone || fds[2].revents != 0;
     }
   if (w->parent_fd < 0)
     w->parent_gone = getppid () != w->parent;
-  if (w->task_fd < 0 && w->task_proc >= 0)
-    /* A descriptor in /proc stays with its process: no other takes its place. */
-    w->task_gone = faccessat (w->task_proc, "stat", F_OK, 0) != 0;
   return ready > 0 && fds[3].revents != 0;
 }
 
 const char *
 waiting_end_reason (const struct waiting *w)
 {
-  switch (end_signal)
-    {
-    case 0:
-      break;
-    case SIGTERM:
-      return "got SIGTERM";
-    case SIGINT:
-      return "got SIGINT";
-    default:
-      return "got SIGHUP";
-    }
+  if (end_signal != 0)
+    return end_signal == SIGTERM  ? "got SIGTERM"
+           : end_signal == SIGINT ? "got SIGINT"
+                                  : "got SIGHUP";
   if (w->parent_gone)
     return "the runtime that started the hook is gone";
   if (w->podman_gone)

@@ -20,11 +20,7 @@ struct waiting {
   pid_t parent;   /* who started the hook: the runtime */
   int parent_fd;  /* pidfd of it, or -1: then getppid(2) is asked each second */
   int podman_fd;  /* can be read when podman is gone; or -1 */
-  pid_t task;     /* of the Slurm task, to be found and watched; or 0 */
-  int64_t find_task;   /* when to look for it */
-  bool task_was_there; /* there was such a process when it was told */
-  int task_fd;    /* pidfd of it, or -1 */
-  int task_proc;  /* its directory in /proc, looked at each second, or -1 */
+  int task_fd;    /* pidfd of the Slurm task, or -1 */
   bool parent_gone, podman_gone, task_gone; /* what waiting_sleep() has seen */
   uint32_t noise; /* for jitter */
 };
@@ -42,7 +38,6 @@ int64_t waiting_now (void);
  * Called once, as early as can be: a parent that is gone before is not missed.
  * Cannot fail: without pidfd_open(2), Linux 5.3, the parent is asked after. */
 void waiting_start (struct waiting *w);
-void waiting_stop (struct waiting *w);
 
 /* Watches podman, too, if that is who wants the container.  It is no ancestor of
  * the hook: the runtime's parent is conmon, which lives on when podman dies, as
@@ -52,19 +47,15 @@ void waiting_stop (struct waiting *w);
  * anything looks different, podman is not watched. */
 void waiting_watch_podman (struct waiting *w);
 
-/* Watches the process PID of the Slurm task, too, unless podman is watched: a
- * cancelled step ends the task, but not with every Slurm set-up the hook.  PID
- * is what SLURM_TASK_PID says, which the user can forge: it is watched only if
- * it is slurmstepd's child.  To find that out costs as much as to gather: so it
- * is done a second after this call, and a process that is gone by then counts as
- * one that has ended.  Cannot fail. */
-void waiting_watch_task (struct waiting *w, pid_t pid);
+/* Watches the Slurm task, too, where podman is not: the process TASK, if that is a
+ * child of slurmstepd.  Cannot fail, as above. */
+void waiting_watch_task (struct waiting *w, pid_t task);
 
 /* Sleeps until UNTIL at most, or until FD can be read or is hung up; with an FD
  * of -1 only until UNTIL. */
 enum wake waiting_sleep (struct waiting *w, int64_t until, int fd);
 
-/* Why the hook should give up: a signal, or the end of the runtime that
+/* Why the hook should give up: a signal, or the end of podman, of the runtime that
  * started it or of its Slurm task, in words; NULL if there is none. */
 const char *waiting_end_reason (const struct waiting *w);
 

@@ -260,10 +260,9 @@ write_slurm_variables (const struct scene *s, unsigned procid, FILE *out)
                   "\"SLURM_STEP_ID=0\",\"SLURM_STEPID=0\",\"SLURM_NTASKS=%u\","
                   "\"SLURM_NPROCS=%u\",\"SLURM_STEP_NUM_TASKS=%u\",\"SLURM_PROCID=%u\","
                   "\"SLURM_LOCALID=%u\",\"SLURM_NODEID=%u\",\"SLURM_NNODES=%u\","
-                  "\"SLURM_STEP_NUM_NODES=%u\",\"SLURMD_NODENAME=n%u\",\"SLURM_JOB_UID=%u\","
-                  "\"SLURM_TASK_PID=%ld\",",
+                  "\"SLURM_STEP_NUM_NODES=%u\",\"SLURMD_NODENAME=n%u\",\"SLURM_JOB_UID=%u\",",
                   JOB, JOB, s->tasks, s->tasks, s->tasks, procid, procid - scene_first (s, node),
-                  node, s->nodes, s->nodes, node + 1, (unsigned) s->uid, (long) getpid ());
+                  node, s->nodes, s->nodes, node + 1, (unsigned) s->uid);
   write_gtids (s, node, out);
 }
 

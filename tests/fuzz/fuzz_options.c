@@ -22,7 +22,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   optind = 0; /* glibc: forget the last command line */
   if (config_read (&config, argc, argv, &f) == 0)
     {
-      if (config_settle (&config, NULL, NULL, &f) == 0)
+      if (config_complete (&config, NULL, NULL, &f) == 0)
         FUZZ_EXPECT (config.usable && config.timeout >= 0);
       else
         FUZZ_EXPECT (f.status == EX_CONFIG && strchr (f.text, '\n') == NULL);

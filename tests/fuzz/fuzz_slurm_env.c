@@ -3,33 +3,24 @@
 #include "fuzz.h"
 #include "slurm_env.h"
 
-static const char *
-get (const void *source, const char *name)
-{
-  size_t length = strlen (name);
-
-  for (const char *line = source; *line != '\0'; line += strlen (line) + 1)
-    if (strncmp (line, name, length) == 0 && line[length] == '=')
-      return line + length + 1;
-  return NULL;
-}
+#include <json-c/json.h>
 
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-  char *text = calloc (size + 2, 1), key[SLURM_KEY_MAX];
+  char *text = fuzz_text (data, size), key[SLURM_KEY_MAX];
+  struct container c = { .config = json_object_new_object () };
+  json_object *process = json_object_new_object (), *list = json_object_new_array ();
   struct slurm_task task;
   struct failure f = { 0 };
 
-  if (text == NULL)
-    abort ();
-  if (size > 0)
-    memcpy (text, data, size);
-  for (size_t i = 0; i < size; i++)
-    if (text[i] == '\n')
-      text[i] = '\0';
+  for (char *line = strtok (text, "\n"); line != NULL; line = strtok (NULL, "\n"))
+    json_object_array_add (list, json_object_new_string (line));
+  json_object_object_add (process, "env", list);
+  json_object_object_add (c.config, "process", process);
   (void) clearenv ();
-  enum slurm_env_result result = slurm_env_read (&task, get, text, false, &f);
+  enum slurm_env_result result = slurm_env_read (&task, &c, false, &f);
+  container_free (&c);
   if (result == SLURM_ENV_TASK)
     {
       FUZZ_EXPECT (task.tasks > 1 && task.procid < task.tasks);
@@ -37,7 +28,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       FUZZ_EXPECT (strncmp (key, "jobid-", 6) == 0 && strchr (key, '/') == NULL);
       FUZZ_EXPECT (strstr (key, "..") == NULL && strlen (key) < sizeof key - 1);
       FUZZ_EXPECT (task.local.present == 0 || ranks_has (&task.local, task.procid));
-      slurm_env_free (&task);
+      ranks_free (&task.local);
     }
   else
     FUZZ_EXPECT (f.text[0] != '\0' && strchr (f.text, '\n') == NULL);

@@ -56,7 +56,7 @@ START_TEST (has_defaults)
   clearenv ();
   ck_assert_int_eq (read_options (), 0);
   ck_assert_int_eq (config.mode, CONFIG_HOOK);
-  ck_assert_int_eq (config_settle (&config, NULL, NULL, &f), 0);
+  ck_assert_int_eq (config_complete (&config, NULL, NULL, &f), 0);
   ck_assert (config.usable);
   ck_assert_ptr_null (config.base_dir);
   ck_assert_ptr_null (config.passwd_file);
@@ -72,7 +72,7 @@ START_TEST (an_empty_value_is_none)
   (void) setenv ("PASSWD_FILE", "", 1);
   (void) setenv ("HOOK_TIMEOUT", "", 1);
   ck_assert_int_eq (read_options (O ("--log-level=")), 0);
-  ck_assert_int_eq (config_settle (&config, "9", NULL, &f), 0);
+  ck_assert_int_eq (config_complete (&config, "9", NULL, &f), 0);
   ck_assert_ptr_null (config.base_dir);
   ck_assert_ptr_null (config.passwd_file);
   ck_assert_int_eq (config.timeout, 9 * SECOND);
@@ -84,7 +84,7 @@ START_TEST (reads_the_environment)
 {
   set_environment ();
   ck_assert_int_eq (read_options (), 0);
-  ck_assert_int_eq (config_settle (&config, NULL, NULL, &f), 0);
+  ck_assert_int_eq (config_complete (&config, NULL, NULL, &f), 0);
   ck_assert_str_eq (config.base_dir, "/env/base");
   ck_assert_str_eq (config.passwd_file, "/env/passwd");
   ck_assert_int_eq (config.timeout, 7 * SECOND);
@@ -98,7 +98,7 @@ START_TEST (options_win_over_the_environment)
   ck_assert_int_eq (read_options (O ("--base-dir=/b"), O ("--passwd-file"), O ("/p"),
                                   O ("--timeout=0.5"), O ("--log-level=debug")),
                     0);
-  ck_assert_int_eq (config_settle (&config, "9", "error", &f), 0);
+  ck_assert_int_eq (config_complete (&config, "9", "error", &f), 0);
   ck_assert_str_eq (config.base_dir, "/b");
   ck_assert_str_eq (config.passwd_file, "/p");
   ck_assert_int_eq (config.timeout, SECOND / 2);
@@ -110,7 +110,7 @@ START_TEST (the_environment_wins_over_annotations)
 {
   set_environment ();
   ck_assert_int_eq (read_options (), 0);
-  ck_assert_int_eq (config_settle (&config, "9", "error", &f), 0);
+  ck_assert_int_eq (config_complete (&config, "9", "error", &f), 0);
   ck_assert_int_eq (config.timeout, 7 * SECOND);
   ck_assert_int_eq (config.log_level, LOG_INFO);
 }
@@ -120,7 +120,7 @@ START_TEST (annotations_win_over_defaults)
 {
   clearenv ();
   ck_assert_int_eq (read_options (O ("--base-dir=/b"), O ("--passwd-file=/p")), 0);
-  ck_assert_int_eq (config_settle (&config, "9", "0", &f), 0);
+  ck_assert_int_eq (config_complete (&config, "9", "0", &f), 0);
   ck_assert_int_eq (config.timeout, 9 * SECOND);
   ck_assert_int_eq (config.log_level, LOG_DEBUG);
 }
@@ -165,12 +165,12 @@ START_TEST (reads_timeouts)
   ck_assert_int_eq (read_options (), 0);
   if (timeouts[_i].timeout >= 0)
     {
-      ck_assert_int_eq (config_settle (&config, NULL, NULL, &f), 0);
+      ck_assert_int_eq (config_complete (&config, NULL, NULL, &f), 0);
       ck_assert_int_eq (config.timeout, timeouts[_i].timeout);
       return;
     }
   /* The others can still be told. */
-  unit_assert_refused (config_settle (&config, NULL, NULL, &f), EX_CONFIG, "HOOK_TIMEOUT");
+  unit_assert_refused (config_complete (&config, NULL, NULL, &f), EX_CONFIG, "HOOK_TIMEOUT");
   unit_assert_match (f.text, timeouts[_i].text);
   ck_assert (config.usable);
   ck_assert_int_eq (config.timeout, 180 * SECOND);
@@ -184,10 +184,10 @@ START_TEST (refuses_a_bad_annotation)
   (void) unsetenv ("HOOK_TIMEOUT");
   (void) unsetenv ("HOOK_LOG_LEVEL");
   ck_assert_int_eq (read_options (), 0);
-  unit_assert_refused (config_settle (&config, "soon", NULL, &f), EX_CONFIG, "\"soon\"");
+  unit_assert_refused (config_complete (&config, "soon", NULL, &f), EX_CONFIG, "\"soon\"");
   ck_assert (config.usable);
   ck_assert_int_eq (read_options (), 0);
-  unit_assert_refused (config_settle (&config, NULL, "loud", &f), EX_CONFIG, "\"loud\"");
+  unit_assert_refused (config_complete (&config, NULL, "loud", &f), EX_CONFIG, "\"loud\"");
   ck_assert (config.usable);
 }
 END_TEST
@@ -197,7 +197,7 @@ START_TEST (refuses_a_bad_log_level)
   set_environment ();
   (void) setenv ("HOOK_LOG_LEVEL", "loud", 1);
   ck_assert_int_eq (read_options (), 0);
-  unit_assert_refused (config_settle (&config, NULL, NULL, &f), EX_CONFIG, "HOOK_LOG_LEVEL");
+  unit_assert_refused (config_complete (&config, NULL, NULL, &f), EX_CONFIG, "HOOK_LOG_LEVEL");
   unit_assert_match (f.text, "loud");
   ck_assert (config.usable);
   ck_assert_int_eq (config.timeout, 7 * SECOND);
@@ -222,7 +222,7 @@ START_TEST (refuses_bad_paths)
   if (paths[_i].passwd != NULL)
     (void) setenv ("PASSWD_FILE", paths[_i].passwd, 1);
   ck_assert_int_eq (read_options (O ("--timeout=3"), O ("--log-level=debug")), 0);
-  unit_assert_refused (config_settle (&config, NULL, NULL, &f), EX_CONFIG, paths[_i].says);
+  unit_assert_refused (config_complete (&config, NULL, NULL, &f), EX_CONFIG, paths[_i].says);
   ck_assert (!config.usable);
   /* What says so is heard, at that level. */
   ck_assert_int_eq (config.log_level, LOG_DEBUG);

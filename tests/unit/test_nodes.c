@@ -3,6 +3,8 @@
 
 #include "unit.h"
 
+#include <stdlib.h>
+
 /* ------------------------------------------------------------------- notes */
 
 static const struct
@@ -63,23 +65,20 @@ write_note (const char *name, const char *note)
 
 /* ------------------------------------------------------------------- lists */
 
-static char visited[4096];
+static char expanded[4096];
 
-static void
-visit (void *context, const char *node, uint32_t tasks)
-{
-  size_t used = strlen (visited);
-
-  ck_assert_ptr_eq (context, &in);
-  (void) snprintf (visited + used, sizeof visited - used, "%s%s:%u", used > 0 ? " " : "", node,
-                   tasks);
-}
-
+/* Lists them in EXPANDED. */
 static bool
-walk (const char *list, const char *per_node)
+expand (const char *list, const char *per_node)
 {
-  visited[0] = '\0';
-  return nodes_each (list, per_node, visit, &in);
+  struct node *nodes;
+  size_t count = nodes_expand (list, per_node, &nodes), used = 0;
+
+  for (size_t i = 0; i < count; i++)
+    used += (size_t) snprintf (expanded + used, sizeof expanded - used, "%s%s:%u",
+                               used > 0 ? " " : "", nodes[i].name, nodes[i].tasks);
+  free (nodes);
+  return count > 0;
 }
 
 static const struct
@@ -99,10 +98,10 @@ static const struct
   { "[1-2]", "1(x2)", "1:1 2:1" },
 };
 
-START_TEST (visits_each_node)
+START_TEST (lists_each_node)
 {
-  ck_assert (walk (lists[_i].list, lists[_i].per_node));
-  ck_assert_str_eq (visited, lists[_i].nodes);
+  ck_assert (expand (lists[_i].list, lists[_i].per_node));
+  ck_assert_str_eq (expanded, lists[_i].nodes);
 }
 END_TEST
 
@@ -135,7 +134,7 @@ static const struct
 
 START_TEST (refuses_nonsense)
 {
-  ck_assert_msg (!walk (nonsense[_i].list, nonsense[_i].per_node), "\"%s\" and \"%s\" make sense",
+  ck_assert_msg (!expand (nonsense[_i].list, nonsense[_i].per_node), "\"%s\" and \"%s\" make sense",
                  nonsense[_i].list, nonsense[_i].per_node);
 }
 END_TEST
@@ -146,12 +145,12 @@ START_TEST (has_limits)
 
   memset (name, 'n', sizeof name);
   name[sizeof name - 1] = '\0';
-  ck_assert (!walk (name, "1"));
+  ck_assert (!expand (name, "1"));
   memcpy (name + 60, "[10000-10001]", sizeof "[10000-10001]");
-  ck_assert (!walk (name, "1(x2)"));
+  ck_assert (!expand (name, "1(x2)"));
   /* However many nodes somebody announces: it comes to an end. */
-  ck_assert (!walk ("n[0-999999999]", "1(x1000000000)"));
-  ck_assert (!walk ("n[1-99999999999999999999]", "1(x99999999999)"));
+  ck_assert (!expand ("n[0-999999999]", "1(x1000000000)"));
+  ck_assert (!expand ("n[1-99999999999999999999]", "1(x99999999999)"));
 }
 END_TEST
 
@@ -278,7 +277,7 @@ main (void)
   tcase_add_checked_fixture (tcase, make_instance, unit_remove_tmp);
   tcase_add_loop_test (tcase, finds_a_value, 0, sizeof values / sizeof *values);
   tcase_add_test (tcase, leaves_out_what_is_too_long);
-  tcase_add_loop_test (tcase, visits_each_node, 0, sizeof lists / sizeof *lists);
+  tcase_add_loop_test (tcase, lists_each_node, 0, sizeof lists / sizeof *lists);
   tcase_add_loop_test (tcase, refuses_nonsense, 0, sizeof nonsense / sizeof *nonsense);
   tcase_add_test (tcase, has_limits);
   tcase_add_test (tcase, says_on_which_nodes_members_are_missing);

@@ -169,28 +169,6 @@ START_TEST (puts_signals_right)
 END_TEST
 
 static int
-look_at_limits (const void *unused)
-{
-  const struct rlimit small = { 100, 200 }, core = { 1000, 2000 };
-  struct rlimit limit;
-
-  (void) unused;
-  if (setrlimit (RLIMIT_FSIZE, &small) != 0 || setrlimit (RLIMIT_CORE, &core) != 0
-      || process_prepare () != 0)
-    return 1;
-  /* Not exit(3): what gcov(1) has to write is larger. */
-  if (getrlimit (RLIMIT_CORE, &limit) != 0 || limit.rlim_cur != 0)
-    _exit (2);
-  _exit (getrlimit (RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == 200 ? 0 : 3);
-}
-
-START_TEST (puts_limits_right)
-{
-  ck_assert_int_eq (unit_child (look_at_limits, NULL), 0);
-}
-END_TEST
-
-static int
 look_at_umask (const void *unused)
 {
   (void) unused;
@@ -203,27 +181,6 @@ look_at_umask (const void *unused)
 START_TEST (puts_the_umask_right)
 {
   ck_assert_int_eq (unit_child (look_at_umask, NULL), 0);
-}
-END_TEST
-
-START_TEST (leaves_the_directory)
-{
-  char path[100];
-
-  ck_assert_int_eq (chdir (unit_tmp), 0);
-  process_leave_directory ();
-  ck_assert_str_eq (getcwd (path, sizeof path), "/");
-}
-END_TEST
-
-START_TEST (bears_a_closed_root_directory)
-{
-  char path[400];
-
-  ck_assert_int_eq (chdir (unit_tmp), 0);
-  unit_refuse (SYS_chdir, EACCES);
-  process_leave_directory ();
-  ck_assert_str_eq (getcwd (path, sizeof path), unit_tmp);
 }
 END_TEST
 
@@ -241,9 +198,6 @@ main (void)
   tcase_add_test (tcase, keeps_standard_descriptors);
   tcase_add_test (tcase, says_when_it_cannot_open);
   tcase_add_test (tcase, puts_signals_right);
-  tcase_add_test (tcase, puts_limits_right);
   tcase_add_test (tcase, puts_the_umask_right);
-  tcase_add_test (tcase, leaves_the_directory);
-  tcase_add_test (tcase, bears_a_closed_root_directory);
   return unit_run (suite);
 }

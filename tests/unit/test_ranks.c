@@ -96,6 +96,7 @@ static const struct
   { ".x..", "0,2-3" },
   { "..xx..", "0-1,4-5" },
   { "x..x.x", "1-2,4" },
+  { "x.x.x.", "1-5:2" },
 };
 
 /* The set that PATTERN tells, one letter a number. */

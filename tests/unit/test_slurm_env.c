@@ -3,25 +3,31 @@
 
 #include "unit.h"
 
-/* A container's environment: NAME=VALUE, ended by NULL. */
-static const char *
-look_up (const void *source, const char *name)
-{
-  const size_t length = strlen (name);
-
-  for (const char *const *entry = source; *entry != NULL; entry++)
-    if (strncmp (*entry, name, length) == 0 && (*entry)[length] == '=')
-      return *entry + length + 1;
-  return NULL;
-}
+#include <json-c/json.h>
 
 static struct slurm_task task;
 static struct failure f;
 
+/* Reads the task of a container with ENVIRONMENT: NAME=VALUE, ended by NULL. */
+static enum slurm_env_result
+read_container (const char *const *environment)
+{
+  struct container c = { .config = json_object_new_object () };
+  json_object *process = json_object_new_object (), *list = json_object_new_array ();
+
+  for (; *environment != NULL; environment++)
+    json_object_array_add (list, json_object_new_string (*environment));
+  json_object_object_add (process, "env", list);
+  json_object_object_add (c.config, "process", process);
+  enum slurm_env_result result = slurm_env_read (&task, &c, false, &f);
+  container_free (&c);
+  return result;
+}
+
 /* Reads the task with nothing in the hook's own environment. */
 #define read_task(...)                                                                             \
-  (clearenv (), slurm_env_free (&task), \
-   slurm_env_read (&task, look_up, (const char *const[]){ __VA_ARGS__, NULL }, false, &f))
+  (clearenv (), ranks_free (&task.local), \
+   read_container ((const char *const[]){ __VA_ARGS__, NULL }))
 
 #define THREE "SLURM_JOB_ID=17", "SLURM_NTASKS=4", "SLURM_PROCID=3"
 #define STEP THREE, "SLURM_STEP_ID=2"
@@ -51,8 +57,7 @@ START_TEST (reads_a_step)
   ck_assert_str_eq (task.cluster, "");
   ck_assert_str_eq (task.node, "");
   ck_assert (task.first_on_node);
-  ck_assert (!task.has_uid);
-  ck_assert_int_eq (task.pid, 0);
+  ck_assert_uint_eq (task.uid, UINT32_MAX);
   ck_assert_str_eq (key (), "jobid-17-stepid-2");
 }
 END_TEST
@@ -62,15 +67,13 @@ START_TEST (reads_all_that_slurm_tells)
   ck_assert_int_eq (read_task (STEP, COMPLETE, "SLURM_RESTART_COUNT=1",
                                "SLURM_CLUSTER_NAME=alps.x-1_y", "SLURM_STEP_NUM_NODES=2",
                                "SLURM_NNODES=9", "SLURM_LOCALID=1", "SLURM_JOB_UID=2001",
-                               "SLURM_TASK_PID=4711", "SLURMD_NODENAME=n2"),
+                               "SLURMD_NODENAME=n2"),
                     SLURM_ENV_TASK);
   ck_assert_uint_eq (task.restarts, 1);
   ck_assert_str_eq (task.cluster, "alps.x-1_y");
   ck_assert_uint_eq (task.nodes, 2);
   ck_assert (!task.first_on_node);
-  ck_assert (task.has_uid);
   ck_assert_uint_eq (task.uid, 2001);
-  ck_assert_int_eq (task.pid, 4711);
   ck_assert_str_eq (task.node, "n2");
   ck_assert_str_eq (key (), "jobid-17-stepid-2-restart-1-cluster-alps.x-1_y");
 }
@@ -100,7 +103,7 @@ START_TEST (passes_over_empty_ones)
 {
   ck_assert_int_eq (read_task (THREE, "SLURM_STEP_ID=", "SLURM_RESTART_COUNT=",
                                "SLURM_CLUSTER_NAME=", "SLURM_STEP_NUM_NODES=", "SLURM_NNODES=2",
-                               "SLURM_LOCALID=", "SLURM_JOB_UID=", "SLURM_TASK_PID=",
+                               "SLURM_LOCALID=", "SLURM_JOB_UID=",
                                "SLURMD_NODENAME="),
                     SLURM_ENV_TASK);
   ck_assert_str_eq (key (), "jobid-17");
@@ -171,7 +174,7 @@ assert_local (const char *expected)
 
   (void) ranks_next_text (&task.local, &from, text, sizeof text);
   ck_assert_str_eq (text, expected);
-  slurm_env_free (&task);
+  ranks_free (&task.local);
 }
 
 /* SLURM_GTIDS lists them, in any order; where there is one node they are all. */
@@ -308,7 +311,7 @@ START_TEST (knows_a_slurm_that_does_not_tell_the_task)
 {
   ck_assert_int_eq (read_task ("SLURM_JOB_ID=17", "SLURM_NTASKS=2", "SLURM_STEP_ID=0"),
                     SLURM_ENV_ABSENT);
-  unit_assert_match (f.text, "no SLURM_PROCID; Slurm 22.05 does not tell it to srun --container");
+  unit_assert_match (f.text, "no SLURM_PROCID: srun --container of Slurm 22.05");
 }
 END_TEST
 
@@ -321,14 +324,22 @@ START_TEST (takes_the_hooks_own_environment)
   (void) setenv ("SLURM_NTASKS", "5", 1);
   (void) setenv ("SLURM_PROCID", "4", 1);
   (void) setenv ("SLURM_STEP_ID", "1", 1);
-  ck_assert_int_eq (slurm_env_read (&task, look_up, none, false, &f), SLURM_ENV_TASK);
+  ck_assert_int_eq (read_container (none), SLURM_ENV_TASK);
   ck_assert_str_eq (key (), "jobid-18-stepid-1");
   ck_assert_uint_eq (task.tasks, 5);
   ck_assert_uint_eq (task.procid, 4);
-  ck_assert_ptr_null (slurm_env_own (NULL, "SLURM_LOCALID"));
-  ck_assert_str_eq (slurm_env_own (NULL, "SLURM_PROCID"), "4");
 }
 END_TEST
+
+static void
+set_own (void)
+{
+  (void) setenv ("SLURM_JOB_ID", "18", 1);
+  (void) setenv ("SLURM_NTASKS", "5", 1);
+  (void) setenv ("SLURM_PROCID", "4", 1);
+  (void) setenv ("SLURM_RESTART_COUNT", "3", 1);
+  (void) setenv ("SLURM_STEP_NUM_TASKS", "6", 1);
+}
 
 START_TEST (never_mixes_the_two)
 {
@@ -336,17 +347,13 @@ START_TEST (never_mixes_the_two)
   static const char *const part[]
     = { "SLURM_JOB_ID=17", "SLURM_NTASKS=9", "SLURM_STEP_ID=7", "SLURM_LOCALID=1", NULL };
 
-  clearenv ();
-  (void) setenv ("SLURM_JOB_ID", "18", 1);
-  (void) setenv ("SLURM_NTASKS", "5", 1);
-  (void) setenv ("SLURM_PROCID", "4", 1);
-  (void) setenv ("SLURM_RESTART_COUNT", "3", 1);
-  (void) setenv ("SLURM_STEP_NUM_TASKS", "6", 1);
-  ck_assert_int_eq (slurm_env_read (&task, look_up, whole, false, &f), SLURM_ENV_TASK);
+  set_own ();
+  ck_assert_int_eq (read_container (whole), SLURM_ENV_TASK);
   ck_assert_str_eq (key (), "jobid-17");
   ck_assert_uint_eq (task.tasks, 4);
-  slurm_env_free (&task);
-  ck_assert_int_eq (slurm_env_read (&task, look_up, part, false, &f), SLURM_ENV_TASK);
+  ranks_free (&task.local);
+  set_own ();
+  ck_assert_int_eq (read_container (part), SLURM_ENV_TASK);
   ck_assert_str_eq (key (), "jobid-18-restart-3");
   ck_assert_uint_eq (task.tasks, 6);
   ck_assert (task.first_on_node);
@@ -420,7 +427,7 @@ static const struct
 START_TEST (refuses_what_makes_no_sense)
 {
   clearenv ();
-  ck_assert_int_eq (slurm_env_read (&task, look_up, bad[_i].environment, false, &f), SLURM_ENV_FAILED);
+  ck_assert_int_eq (read_container (bad[_i].environment), SLURM_ENV_FAILED);
   ck_assert_int_eq (f.status, EX_DATAERR);
   unit_assert_match (f.text, bad[_i].name);
   ck_assert_ptr_null (strchr (f.text, '\n'));
@@ -434,8 +441,7 @@ START_TEST (passes_over_hints_that_make_no_sense)
   static const char *const hints[]
     = { "SLURM_STEP_NUM_NODES=0", "SLURM_STEP_NUM_NODES=two", "SLURM_NNODES=two",
         "SLURM_LOCALID=-1",       "SLURM_LOCALID=x",          "SLURM_JOB_UID=4294967295",
-        "SLURM_JOB_UID=root",     "SLURM_TASK_PID=0",         "SLURM_TASK_PID=2147483648",
-        "SLURMD_NODENAME=n1/..",  "SLURM_NODEID=-1",          "SLURM_STEP_NODELIST=n 1",
+        "SLURM_JOB_UID=root",      "SLURMD_NODENAME=n1/..",  "SLURM_NODEID=-1",          "SLURM_STEP_NODELIST=n 1",
         "SLURM_STEP_TASKS_PER_NODE=x/y" };
 
   for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
@@ -443,8 +449,7 @@ START_TEST (passes_over_hints_that_make_no_sense)
       ck_assert_int_eq (read_task (STEP, hints[i]), SLURM_ENV_TASK);
       ck_assert_str_eq (key (), "jobid-17-stepid-2");
       ck_assert_uint_eq (task.nodes, 0);
-      ck_assert (task.first_on_node && !task.has_uid);
-      ck_assert_int_eq (task.pid, 0);
+      ck_assert (task.first_on_node && task.uid == UINT32_MAX);
       ck_assert_str_eq (task.node, "");
       ck_assert_str_eq (task.node_list, "");
       ck_assert_str_eq (task.tasks_per_node, "");
@@ -493,7 +498,7 @@ START_TEST (does_not_look_elsewhere_for_a_bad_value)
   (void) setenv ("SLURM_JOB_ID", "18", 1);
   (void) setenv ("SLURM_NTASKS", "5", 1);
   (void) setenv ("SLURM_PROCID", "4", 1);
-  ck_assert_int_eq (slurm_env_read (&task, look_up, container, false, &f), SLURM_ENV_FAILED);
+  ck_assert_int_eq (read_container (container), SLURM_ENV_FAILED);
 }
 END_TEST
 

@@ -391,7 +391,7 @@ START_TEST (says_when_it_cannot_look)
   make_home ();
   become_user ();
   unit_refuse_stat (EIO);
-  assert_refuses (EX_CANTCREAT, "cannot look at");
+  assert_refuses (EX_CANTCREAT, "cannot open");
 }
 END_TEST
 
