@@ -202,8 +202,11 @@ read_config (const char *bundle, struct failure *f)
     }
   /* O_NONBLOCK: a FIFO in its place must not hold the container up. */
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  /* In createContainer the hook may have no number in the user namespace. */
   if (fd < 0 || fstat (fd, &st) != 0)
-    (void) fail (f, EX_DATAERR, "cannot open %s: %m", path);
+    (void) fail (f, EX_DATAERR, "cannot open %s: %m%s", path,
+                 errno == EACCES ? "; --userns=nomap and auto need another stage than createContainer"
+                                 : "");
   else if (!S_ISREG (st.st_mode))
     (void) fail (f, EX_DATAERR, "%s is not a regular file", path);
   else
