@@ -1105,7 +1105,8 @@ depart_last (struct attempt *a)
       if (now >= over && depart_is_over (a))
         break;
       over = now >= over ? now + SECOND : over;
-      (void) waiting_sleep (b->waiting, now + waiting_interval (b->waiting, now - start, LOOK_MAX), -1);
+      const int64_t pause = waiting_interval (b->waiting, now - start, LOOK_MAX);
+      (void) waiting_sleep (b->waiting, now + pause, -1);
     }
   if (complete)
     {
@@ -1249,8 +1250,8 @@ was_not_gone (struct attempt *a)
                  b->where, b->key, timeout_in_seconds (b), text);
   else
     (void) fail (a->f, EX_TEMPFAIL,
-                 "an earlier barrier of this task, %s/%s, did not end within %g s; do all tasks start "
-                 "as many containers?",
+                 "an earlier barrier of this task, %s/%s, did not end within %g s; do all tasks "
+                 "start as many containers?",
                  b->where, b->key, timeout_in_seconds (b));
   return STEP_FAILED;
 }
@@ -1382,14 +1383,14 @@ barrier_meet (struct barrier *b, struct failure *f)
       if (reason != NULL)
         return fail (f, EX_PROTOCOL, "%s", reason);
       if (now >= b->deadline)
-        return fail (f, EX_TEMPFAIL, "%s/%s went away each time this task arrived, for %g s; does something "
-                     "remove it?",
+        return fail (f, EX_TEMPFAIL,
+                     "%s/%s went away each time this task arrived, for %g s; does something remove "
+                     "it?",
                      b->where, b->key, timeout_in_seconds (b));
       /* Something keeps removing it: not at full speed. */
+      const int64_t pause = waiting_interval (b->waiting, now - began, SECOND / 10);
       if (tries > 3)
-        (void) waiting_sleep (
-          b->waiting, earlier (b->deadline, now + waiting_interval (b->waiting, now - began, SECOND / 10)),
-          -1);
+        (void) waiting_sleep (b->waiting, earlier (b->deadline, now + pause), -1);
     }
   return step == STEP_DONE ? 0 : -1;
 }

@@ -205,8 +205,9 @@ read_config (const char *bundle, struct failure *f)
   /* In createContainer the hook may have no number in the user namespace. */
   if (fd < 0 || fstat (fd, &st) != 0)
     (void) fail (f, EX_DATAERR, "cannot open %s: %m%s", path,
-                 errno == EACCES ? "; --userns=nomap and auto need another stage than createContainer"
-                                 : "");
+                 errno != EACCES ? ""
+                                 : "; --userns=nomap and auto need another stage than "
+                                   "createContainer");
   else if (!S_ISREG (st.st_mode))
     (void) fail (f, EX_DATAERR, "%s is not a regular file", path);
   else

@@ -499,7 +499,8 @@ gather_join (struct gather *g, int64_t deadline)
         return result;
       int64_t now = waiting_now ();
       int64_t pause = waiting_interval (g->waiting, now - began, SECOND / 20);
-      if (now >= deadline || waiting_sleep (g->waiting, earlier (now + pause, deadline), -1) == WAKE_END)
+      if (now >= deadline
+          || waiting_sleep (g->waiting, earlier (now + pause, deadline), -1) == WAKE_END)
         return GATHER_GIVEN_UP;
     }
 }

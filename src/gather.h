@@ -6,8 +6,9 @@
  *
  * A hook connects and says which task it is.  The leader answers: TAKEN, it will
  * arrive for that task, unless the hook said that it will not come; or AWAY, this
- * instance is not for it, it has to wait until this one goes.  Whoever was taken waits for the leader's word: how the
- * barrier ended.  Whoever was not answered is nobody's and may start over.
+ * instance is not for it, it has to wait until this one goes.  Whoever was taken
+ * waits for the leader's word: how the barrier ended.  Whoever was not answered is
+ * nobody's and may start over.
  *
  * The kernel closes the sockets of who dies: so each side knows at once.  Peers
  * of another user are not believed, nor what is not just these messages.

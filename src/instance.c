@@ -270,7 +270,8 @@ instance_arrive (const struct instance *in, const struct ranks *own, const char 
 }
 
 static int
-instance_set_time (const struct instance *in, const struct ranks *own, const struct timespec times[2])
+instance_set_time (const struct instance *in, const struct ranks *own,
+                   const struct timespec times[2])
 {
   char name[NAME_MAX_];
   uint32_t from = 0;
