@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -88,6 +89,25 @@ admin_user (const struct config *config, struct identity *user, struct failure *
   return 0;
 }
 
+int
+admin_become (const struct identity *user, struct failure *f)
+{
+  struct identity with = *user;
+  int count = 0;
+
+  if (geteuid () != 0)
+    return 0;
+  (void) getgrouplist (user->name, user->gid, NULL, &count);
+  with.groups = calloc ((size_t) count + 1, sizeof *with.groups);
+  if (with.groups == NULL)
+    return fail (f, EX_OSERR, "out of memory");
+  with.group_count
+    = getgrouplist (user->name, user->gid, with.groups, &count) < 0 ? 0 : (size_t) count;
+  int result = identity_become (&with, f);
+  free (with.groups);
+  return result;
+}
+
 /* In a child: becomes the user, and works.  Returns the exit status. */
 static int
 work_in_child (const struct job *job, const struct identity *user)
@@ -97,7 +117,7 @@ work_in_child (const struct job *job, const struct identity *user)
   struct failure f = { 0 };
   int dirfd = -1, status = -1;
 
-  if (geteuid () != 0 || identity_become (user, &f) == 0)
+  if (admin_become (user, &f) == 0)
     dirfd = syncdir_find (base, user, &f);
   if (dirfd >= 0)
     {

@@ -40,8 +40,11 @@ int admin_check (const struct config *config);
  * caller, who has no name and no home then.  EX_NOUSER, EX_NOPERM. */
 int admin_user (const struct config *config, struct identity *user, struct failure *f);
 
+/* As root: becomes USER, with the groups that this node knows of him. */
+int admin_become (const struct identity *user, struct failure *f);
+
 /* Takes the paths that CONFIG leaves open from the hook JSON FILE; they are valid
- * until the next call.  EX_NOINPUT if it cannot be opened. */
+ * until the next call.  EX_NOINPUT if it is not there. */
 int admin_take_settings (struct config *config, const char *file, struct failure *f);
 
 /* Waits for the child PID, for SECONDS, and kills it then.  Returns its exit

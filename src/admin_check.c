@@ -96,7 +96,7 @@ say (enum finding finding, const char *format, ...)
  * runs. */
 static const char script[]
   = "command -v podman >/dev/null || exit 200\n"
-    "exec >>\"$1/out\" 2>&1\n"
+    "exec >>\"$1/out\" 2>&1 </dev/null\n"
     "[ -O / ] || export XDG_RUNTIME_DIR=\"$1/run\"\n" /* not as root */
     "exec podman ${2:+\"--module=$2\"} --log-level=debug --storage-driver=vfs"
     " --root=\"$1/storage\" --runroot=\"$1/runroot\" --tmpdir=\"$1/tmp\""
@@ -150,7 +150,8 @@ end_children (void)
 static int
 try_podman (const char *dir, const char *module)
 {
-  if ((geteuid () == 0 && user.uid != 0 && log_in () != 0) || chdir (dir) != 0
+  /* What the user has podman run must not reach root's terminal. */
+  if (setsid () < 0 || (geteuid () == 0 && user.uid != 0 && log_in () != 0) || chdir (dir) != 0
       || mkdir ("root", 0700) != 0 || mkdir ("run", 0700) != 0
       || prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
     return STATUS_NONE;
@@ -386,8 +387,8 @@ check_user_directory (const char *base)
     (void) close (fd);
 }
 
-/* Whether the settings are needed to find the user and his directory; PLAIN is he
- * without a name. */
+/* Whether the settings are needed to find the user and his directory; PLAIN is the
+ * user as he was before PASSWD_FILE was read. */
 static void
 check_needs (const struct config *config, struct identity plain)
 {
@@ -419,12 +420,7 @@ check_user (const struct config *config)
   say (OK, "uid %u is user %s by %s%s", user.uid, user.name,
        by_file ? "PASSWD_FILE " : "this node's name service", by_file ? config->passwd_file : "");
   check_needs (config, plain);
-  /* As root for a user: from here on all is looked at with his rights; this
-   * process ends soon. */
-  if (geteuid () == 0 && user.uid != 0 && identity_become (&user, &f) != 0)
-    say (ERROR, "%s", f.text);
-  else
-    check_user_directory (config->base_dir);
+  check_user_directory (config->base_dir);
 }
 
 /* ---------------------------------------------------------------------- podman */
@@ -456,7 +452,7 @@ check_podman (void)
     return;
   const char *path = trial.jsons[i].path, *stages = trial.jsons[i].stages;
   if (realpath (file, real) == NULL)
-    say (ERROR, "%s", strerror (errno));
+    say (ERROR, "cannot resolve its path: %s", strerror (errno));
   else if (i == trial.count && first == 0)
     say (ERROR, "podman does not read it, nor any other: hooks_dir in containers.conf is empty");
   else if (i == trial.count)
@@ -563,6 +559,13 @@ admin_check (const struct config *given)
       return EX_CONFIG;
     }
   run_trial (config.module);
+  /* As root for a user: from here on all is looked at with his rights, also what
+   * podman has named, since he can have podman name anything. */
+  if (user.uid != 0 && admin_become (&user, &f) != 0)
+    {
+      say (ERROR, "%s", f.text);
+      return EX_CONFIG;
+    }
   check_trial ();
   if (nobody)
     say (WARNING, "this is for root's containers; what users get is told with --user=NAME");

@@ -29,8 +29,10 @@
  *   node-N           made and removed by the leader of node N
  *   gathering-N      made by that leader, if not all of its node are there after a
  *                    second; removed when they are
- *   arrival/RANKS    made by the member, or by who will not come; its time is
- *                    touched by the member only; stays as long as the instance
+ *   arrival/RANKS    made by the member, or by who will not come; after a call-off
+ *                    by whom it has reached, for later hooks of its tasks.  Its
+ *                    time is touched by the member only; stays as long as the
+ *                    instance
  *   arrival/ended    made by who made an outcome that is no release
  *   departure        a directory, made by who decides; or a link, by anybody
  *   departure/RANKS  made by the member that has seen the release
@@ -57,15 +59,24 @@
  * What happens when a hook is killed
  *
  *   who was taken, before an outcome   its leader loses the connection: calls off
- *   a leader, before an outcome        those it has taken lose theirs: call off;
- *                                      who comes next is refused at the socket
- *                                      for a second: makes the instance void
- *   a leader that nobody has come to   the time-out of the others names its tasks
+ *   a leader, before an outcome        those it has taken lose theirs: call off.
+ *                                      If it had taken nobody, who comes next is
+ *                                      refused at the socket for a second: makes
+ *                                      the instance void
+ *   a leader that nobody comes to      its mark counts until it is stale; then who
+ *                                      decides makes the instance void, and the
+ *                                      time-out names its tasks
  *   who decides, before the release    as above on its node; elsewhere the timeout
  *   anybody after the release          the others go.  Its node does not depart:
- *                                      who decides waits for BARRIER_LEAVE, and
- *                                      the next hook of procid 0 clears away
- *   who removes                        --prune, or the next barrier's end, does
+ *                                      who decides waits for BARRIER_LEAVE.  A
+ *                                      later hook of procid 0 renames what stays,
+ *                                      after LEFT_OVER, and prunes it when it is a
+ *                                      day old
+ *   who removes                        --prune or procid 0's hook, after a day
+ *
+ * Who is stopped for longer than STALE is taken for dead.  When it goes on it finds
+ * the outcome that others have made, or its mark gone, and arrives anew: a release
+ * counts only while the own mark is there (has_mark(), release()).
  *
  * Words
  *
@@ -188,12 +199,6 @@ static bool
 decides (const struct attempt *a)
 {
   return ranks_has (a->own, 0);
-}
-
-static int64_t
-earlier (int64_t a, int64_t b)
-{
-  return a < b ? a : b;
 }
 
 static double
@@ -832,7 +837,7 @@ barrier_listen (struct attempt *a)
 static void
 tell_gathering (struct attempt *a)
 {
-  char ranks[300] = "", note[INSTANCE_NOTE_MAX];
+  char ranks[260] = "", note[INSTANCE_NOTE_MAX];
   uint32_t from = 0;
 
   (void) ranks_next_text (&a->gather.here, &from, ranks, sizeof ranks);
@@ -1251,7 +1256,7 @@ was_not_gone (struct attempt *a)
   else
     (void) fail (a->f, EX_TEMPFAIL,
                  "an earlier barrier of this task, %s/%s, did not end within %g s; do all tasks "
-                 "start as many containers?",
+                 "start the same number of containers?",
                  b->where, b->key, timeout_in_seconds (b));
   return STEP_FAILED;
 }
@@ -1324,6 +1329,7 @@ attempt_begin (struct attempt *a, struct barrier *b, int64_t began, struct failu
   *a = (struct attempt){
     .b = b, .f = f, .began = began, .own = b->own, .in = { .arrival = -1, .top = -1 }
   };
+  b->passed_on = b->led = false;
   gather_start (&a->gather, &a->in, b->waiting, b->own, b->node, b->self);
 }
 
@@ -1374,7 +1380,6 @@ barrier_meet (struct barrier *b, struct failure *f)
   int64_t began = waiting_now ();
   enum step step;
 
-  b->passed_on = b->led = false;
   for (unsigned tries = 1; (step = barrier_attempt (b, began, tries > 1, f)) == STEP_AGAIN; tries++)
     {
       const char *reason = waiting_end_reason (b->waiting);

@@ -34,7 +34,7 @@
 #include <stdint.h>
 
 /* The longest note of a mark: INSTANCE_NOTE_MAX has room for more. */
-#define BARRIER_NOTE_MAX 640
+#define BARRIER_NOTE_MAX 720
 
 struct barrier {
   int dirfd;         /* directory of the barriers, the user's own; borrowed */

@@ -28,9 +28,6 @@
 #ifndef SYS_pidfd_getfd /* Linux 5.6 */
 #define SYS_pidfd_getfd 438
 #endif
-#ifndef SYS_faccessat2 /* Linux 5.8 */
-#define SYS_faccessat2 439
-#endif
 #ifndef SYS_landlock_create_ruleset /* Linux 5.13 */
 #define SYS_landlock_create_ruleset 444
 #define SYS_landlock_add_rule 445

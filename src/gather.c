@@ -40,23 +40,6 @@ struct gather_member {
   bool lost; /* was taken and is gone: its place stays */
 };
 
-static int64_t
-earlier (int64_t a, int64_t b)
-{
-  return a < b ? a : b;
-}
-
-static void
-close_one (int *fd)
-{
-  int error = errno;
-
-  if (*fd >= 0)
-    (void) close (*fd);
-  *fd = -1;
-  errno = error;
-}
-
 /* SO_PEERCRED says the peer's uid as this user namespace names it. */
 static bool
 is_own (int fd)
@@ -157,6 +140,7 @@ leader_begin (struct gather *g)
     ranks_add (&g->here, g->self);
   else
     {
+      close_one (&g->set); /* no leader: gather_end() leaves the next one's socket alone */
       close_one (&g->listener);
       instance_unlisten (g->in, g->node);
     }
@@ -353,7 +337,7 @@ member_read (struct gather *g, int flags, char text[INSTANCE_TEXT_MAX])
   struct word w;
   ssize_t n = recv (g->fd, &w, sizeof w - 1, flags | MSG_TRUNC);
 
-  /* An error is told once, and before what has come. */
+  /* recv(2) tells a pending error once, before what is in the queue: read again. */
   if (n < 0 && errno != EAGAIN)
     n = recv (g->fd, &w, sizeof w - 1, flags | MSG_TRUNC);
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -433,7 +417,7 @@ member_is_refused (const struct gather *g, int64_t since)
     return instance_is_gone (errno) ? GATHER_AGAIN : GATHER_FAILED;
   if (outcome != OUTCOME_NONE)
     return GATHER_ENDED;
-  return waiting_now () - since > GATHER_PATIENCE ? GATHER_DEAD : GATHER_GIVEN_UP;
+  return waiting_now () - since > GATHER_PATIENCE ? GATHER_DEAD : GATHER_RETRY;
 }
 
 /* There is no socket: makes it. */
@@ -446,7 +430,7 @@ become_leader (struct gather *g)
   switch (errno)
     {
     case EADDRINUSE: /* somebody else was faster */
-      return GATHER_GIVEN_UP;
+      return GATHER_RETRY;
     case ELOOP:
       return GATHER_DEAD;
     case ENOENT:
@@ -475,8 +459,7 @@ gather_join (struct gather *g, int64_t deadline)
       g->fd = instance_connect (g->in, g->node);
       if (g->fd >= 0)
         return member_ask (g, deadline);
-      /* GIVEN_UP, here and now: neither has come of it, try again. */
-      result = GATHER_GIVEN_UP;
+      result = GATHER_RETRY;
       if (errno == ENOENT)
         {
           refused = 0;
@@ -495,7 +478,7 @@ gather_join (struct gather *g, int64_t deadline)
         result = GATHER_IMPOSSIBLE;
       else if (errno != EAGAIN && errno != EINTR) /* EAGAIN: too many at once */
         result = GATHER_FAILED;
-      if (result != GATHER_GIVEN_UP)
+      if (result != GATHER_RETRY)
         return result;
       int64_t now = waiting_now ();
       int64_t pause = waiting_interval (g->waiting, now - began, SECOND / 20);

@@ -42,6 +42,7 @@ enum gather_result {
                        does is stopped */
   GATHER_IMPOSSIBLE, /* this file system has no sockets that can be connected to */
   GATHER_GIVEN_UP,  /* waiting_end_reason(), or the deadline */
+  GATHER_RETRY,     /* nothing yet; inside gather_join() only */
   GATHER_FAILED     /* errno says why */
 };
 

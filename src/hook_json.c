@@ -3,6 +3,7 @@
 
 #include "json_text.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ hook_json_read (const char *path, struct failure *f)
 
   if (fd < 0)
     {
-      (void) fail (f, EX_NOINPUT, "%s: %m", path);
+      (void) fail (f, errno == ENOENT ? EX_NOINPUT : EX_IOERR, "%s: %m", path);
       return NULL;
     }
   ssize_t length = json_text_read (path, fd, HOOK_JSON_MAX, 4096, &text, f);

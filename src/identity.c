@@ -35,13 +35,15 @@ identity_hide (struct failure *f)
 }
 
 int
-identity_guard (struct failure *f)
+identity_guard (bool runs_others, struct failure *f)
 {
   /* A program that takes rights from its file would take its orders, the
    * container's state, from the user. */
   if (getauxval (AT_SECURE) != 0)
     return fail (f, EX_NOPERM, "the hook must not be set-user-id, set-group-id or have file "
                                "capabilities");
+  if (runs_others)
+    return 0;
   if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
     return fail (f, EX_NOPERM, "cannot give up new privileges: %m");
   return identity_hide (f);
@@ -246,10 +248,9 @@ identity_become (const struct identity *id, struct failure *f)
   bool root = geteuid () == 0;
 
   /* The bounding set limits what execve(2) may grant, and what can be added to
-   * the inheritable set (capabilities(7)).  The first is nothing without new
-   * privileges (prctl(2)), the second needs CAP_SETPCAP, which goes below.  So
-   * its 41 calls are for root's own jobs only: execve(2) has rules of its own
-   * for uid 0. */
+   * the inheritable set (capabilities(7)).  Without new privileges (prctl(2)) the
+   * first grants nothing; to add takes CAP_SETPCAP, which goes below.  So its 41
+   * calls are for root's own jobs only: execve(2) has rules of its own for uid 0. */
   for (unsigned long cap = 0; root && id->uid == 0 && prctl (PR_CAPBSET_DROP, cap, 0, 0, 0) == 0;
        cap++)
     ;

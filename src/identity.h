@@ -52,7 +52,9 @@ int identity_name (struct identity *id, const char *passwd_file, struct failure 
 int identity_become (const struct identity *id, struct failure *f);
 
 /* Shrinks what the process can do before it knows whom to become: no new
- * privileges, no core dump, no ptrace(2) by the user.  EX_NOPERM. */
-int identity_guard (struct failure *f);
+ * privileges, no core dump, no ptrace(2) by the user; none of that if it RUNS_OTHERS
+ * that need these, as podman does.  EX_NOPERM; and where the program has taken
+ * rights from its file. */
+int identity_guard (bool runs_others, struct failure *f);
 
 #endif

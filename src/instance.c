@@ -47,7 +47,7 @@ instance_is_gone (int error)
   return error == ENOENT || error == ESTALE;
 }
 
-static void
+void
 close_one (int *fd)
 {
   int error = errno;

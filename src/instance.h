@@ -66,7 +66,7 @@ struct instance {
   int top;         /* descriptor of KEY (O_PATH) */
   int arrival;     /* descriptor of KEY/arrival, -1 until instance_open_arrival() */
   bool lazy;       /* the server tells other nodes late, unless asked by fsync(2) */
-  bool reads_only; /* to look changes nothing, whatever a cache has */
+  bool reads_only; /* for --status: nothing is made to get past a cache */
   dev_t dev;       /* with ino: which one it is */
   ino_t ino;
 };
@@ -80,6 +80,9 @@ enum outcome {
 };
 
 bool instance_is_gone (int error);
+
+/* close(2), unless *FD is -1, which it is then; leaves errno alone. */
+void close_one (int *fd);
 
 /* Opens the instance that KEY names in PARENT; makes it, for TASKS, if there is
  * none.  AGAIN: a look at the name before has shown that what this node has

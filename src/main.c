@@ -59,8 +59,7 @@ hook_name_itself (struct hook *h)
     (void) snprintf (h->host, sizeof h->host, "%s", task->node);
   else
     (void) gethostname (h->host, sizeof h->host - 1);
-  /* That of a container may have anything in it, and becomes a word of a
-   * note. */
+  /* A container's host name may hold any byte, and becomes a word of a note. */
   for (char *c = h->host; *c != '\0'; c++)
     if (!isgraph ((unsigned char) *c))
       *c = '?';
@@ -100,8 +99,7 @@ hook_open_stream (const struct hook *h, const char *annotation, int stream)
 }
 
 /* Finds the user and becomes him.  In a user namespace his name comes first,
- * since his gid is in the same line; elsewhere the less is done as root the
- * better. */
+ * since his gid is in the same line; elsewhere it comes last, as the user. */
 static int
 hook_become_user (struct hook *h, struct failure *f)
 {
@@ -277,7 +275,7 @@ hook_run (struct hook *h, struct failure *f)
   return hook_synchronise (h, comes, f);
 }
 
-/* What is not the hook: nothing of it runs in a hook's way.  RESULT is
+/* Runs a command of the administrator's; a hook never gets here.  RESULT is
  * config_read()'s. */
 static int
 main_command (const struct config *config, int result, const struct failure *f)
@@ -312,8 +310,7 @@ main (int argc, char **argv)
   if (process_prepare () != 0)
     return EX_OSERR;
   result = config_read (&h.config, argc, argv, &f);
-  /* --check runs podman, which needs new privileges. */
-  if (h.config.mode != CONFIG_CHECK && identity_guard (&f) != 0)
+  if (identity_guard (h.config.mode == CONFIG_CHECK, &f) != 0)
     result = -1;
   if (h.config.mode != CONFIG_HOOK)
     return main_command (&h.config, result, &f);
@@ -321,7 +318,7 @@ main (int argc, char **argv)
   hook_name_itself (&h);
   if (chdir ("/") != 0) /* / pins no file system */
     {
-      /* Where we stand is as good as any. */
+      /* It would only have been better. */
     }
   waiting_start (&h.waiting);
   if (result == 0)

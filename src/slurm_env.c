@@ -74,10 +74,11 @@ look_up (struct variable v[VARIABLES], const struct container *c)
 }
 
 /* Puts the variables of Slurm's that the hook's parent has (GENERATION 1), or its
- * parent (2), in the place of the hook's environment.  One that is gone, must not
- * be read, or is too long is as if it had none.  In a rootless container both are
- * the user's processes: what they say is worth no more than what the container's
- * configuration says.  Returns what they are in, to be freed after them. */
+ * parent (2), in the place of the hook's environment.  A process that is
+ * gone, or whose environment cannot be read or is too long, counts as having none.
+ * In a rootless container both are the user's processes: what they say is worth no
+ * more than what the container's configuration says.  Returns what they are in, to
+ * be freed after them. */
 static char *
 take_environment (int generation)
 {
@@ -152,7 +153,7 @@ parse_word (const struct variable *v, const char *marks, char *word, size_t size
 
   for (size_t i = 0; i < length; i++)
     if (!isalnum ((unsigned char) v->value[i]) && strchr (marks, v->value[i]) == NULL)
-      return parse_failed (v, "of letters, digits and the usual marks", f);
+      return parse_failed (v, "of letters, digits, and . _ - , [ ] ( )", f);
   if (v->value[0] == '.' || strstr (v->value, "..") != NULL || length >= size)
     return parse_failed (v, "a name, or too long for one", f);
   memcpy (word, v->value, length + 1);
@@ -194,7 +195,7 @@ read_word (const struct variable *v, const char *marks, char *word, size_t size)
  * step id: one process, however many tasks it announces.  The submit
  * directory and the node list tell them from a container that was given only
  * the three variables.  An ssh session that Slurm has adopted may have the job
- * id; so it is not of a process's variables some that a user has PICKED. */
+ * id only; but so may a container for which a user has PICKED it. */
 static bool
 is_outside_a_step (const struct variable *v, bool picked)
 {
@@ -336,7 +337,7 @@ read_hints (struct slurm_task *task, const struct variable *v)
   bool heterogeneous = v[HET_SIZE].value != NULL;
 
   if (!heterogeneous)
-    task->nodes = read_hint (&v[NODES], 1, UINT32_MAX, 0);
+    task->nodes = read_hint (&v[NODES], 1, SLURM_TASKS_MAX, 0);
   task->first_on_node = read_hint (&v[LOCAL_ID], 0, UINT32_MAX, 0) == 0;
   task->pid = (pid_t) read_hint (&v[TASK_PID], 1, INT32_MAX, 0);
   task->uid = read_hint (&v[UID], 0, UINT32_MAX - 1, UINT32_MAX);

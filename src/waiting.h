@@ -33,10 +33,16 @@ enum wake {
 
 int64_t waiting_now (void);
 
+static inline int64_t
+earlier (int64_t a, int64_t b)
+{
+  return a < b ? a : b;
+}
+
 /* Installs the handlers, makes SIGTERM, SIGINT and SIGHUP the blocked
  * signals (waiting_sleep() alone lets them in) and remembers the parent.
- * Called once, as early as can be: a parent that is gone before is not missed.
- * Cannot fail: without pidfd_open(2), Linux 5.3, the parent is asked after. */
+ * Called once, as early as can be: a parent that is gone before goes unnoticed.
+ * Cannot fail: without pidfd_open(2), Linux 5.3, getppid(2) is polled. */
 void waiting_start (struct waiting *w);
 
 /* Watches podman, too, if that is who wants the container.  It is no ancestor of

@@ -77,7 +77,7 @@ assert_is (uid_t uid, gid_t gid)
 
 START_TEST (guards_itself)
 {
-  assert_works (identity_guard (&f));
+  assert_works (identity_guard (false, &f));
   ck_assert_int_eq (prctl (PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
   ck_assert_int_eq (prctl (PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
 }
@@ -86,7 +86,7 @@ END_TEST
 START_TEST (says_when_it_cannot_guard_itself)
 {
   unit_refuse (SYS_prctl, EPERM);
-  unit_assert_refused (identity_guard (&f), EX_NOPERM, "Operation not permitted");
+  unit_assert_refused (identity_guard (false, &f), EX_NOPERM, "Operation not permitted");
 }
 END_TEST
 
@@ -227,7 +227,7 @@ START_TEST (becomes_the_user_for_good)
   (void) snprintf (program, sizeof program, "%s", unit_path ("cat"));
   ck_assert_int_eq (chmod (unit_tmp, 0777), 0);
   make_set_user_id (program);
-  assert_works (identity_guard (&f));
+  assert_works (identity_guard (false, &f));
   assert_works (identity_become (&user, &f));
   assert_is (SOMEBODY, SOMEBODY + 1);
   assert_gains_nothing (program);
