@@ -19,9 +19,6 @@
 /* A waiting member touches its file every 20 s. */
 #define DEAD_AFTER 60
 
-/* Above this a number of tasks is none. */
-#define TASKS_MAX (UINT32_C (1) << 24)
-
 /* Of so many members a text says where they are; --json has all. */
 #define MEMBERS_SHOWN 16
 
@@ -227,14 +224,11 @@ add_members (json_object *object, const struct instance *in, uint32_t tasks)
 static void
 add_barrier (json_object *object, const struct instance *in)
 {
-  char text[16] = "";
+  uint32_t tasks = 0;
   int64_t began;
 
   add_name (object, in->key);
-  if (readlinkat (in->top, "ntasks", text, sizeof text - 1) < 0)
-    text[0] = '\0';
-  const unsigned long said = strtoul (text, NULL, 10);
-  const uint32_t tasks = said <= TASKS_MAX ? (uint32_t) said : 0;
+  (void) instance_tasks (in, 0, &tasks);
   add_number (object, "tasks", tasks);
   add_members (object, in, tasks);
   if (instance_began (in, &began) == 0)
@@ -253,19 +247,21 @@ static json_object *
 new_barrier (int dirfd, const char *name)
 {
   const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  struct instance in = { .parent = dirfd, .key = name, .reads_only = true };
+  struct instance in;
   json_object *object = NULL;
-  struct stat st, top;
+  struct stat st;
 
-  in.top = openat (dirfd, name, flags);
-  in.arrival = in.top < 0 ? -1 : openat (in.top, "arrival", flags);
+  if (instance_find (&in, dirfd, name) != 0)
+    return NULL;
+  in.reads_only = true;
+  in.arrival = openat (in.top, "arrival", flags);
   if (in.arrival >= 0)
     {
       object = json_object_new_object ();
       add_barrier (object, &in);
       /* It has gone while we looked: then what was seen is no picture of it. */
-      if (fstat (in.top, &top) != 0 || fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0
-          || st.st_ino != top.st_ino || fstat (in.arrival, &st) != 0 || st.st_nlink == 0)
+      if (fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_ino != in.ino
+          || fstat (in.arrival, &st) != 0 || st.st_nlink == 0)
         {
           json_object_put (object);
           object = NULL;

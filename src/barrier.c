@@ -146,9 +146,6 @@
  * this: some file systems count in seconds. */
 #define TIMES_ARE (2 * SECOND)
 
-/* Above this, the number of tasks of somebody else's instance is no number. */
-#define TASKS_MAX (UINT32_C (1) << 24)
-
 /* The reason of a time-out begins with this: its status is another. */
 #define TIMEOUT "timeout: "
 
@@ -608,7 +605,7 @@ visit_arrival (void *context, const struct instance_mark *mark)
     return (int) other_version (a, mark->ranks);
   if (!S_ISLNK (st.st_mode) && !S_ISDIR (st.st_mode))
     return STEP_ON; /* nobody arrives by it */
-  if (is_older (age_of (a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE))
+  if (is_older (age_of (a, nanoseconds (&st.st_mtim)), STALE))
     {
       enum step step = make_void (a, mark->name);
       return step == STEP_ON ? STEP_AGAIN : (int) step;
@@ -1152,7 +1149,7 @@ is_complete (struct attempt *a, int (*list) (const struct instance *in, struct r
   uint32_t tasks;
   bool complete = false;
 
-  if (instance_tasks (&a->in, a->b->tasks, &tasks) != 0 || tasks == 0 || tasks > TASKS_MAX
+  if (instance_tasks (&a->in, a->b->tasks, &tasks) != 0 || tasks == 0
       || ranks_init (&set, tasks) != 0)
     return false;
   complete = list (&a->in, &set) == 0 && ranks_full (&set);
@@ -1176,7 +1173,7 @@ visit_left_over (void *context, const struct instance_mark *mark)
       || fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return 0;
   l->marks = true;
-  l->stale = is_older (age_of (l->a, st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec), STALE);
+  l->stale = is_older (age_of (l->a, nanoseconds (&st.st_mtim)), STALE);
   return l->stale ? 1 : 0;
 }
 

@@ -140,7 +140,8 @@ config_read (struct config *config, int argc, char **argv, struct failure *f)
         return fail (f, EX_USAGE, "option -%c is unknown; try --help", optopt);
       if (option == '?')
         return fail (f, EX_USAGE,
-                     "option %s is unknown or ambiguous, lacks its value, or takes none; try --help",
+                     "option %s is unknown or ambiguous, lacks its value, or takes none; "
+                     "try --help",
                      argv[optind - 1]);
       config_take_option (config, option);
     }

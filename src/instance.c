@@ -3,6 +3,7 @@
 
 #include "calls.h"
 #include "failure.h"
+#include "waiting.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -38,8 +39,6 @@
 
 /* Of openat2(2); linux/openat2.h may not be there. */
 #define RESOLVE_OWN_NO_XDEV 0x01
-#define RESOLVE_OWN_NO_SYMLINKS 0x04
-#define RESOLVE_OWN_BENEATH 0x08
 
 bool
 instance_is_gone (int error)
@@ -56,12 +55,6 @@ close_one (int *fd)
     (void) close (*fd);
   *fd = -1;
   errno = error;
-}
-
-static int64_t
-nanoseconds (const struct timespec *t)
-{
-  return t->tv_sec * INT64_C (1000000000) + t->tv_nsec;
 }
 
 /* A new look at the directory PATH below DIRFD; the caller ends it with
@@ -107,24 +100,12 @@ instance_make_arrival (int top, uint32_t tasks)
   return instance_write_tasks (top, tasks);
 }
 
-int
-instance_open (struct instance *in, int parent, const char *key, uint32_t tasks, bool again)
+static int
+instance_hold (struct instance *in, int dirfd)
 {
-  int fresh = again ? openat (parent, ".", OPEN_DIRECTORY) : -1;
-  int dirfd = fresh < 0 ? parent : fresh;
   struct stat st;
 
-  *in = (struct instance){ .parent = parent, .key = key, .top = -1, .arrival = -1 };
-  in->top = openat (dirfd, key, HOLD_DIRECTORY);
-  if (in->top < 0 && errno == ENOENT)
-    {
-      bool made = mkdirat (dirfd, key, 0700) == 0;
-      if (made || errno == EEXIST)
-        in->top = openat (dirfd, key, HOLD_DIRECTORY);
-      if (in->top >= 0 && made && instance_make_arrival (in->top, tasks) != 0)
-        close_one (&in->top);
-    }
-  close_one (&fresh);
+  in->top = openat (dirfd, in->key, HOLD_DIRECTORY);
   if (in->top < 0)
     return -1;
   if (fstat (in->top, &st) != 0)
@@ -135,6 +116,33 @@ instance_open (struct instance *in, int parent, const char *key, uint32_t tasks,
   in->dev = st.st_dev;
   in->ino = st.st_ino;
   return 0;
+}
+
+int
+instance_find (struct instance *in, int parent, const char *key)
+{
+  *in = (struct instance){ .parent = parent, .key = key, .top = -1, .arrival = -1 };
+  return instance_hold (in, parent);
+}
+
+int
+instance_open (struct instance *in, int parent, const char *key, uint32_t tasks, bool again)
+{
+  int fresh = again ? openat (parent, ".", OPEN_DIRECTORY) : -1;
+  int dirfd = fresh < 0 ? parent : fresh;
+
+  *in = (struct instance){ .parent = parent, .key = key, .top = -1, .arrival = -1 };
+  int result = instance_hold (in, dirfd);
+  if (result != 0 && errno == ENOENT)
+    {
+      bool made = mkdirat (dirfd, key, 0700) == 0;
+      if (made || errno == EEXIST)
+        result = instance_hold (in, dirfd);
+      if (result == 0 && made && (result = instance_make_arrival (in->top, tasks)) != 0)
+        close_one (&in->top);
+    }
+  close_one (&fresh);
+  return result;
 }
 
 void
@@ -178,7 +186,7 @@ instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks)
   char text[16], canonical[16];
   ssize_t n = readlinkat (in->top, "ntasks", text, sizeof text);
 
-  if (n < 0 && errno == ENOENT)
+  if (n < 0 && errno == ENOENT && !in->reads_only)
     {
       if (instance_write_tasks (in->top, mine) != 0)
         return -1;
@@ -192,7 +200,7 @@ instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks)
   text[n] = '\0';
   uint32_t number = (uint32_t) strtoul (text, NULL, 10);
   (void) snprintf (canonical, sizeof canonical, "%u", number);
-  if (strcmp (text, canonical) == 0)
+  if (strcmp (text, canonical) == 0 && number <= RANKS_MAX)
     *tasks = number;
   return 0;
 }
@@ -765,7 +773,7 @@ int64_t
 instance_leader_age (const struct instance *in, uint32_t node, const struct ranks *own)
 {
   char path[sizeof "arrival/" + NAME_MAX_], name[NAME_MAX_];
-  const int64_t odd = INT64_C (30) * 1000000000;
+  const int64_t odd = 30 * SECOND;
   int64_t seen = INT64_MIN, time;
   struct timespec now;
   uint32_t from = 0;
@@ -885,14 +893,12 @@ instance_is_current (const struct instance *in)
 static int
 instance_check_catch (const struct instance *in, const char *name)
 {
-  struct instance other = { .parent = in->parent, .key = name, .arrival = -1 };
+  struct instance other;
   char text[INSTANCE_TEXT_MAX];
-  struct stat st;
 
-  other.top = openat (in->parent, name, HOLD_DIRECTORY);
-  if (other.top < 0)
+  if (instance_find (&other, in->parent, name) != 0)
     return 1;
-  int result = fstat (other.top, &st) == 0 && instance_is (in, &st) ? 0 : 1;
+  int result = other.dev == in->dev && other.ino == in->ino ? 0 : 1;
   if (result == 1)
     {
       (void) instance_void (&other);
@@ -955,22 +961,6 @@ instance_find_gone (const struct instance *in, char name[256])
 
 static bool instance_remove_entry (int dirfd, const char *name, int depth);
 
-/* Opens the directory PATH below DIRFD with no link followed on the way; -1 with
- * ENOSYS also where it is refused to all. */
-static int
-instance_open_below (int dirfd, const char *path, uint64_t resolve)
-{
-  const struct
-  {
-    uint64_t flags, mode, resolve;
-  } how = { OPEN_DIRECTORY, 0, resolve | RESOLVE_OWN_NO_SYMLINKS | RESOLVE_OWN_BENEATH };
-  int fd = (int) syscall (SYS_openat2, dirfd, path, &how, sizeof how);
-
-  if (fd < 0 && (errno == EPERM || errno == EAGAIN))
-    errno = ENOSYS;
-  return fd;
-}
-
 /* Removes what is in DIRFD, but for KEEP. */
 static void
 instance_empty (int dirfd, const char *keep, int depth)
@@ -1001,8 +991,12 @@ instance_remove_entry (int dirfd, const char *name, int depth)
   if (errno != EISDIR || depth >= REMOVE_DEPTH)
     return false;
   /* What is mounted there is not a part of it. */
-  int fd = instance_open_below (dirfd, name, RESOLVE_OWN_NO_XDEV);
-  if (fd < 0 && errno == ENOSYS)
+  const struct
+  {
+    uint64_t flags, mode, resolve;
+  } how = { OPEN_DIRECTORY, 0, RESOLVE_OWN_NO_XDEV };
+  int fd = (int) syscall (SYS_openat2, dirfd, name, &how, sizeof how);
+  if (fd < 0 && (errno == ENOSYS || errno == EPERM || errno == EAGAIN))
     fd = openat (dirfd, name, OPEN_DIRECTORY);
   if (fd >= 0)
     {

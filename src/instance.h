@@ -91,11 +91,15 @@ void close_one (int *fd);
 int instance_open (struct instance *in, int parent, const char *key, uint32_t tasks, bool again);
 void instance_close (struct instance *in);
 
+/* As instance_open(), but makes nothing: ENOENT if there is none. */
+int instance_find (struct instance *in, int parent, const char *key);
+
 /* Opens what a member needs that arrives: in->arrival. */
 int instance_open_arrival (struct instance *in, uint32_t tasks);
 
-/* How many tasks it is for: what the first who came said.  MINE is written
- * down if nobody did yet.  0 in *TASKS if that makes no sense. */
+/* How many tasks it is for: what the first who came said, RANKS_MAX at most.
+ * MINE is written down if nobody did yet, unless in->reads_only.  0 in *TASKS
+ * if it makes no sense. */
 int instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks);
 
 /* Makes the marks of the set OWN in arrival; exclusively: EEXIST if there is

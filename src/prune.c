@@ -57,7 +57,7 @@ prune_last_change (int dirfd, const char *name, int depth)
 
   if (fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return -1;
-  int64_t last = st.st_mtim.tv_sec * INT64_C (1000000000) + st.st_mtim.tv_nsec;
+  int64_t last = nanoseconds (&st.st_mtim);
   int fd = S_ISDIR (st.st_mode) && depth > 0
              ? openat (dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
              : -1;
@@ -81,21 +81,13 @@ prune_last_change (int dirfd, const char *name, int depth)
 static int
 prune_barrier (int dirfd, const char *key, int64_t before)
 {
-  struct instance in = { .parent = dirfd, .key = key, .arrival = -1 };
-  struct stat st;
+  struct instance in;
   char name[256];
-  int error = ENOENT;
 
-  in.top = openat (dirfd, key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (in.top < 0 || fstat (in.top, &st) != 0)
-    error = errno;
-  else
-    {
-      in.dev = st.st_dev;
-      in.ino = st.st_ino;
-      int result = instance_go_away (&in, name);
-      error = result < 0 ? errno : result > 0 ? ENOENT : 0;
-    }
+  int result = instance_find (&in, dirfd, key);
+  if (result == 0)
+    result = instance_go_away (&in, name);
+  int error = result < 0 ? errno : result > 0 ? ENOENT : 0;
   if (error == 0 && prune_last_change (dirfd, name, PRUNE_DEPTH) > before)
     {
       (void) instance_void (&in);

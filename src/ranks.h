@@ -16,6 +16,9 @@ struct ranks {
   uint64_t *bits;
 };
 
+/* More tasks than this no step has: a number that is no mistake is below it. */
+#define RANKS_MAX (UINT32_C (1) << 24)
+
 /* Makes an empty set of numbers below COUNT.  Returns 0, or -1 with errno
  * ENOMEM.  ranks_free() gives the memory back and may be called twice. */
 int ranks_init (struct ranks *set, uint32_t count);

@@ -272,7 +272,7 @@ read_needed (struct slurm_task *task, const struct variable *v, struct failure *
 {
   task->has_step = v[STEP].value != NULL;
   if (parse_id (&v[JOB], 1, &task->job, f) != 0
-      || parse_number (&v[TASKS], 1, SLURM_TASKS_MAX, &task->tasks, f) != 0
+      || parse_number (&v[TASKS], 1, RANKS_MAX, &task->tasks, f) != 0
       || parse_number (&v[PROCID], 0, UINT32_MAX, &task->procid, f) != 0
       || (task->has_step && parse_id (&v[STEP], 0, &task->step, f) != 0)
       || (v[RESTARTS].value != NULL
@@ -337,7 +337,7 @@ read_hints (struct slurm_task *task, const struct variable *v)
   bool heterogeneous = v[HET_SIZE].value != NULL;
 
   if (!heterogeneous)
-    task->nodes = read_hint (&v[NODES], 1, SLURM_TASKS_MAX, 0);
+    task->nodes = read_hint (&v[NODES], 1, RANKS_MAX, 0);
   task->first_on_node = read_hint (&v[LOCAL_ID], 0, UINT32_MAX, 0) == 0;
   task->pid = (pid_t) read_hint (&v[TASK_PID], 1, INT32_MAX, 0);
   task->uid = read_hint (&v[UID], 0, UINT32_MAX - 1, UINT32_MAX);

@@ -17,15 +17,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define SLURM_TASKS_MAX (UINT32_C (1) << 24)
-
 struct slurm_task {
   uint32_t job;
   uint32_t step; /* only if has_step: a bare three variables have none */
   bool has_step;
   uint32_t restarts;  /* of the job, 0: none, or not told */
   char cluster[64];   /* "" if not told */
-  uint32_t tasks;     /* of the step, 1 .. SLURM_TASKS_MAX */
+  uint32_t tasks;     /* of the step, 1 .. RANKS_MAX */
   uint32_t procid;    /* below tasks */
   uint32_t nodes;     /* of the step, 0 if not told */
   bool first_on_node; /* SLURM_LOCALID is 0 or not told */

@@ -32,7 +32,7 @@ waiting_now (void)
   struct timespec t;
 
   (void) clock_gettime (CLOCK_MONOTONIC, &t);
-  return t.tv_sec * SECOND + t.tv_nsec;
+  return nanoseconds (&t);
 }
 
 static int

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #define SECOND INT64_C (1000000000)
 #define MILLISECOND INT64_C (1000000)
@@ -32,6 +33,12 @@ enum wake {
 };
 
 int64_t waiting_now (void);
+
+static inline int64_t
+nanoseconds (const struct timespec *t)
+{
+  return t->tv_sec * SECOND + t->tv_nsec;
+}
 
 static inline int64_t
 earlier (int64_t a, int64_t b)
