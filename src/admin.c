@@ -3,6 +3,7 @@
 
 #include "hook_json.h"
 #include "log.h"
+#include "process.h"
 #include "prune.h"
 #include "syncdir.h"
 #include "waiting.h"
@@ -168,9 +169,9 @@ work_as_user (struct job *job, const struct identity *user)
   if (pid < 0)
     problem = strerror (errno);
   else if (pid == 0)
-    _exit (dup2 (fds[1], STDOUT_FILENO) < 0 || close (fds[0]) != 0 || close (fds[1]) != 0
-             ? EX_OSERR
-             : work_in_child (job, user));
+    process_exit (dup2 (fds[1], STDOUT_FILENO) < 0 || close (fds[0]) != 0 || close (fds[1]) != 0
+                    ? EX_OSERR
+                    : work_in_child (job, user));
   else
     {
       (void) close (fds[1]);

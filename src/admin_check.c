@@ -4,6 +4,7 @@
 #include "hook_json.h"
 #include "instance.h"
 #include "json_text.h"
+#include "process.h"
 #include "syncdir.h"
 #include "waiting.h"
 
@@ -261,7 +262,7 @@ run_trial (const char *module)
     {
       pid_t pid = fork ();
       if (pid == 0)
-        _exit (try_podman (dir, module));
+        process_exit (try_podman (dir, module));
       /* It is the user's, so he can stop it. */
       status = pid < 0 ? -1 : admin_wait (pid, 2 * TRIAL_SECONDS);
     }

@@ -145,3 +145,16 @@ process_confine (int dirfd)
   if (result != 0)
     log_message (LOG_DEBUG, "going on without Landlock, which this kernel lacks or refuses");
 }
+
+#ifdef CODE_COVERAGE /* whose data is written at exit */
+void __gcov_dump (void);
+#endif
+
+void
+process_exit (int status)
+{
+#ifdef CODE_COVERAGE
+  __gcov_dump ();
+#endif
+  _exit (status);
+}

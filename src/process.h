@@ -32,4 +32,8 @@ pid_t process_parent (pid_t pid);
  * without it the hook goes on, and says so at level debug. */
 void process_confine (int dirfd);
 
+/* Ends a child by _exit(2): exit(3) would move the place in files that it shares
+ * with its parent. */
+_Noreturn void process_exit (int status);
+
 #endif
