@@ -222,9 +222,10 @@ identity_verify (const struct identity *id, struct failure *f)
   uid_t r, e, s;
   gid_t rg, eg, sg;
 
-  if (prctl (PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
+  int dumpable = prctl (PR_GET_DUMPABLE, 0, 0, 0, 0);
+  if (dumpable > 0)
     return fail (f, EX_NOPERM, "the user could trace the process");
-  if (getresuid (&r, &e, &s) != 0 || getresgid (&rg, &eg, &sg) != 0
+  if (dumpable < 0 || getresuid (&r, &e, &s) != 0 || getresgid (&rg, &eg, &sg) != 0
       || syscall (SYS_capget, &header, caps) != 0)
     return fail (f, EX_NOPERM, "cannot read the process's ids back: %m");
   if (r != id->uid || e != id->uid || s != id->uid || rg != id->gid || eg != id->gid

@@ -24,7 +24,7 @@ json_text_read (const char *what, int fd, size_t max, size_t expected, char **te
   while (grown != NULL && (n = read (fd, *text + used, size - used)) != 0)
     {
       if (n < 0 && errno != EINTR)
-        return fail (f, EX_IOERR, "cannot read %s: %m", what);
+        return fail (f, errno == ENOMEM ? EX_OSERR : EX_IOERR, "cannot read %s: %m", what);
       used += n < 0 ? 0 : (size_t) n;
       if (used < size)
         continue;
