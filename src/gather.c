@@ -390,11 +390,15 @@ member_ask (struct gather *g, int64_t deadline)
   if (is_own (g->fd) && send (g->fd, &hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t) sizeof hello)
     {
       result = member_await (g, deadline);
-      /* Who leaves now must know whether he was taken: after this the leader
-       * cannot answer any more. */
-      if (result != GATHER_BELONGS)
-        (void) shutdown (g->fd, SHUT_RDWR);
       answer = member_read (g, MSG_DONTWAIT, unused);
+      /* Who leaves now must know whether he was taken: after this the leader
+       * cannot answer any more.  Not before it must be: the leader calls off when a
+       * member hangs up, and knows less of the reason. */
+      if (result != GATHER_BELONGS && answer < 0)
+        {
+          (void) shutdown (g->fd, SHUT_RDWR);
+          answer = member_read (g, MSG_DONTWAIT, unused);
+        }
     }
   if (answer == GATHER_TAKEN)
     return GATHER_BELONGS;
