@@ -139,13 +139,18 @@ static const char *
 print_lines (struct job *job, int fd)
 {
   const struct timeval limit = { .tv_sec = SILENCE_MAX };
-  FILE *in = fdopen (fd, "r");
+  bool limited = setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0;
+  FILE *in = limited ? fdopen (fd, "r") : NULL;
   char *line = NULL;
   size_t size = 0;
   ssize_t length;
 
-  if (in == NULL || setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0)
-    return strerror (errno);
+  if (in == NULL)
+    {
+      const char *why = strerror (errno);
+      (void) close (fd);
+      return why;
+    }
   while ((length = getline (&line, &size, in)) > 0 && line[length - 1] == '\n')
     {
       const char *before = job->lines++ == 0 ? "[" : ",";

@@ -111,11 +111,13 @@ static int
 log_in (void)
 {
   const char *path = getenv ("PATH");
-  char *copy = strdup (path != NULL ? path : "/usr/bin:/bin");
+  char *copy;
 
-  if (copy == NULL || initgroups (user.name, user.gid) != 0
-      || setresgid (user.gid, user.gid, user.gid) != 0
+  if (initgroups (user.name, user.gid) != 0 || setresgid (user.gid, user.gid, user.gid) != 0
       || setresuid (user.uid, user.uid, user.uid) != 0)
+    return -1;
+  copy = strdup (path != NULL ? path : "/usr/bin:/bin");
+  if (copy == NULL)
     return -1;
   (void) clearenv ();
   (void) setenv ("PATH", copy, 1);
