@@ -78,9 +78,9 @@ add_node (struct expansion *e, const char *prefix, int length, int width, unsign
   *node = (struct node){ .tasks = (uint32_t) e->tasks };
   if (width > 0)
     (void) snprintf (digits, sizeof digits, "%0*lu", width, number);
-  return snprintf (node->name, sizeof node->name, "%.*s%s%.*s", length, prefix, digits,
-                   suffix_length, suffix)
-         < (int) sizeof node->name;
+  int size = snprintf (node->name, sizeof node->name, "%.*s%s%.*s", length, prefix, digits,
+                       suffix_length, suffix);
+  return size > 0 && size < (int) sizeof node->name;
 }
 
 /* Adds the nodes "n1-ib,n2-ib,n07-ib" of "n[1-2,07]-ib": numbers keep the width
