@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #define TASKS 8
 #define LONG (20 * SECOND)
@@ -358,6 +359,40 @@ join_one_who_says (uint32_t version, uint32_t word, size_t size)
   return result;
 }
 
+/* A leader that answers while this process says hello. */
+static int answerer = -1, answered = -1;
+
+ssize_t
+send (int fd, const void *data, size_t size, int flags)
+{
+  const struct word taken = { VERSION, GATHER_TAKEN, 1, "" };
+  ssize_t n = syscall (SYS_sendto, fd, data, size, flags, NULL, 0);
+
+  if (answerer >= 0)
+    {
+      answered = accept (answerer, NULL, NULL);
+      answerer = -1;
+      ck_assert_int_eq (send (answered, &taken, 12, 0), 12);
+    }
+  return n;
+}
+
+/* The leader calls off when a member hangs up: so who was taken does not, before
+ * it has called off with its reason. */
+START_TEST (who_was_taken_does_not_hang_up)
+{
+  struct hello hello;
+
+  answerer = instance_listen (&in, 3);
+  ck_assert_int_ge (answerer, 0);
+  ck_assert_int_eq (raise (SIGTERM), 0);
+  ck_assert_int_eq (waiting_sleep (&waiting, waiting_now () + LONG, -1), WAKE_END);
+  ck_assert_int_eq (gather_join (&g, waiting_now () + LONG), GATHER_BELONGS);
+  ck_assert_int_eq (recv (answered, &hello, sizeof hello, 0), sizeof hello);
+  ck_assert_int_lt (recv (answered, &hello, sizeof hello, MSG_DONTWAIT), 0);
+}
+END_TEST
+
 START_TEST (hears_the_answer)
 {
   ck_assert_int_eq (join_one_who_says (VERSION, GATHER_TAKEN, 12), GATHER_BELONGS);
@@ -464,6 +499,7 @@ main (void)
   tcase_add_checked_fixture (member, begin, NULL);
   tcase_set_timeout (member, 60);
   tcase_add_test (member, hears_the_answer);
+  tcase_add_test (member, who_was_taken_does_not_hang_up);
   tcase_add_test (member, is_sent_away);
   tcase_add_loop_test (member, is_nobodys_without_an_answer, 0, 8);
   unit_add_if (member, believes_no_other_users_leader, root, "needs root");

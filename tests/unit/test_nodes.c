@@ -130,6 +130,8 @@ static const struct
   { "n1", "1(x2)" },
   { "n[2-1]", "1" },  /* a range backwards */
   { "n[1-]", "1" },
+  { ",n1", "1(x2)" }, /* a node without a name */
+  { "n1,,n2", "1(x3)" },
 };
 
 START_TEST (refuses_nonsense)
