@@ -59,7 +59,7 @@ syncdir_open_user (const char *base, const char *path, const struct identity *id
   if (fd >= 0)
     (void) close (fd);
   if (!safe)
-    return fail (f, EX_NOPERM, "%s %s belongs to uid %u, not to the user or root; change that",
+    return fail (f, EX_NOPERM, "%s %s belongs to uid %u, not to the user or root; change its owner",
                  what, path, st.st_uid);
   if (fd < 0 && base != NULL && stat (base, &st) != 0)
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m; is it mounted on this node?", base);
