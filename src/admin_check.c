@@ -99,9 +99,11 @@ static const char script[]
   = "command -v podman >/dev/null || exit 200\n"
     "exec >>\"$1/out\" 2>&1 </dev/null\n"
     "[ -O / ] || export XDG_RUNTIME_DIR=\"$1/run\"\n" /* not as root */
+    "net=--network-config-dir\n" /* before podman 4: */
+    "podman --help | grep -q -e \"$net\" || net=--cni-config-dir\n"
     "exec podman ${2:+\"--module=$2\"} --log-level=debug --storage-driver=vfs"
     " --root=\"$1/storage\" --runroot=\"$1/runroot\" --tmpdir=\"$1/tmp\""
-    " --network-config-dir=\"$1/net\" run --rm --network=host --userns=host"
+    " \"$net=$1/net\" run --rm --network=host --userns=host"
     " --annotation=" ANNOTATION " --annotation=run.oci.hooks.stderr=\"$1/out\""
     " --env=SLURM_JOB_ID=1 --env=SLURM_NTASKS=1 --env=SLURM_PROCID=0 --rootfs \"$1/root\" x\n";
 
