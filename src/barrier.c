@@ -285,16 +285,16 @@ be_alone (struct attempt *a)
 
 /* Takes the key away from the instance, and removes it if REMOVE: only where
  * nobody can be in it who could still decide.  Another hook of procid 0 may
- * have taken the key away before. */
+ * have taken the key away before: SEEN, not a moment ago. */
 static void
-clear_away (struct attempt *a, bool remove)
+clear_away (struct attempt *a, bool remove, bool seen)
 {
   char name[256];
   int gone = 1;
 
   /* A rename that comes too late catches the next instance, and costs everybody
    * in it another arrival: so look just before. */
-  if (instance_is_current (&a->in) == 1)
+  if (seen || instance_is_current (&a->in) == 1)
     gone = instance_go_away (&a->in, name);
   if (remove && (gone == 0 || instance_find_gone (&a->in, name)))
     (void) instance_remove (a->b->dirfd, name);
@@ -518,7 +518,7 @@ follow (struct attempt *a, enum outcome outcome, const char *text)
         return STEP_NOT_OURS;
       /* Who has arrived here for procid 0 is the only one who could decide. */
       if (a->arrived && decides (a))
-        clear_away (a, true);
+        clear_away (a, true, false);
       return STEP_AGAIN;
     case OUTCOME_CALLED_OFF:
       return a->arrived || a->leads || a->belongs ? called_off (a, text)
@@ -1112,7 +1112,7 @@ depart_last (struct attempt *a)
     }
   if (complete)
     {
-      clear_away (a, true);
+      clear_away (a, true, true);
       return;
     }
   /* Nobody is at work here any more: procid 0's next hook may clear it away. */
@@ -1215,11 +1215,11 @@ make_it_go (struct attempt *a)
                   || instance_stat (&a->in, a->own, &own) == 0)
                  && own.stx_mtime.tv_sec != 0 && !is_older (age, BARRIER_LEAVE + SECOND);
   if (outcome == OUTCOME_RELEASED && !at_work && is_complete (a, instance_list_departure))
-    clear_away (a, true);
+    clear_away (a, true, false);
   else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && is_older (age, LEFT_OVER))
            || (outcome == OUTCOME_CALLED_OFF
                && (is_older (age, after) || is_complete (a, instance_list_arrival))))
-    clear_away (a, outcome == OUTCOME_VOID);
+    clear_away (a, outcome == OUTCOME_VOID, false);
   else
     return STEP_ON;
   return STEP_AGAIN;

@@ -959,36 +959,35 @@ instance_find_gone (const struct instance *in, char name[256])
   return found;
 }
 
-static bool instance_remove_entry (int dirfd, const char *name, int depth);
+static bool instance_remove_entry (int dirfd, const char *name, unsigned char type, int depth);
 
-/* Removes what is in DIRFD, but for KEEP. */
-static void
-instance_empty (int dirfd, const char *keep, int depth)
+/* Removes what is in DIR, but for KEEP.  Returns whether that is there. */
+static bool
+instance_empty (DIR *dir, const char *keep, int depth)
 {
-  DIR *dir = list (dirfd, ".");
   const struct dirent *entry;
+  bool kept = false;
 
-  if (dir == NULL)
-    return;
   while ((entry = readdir (dir)) != NULL)
-    if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0
-        && strcmp (entry->d_name, keep) != 0)
+    if (strcmp (entry->d_name, keep) == 0)
+      kept = true;
+    else if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
       {
         /* A leader of this node may have come late, and not look by himself. */
         if (depth == 0)
-          wake_leader (dirfd, entry->d_name);
-        (void) instance_remove_entry (dirfd, entry->d_name, depth);
+          wake_leader (dirfd (dir), entry->d_name);
+        (void) instance_remove_entry (dirfd (dir), entry->d_name, entry->d_type, depth);
       }
-  (void) closedir (dir);
+  return kept;
 }
 
-/* Whether NAME is not there any more. */
+/* Whether NAME, of that TYPE of readdir(3)'s, is not there any more. */
 static bool
-instance_remove_entry (int dirfd, const char *name, int depth)
+instance_remove_entry (int dirfd, const char *name, unsigned char type, int depth)
 {
-  if (unlinkat (dirfd, name, 0) == 0 || errno == ENOENT)
+  if (type != DT_DIR && (unlinkat (dirfd, name, 0) == 0 || errno == ENOENT))
     return true;
-  if (errno != EISDIR || depth >= REMOVE_DEPTH)
+  if ((type != DT_DIR && errno != EISDIR) || depth >= REMOVE_DEPTH)
     return false;
   /* What is mounted there is not a part of it. */
   const struct
@@ -998,12 +997,17 @@ instance_remove_entry (int dirfd, const char *name, int depth)
   int fd = (int) syscall (SYS_openat2, dirfd, name, &how, sizeof how);
   if (fd < 0 && (errno == ENOSYS || errno == EPERM || errno == EAGAIN))
     fd = openat (dirfd, name, OPEN_DIRECTORY);
-  if (fd >= 0)
+  DIR *dir = fd < 0 ? NULL : fdopendir (fd);
+  if (dir != NULL)
     {
-      instance_empty (fd, "", depth + 1);
-      (void) close (fd);
+      (void) instance_empty (dir, "", depth + 1);
+      (void) closedir (dir);
     }
-  return unlinkat (dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+  else
+    close_one (&fd);
+  if (unlinkat (dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+    return true;
+  return errno == ENOTDIR && unlinkat (dirfd, name, 0) == 0;
 }
 
 /* The order matters.  A release vanishes at once, by a rename, before any of
@@ -1012,43 +1016,37 @@ instance_remove_entry (int dirfd, const char *name, int depth)
  * is left of those who have: else a procid 0 that was stopped before its release
  * could still make it, and they would go. */
 static void
-instance_dismantle (int top, int round)
+instance_dismantle (DIR *dir, int round)
 {
+  int top = dirfd (dir);
   char name[32];
 
   (void) snprintf (name, sizeof name, "departed-%d", round);
-  int fd = openat (top, "departure", OPEN_DIRECTORY);
-  if (fd >= 0)
-    {
-      (void) close (fd);
-      (void) renameat (top, "departure", top, name);
-    }
-  if (!instance_remove_entry (top, "arrival", 0))
-    return; /* somebody has just arrived: once more */
-  instance_empty (top, "departure", 0);
-  (void) instance_remove_entry (top, "departure", 0);
+  /* The slash: only if it is a directory. */
+  (void) renameat (top, "departure/", top, name);
+  /* Unless somebody has just arrived: then once more. */
+  if (instance_remove_entry (top, "arrival", DT_DIR, 0) && instance_empty (dir, "departure", 0))
+    (void) instance_remove_entry (top, "departure", DT_UNKNOWN, 0);
 }
 
 int
 instance_remove (int parent, const char *name)
 {
   const struct timespec moment = { .tv_nsec = 1000000 };
-  int top = openat (parent, name, OPEN_DIRECTORY);
-  int result = -1;
 
-  if (top < 0)
-    return errno == ENOENT ? 0 : -1;
-  for (int round = 0; round < 10 && result != 0; round++)
+  for (int round = 0; round < 10; round++)
     {
+      DIR *dir = list (parent, name);
+      if (dir == NULL)
+        return errno == ENOENT ? 0 : -1;
       if (round > 1)
         (void) nanosleep (&moment, NULL);
-      instance_dismantle (top, round);
-      result = unlinkat (parent, name, AT_REMOVEDIR);
-      if (result != 0 && errno == ENOENT)
-        result = 0; /* somebody else was faster */
-      if (result != 0 && errno != ENOTEMPTY && errno != EEXIST)
+      instance_dismantle (dir, round);
+      end_list (dir);
+      if (unlinkat (parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return 0; /* or somebody else was faster */
+      if (errno != ENOTEMPTY && errno != EEXIST)
         break;
     }
-  (void) close (top);
-  return result;
+  return -1;
 }
