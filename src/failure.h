@@ -45,8 +45,8 @@ void fail_prefix (struct failure *f, const char *format, ...)
  * stand behind "%m"; "" where nothing is known. */
 const char *failure_remedy (int error);
 
-/* Replaces control characters in TEXT, those that break lines or turn the
- * direction of text, and what is not UTF-8, by '?', in place; returns TEXT. */
+/* Replaces all but printable ASCII in TEXT by '?', in place: nothing else is the
+ * same on each terminal and in each log.  Returns TEXT. */
 char *text_clean (char *text);
 
 #endif
