@@ -10,14 +10,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,36 +47,9 @@ admin_wait (pid_t pid, int seconds)
 struct job {
   const struct config *config;
   admin_work *work;
-  unsigned lines; /* that were printed */
-  int status;     /* of the last failure */
+  bool printed; /* something */
+  int status;   /* of the last failure */
 };
-
-static void
-set_user (struct identity *id, const struct passwd *entry)
-{
-  *id = (struct identity){ .uid = entry->pw_uid, .host_uid = entry->pw_uid, .gid = entry->pw_gid };
-  (void) snprintf (id->name, sizeof id->name, "%s", entry->pw_name);
-  if (entry->pw_dir[0] == '/' && strlen (entry->pw_dir) < sizeof id->home)
-    (void) snprintf (id->home, sizeof id->home, "%s", entry->pw_dir);
-}
-
-static bool
-find_user (const char *passwd_file, const char *name, struct identity *id)
-{
-  FILE *stream = passwd_file == NULL ? NULL : fopen (passwd_file, "re");
-  const struct passwd *entry = NULL;
-
-  while (stream != NULL && (entry = fgetpwent (stream)) != NULL
-         && strcmp (entry->pw_name, name) != 0)
-    ;
-  if (stream != NULL)
-    (void) fclose (stream);
-  if (entry == NULL)
-    entry = getpwnam (name);
-  if (entry != NULL)
-    set_user (id, entry);
-  return entry != NULL;
-}
 
 int
 admin_user (const struct config *config, struct identity *user, struct failure *f)
@@ -83,8 +57,8 @@ admin_user (const struct config *config, struct identity *user, struct failure *
   const uid_t me = geteuid ();
 
   *user = (struct identity){ .uid = me, .gid = getegid (), .host_uid = me };
-  if (config->user != NULL && !find_user (config->passwd_file, config->user, user))
-    return fail (f, EX_NOUSER, "user %s is not known", config->user);
+  if (config->user != NULL && identity_by_name (user, config->user, config->passwd_file, f) != 0)
+    return -1;
   if (me != 0 && user->uid != me)
     return fail (f, EX_NOPERM, "only root can do this for another user");
   return 0;
@@ -113,53 +87,37 @@ admin_become (const struct identity *user, struct failure *f)
 static int
 work_in_child (const struct job *job, const struct identity *user)
 {
-  const char *base = job->config->base_dir;
   char where[SYNCDIR_USER_MAX];
   struct failure f = { 0 };
   int dirfd = -1, status = -1;
 
   if (admin_become (user, &f) == 0)
-    dirfd = syncdir_find (base, user, &f);
+    dirfd = syncdir_open (job->config->base_dir, user, false, where, &f);
   if (dirfd >= 0)
-    {
-      syncdir_path (base, user, where);
-      status = job->work (job->config, dirfd, where, user, &f);
-      (void) fflush (stdout);
-    }
-  if (status >= 0 || f.status == EX_OK)
-    return status >= 0 ? status : EX_OK;
-  log_message (LOG_ERR, "user %s: %s", user->name, f.text);
-  return f.status;
+    status = job->work (job->config, dirfd, where, user, &f);
+  (void) fflush (stdout);
+  if (status < 0 && f.status != EX_OK)
+    log_message (LOG_ERR, "user %s: %s", user->name, f.text);
+  return status < 0 ? f.status : status;
 }
 
-/* Prints the lines that a user's process writes to FD, but none that it was
- * killed in; as an array, if they are JSON.  Returns why it did not go on to
- * their end, or NULL. */
+/* Prints what a user's process writes to FD.  Returns why it did not go on to the
+ * end, or NULL. */
 static const char *
-print_lines (struct job *job, int fd)
+print_output (struct job *job, int fd)
 {
-  const struct timeval limit = { .tv_sec = SILENCE_MAX };
-  bool limited = setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0;
-  FILE *in = limited ? fdopen (fd, "r") : NULL;
-  char *line = NULL;
-  size_t size = 0;
-  ssize_t length;
+  struct pollfd output = { .fd = fd, .events = POLLIN };
+  char text[4096];
+  ssize_t n = 0;
+  int ready;
 
-  if (in == NULL)
+  while ((ready = poll (&output, 1, SILENCE_MAX * 1000)) > 0
+         && (n = read (fd, text, sizeof text)) > 0)
     {
-      const char *why = strerror (errno);
-      (void) close (fd);
-      return why;
+      (void) fwrite (text, 1, (size_t) n, stdout);
+      job->printed = true;
     }
-  while ((length = getline (&line, &size, in)) > 0 && line[length - 1] == '\n')
-    {
-      const char *before = job->lines++ == 0 ? "[" : ",";
-      (void) printf ("%s%s", job->config->json ? before : "", line);
-    }
-  const char *problem = ferror (in) ? "no answer within 30 s" : NULL;
-  free (line);
-  (void) fclose (in);
-  return problem;
+  return ready == 0 ? "no answer within 30 s" : ready < 0 || n < 0 ? strerror (errno) : NULL;
 }
 
 /* Does the work in a child, which becomes the user. */
@@ -170,7 +128,7 @@ work_as_user (struct job *job, const struct identity *user)
   int fds[2], status = EX_IOERR;
 
   (void) fflush (NULL);
-  pid_t pid = socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0 ? -1 : fork ();
+  pid_t pid = pipe2 (fds, O_CLOEXEC) != 0 ? -1 : fork ();
   if (pid < 0)
     problem = strerror (errno);
   else if (pid == 0)
@@ -180,7 +138,8 @@ work_as_user (struct job *job, const struct identity *user)
   else
     {
       (void) close (fds[1]);
-      problem = print_lines (job, fds[0]);
+      problem = print_output (job, fds[0]);
+      (void) close (fds[0]);
       /* A file server that is dead may keep it from ending. */
       status = admin_wait (pid, problem == NULL ? 1 : 0);
       if (status < 0 && problem == NULL)
@@ -203,15 +162,14 @@ work_in_homes (struct job *job, struct failure *f)
   FILE *stream = file == NULL ? NULL : fopen (file, "re");
   const struct passwd *entry;
   struct identity user;
+  struct failure bad;
 
   if (file != NULL && stream == NULL)
     return fail (f, EX_CONFIG, "cannot open PASSWD_FILE %s: %m", file);
   while ((entry = stream != NULL ? fgetpwent (stream) : getpwent ()) != NULL)
-    {
-      set_user (&user, entry);
-      if (user.home[0] != '\0' && (access (user.home, F_OK) == 0 || errno != ENOENT))
-        work_as_user (job, &user);
-    }
+    if (identity_take (&user, entry, &bad) == 0 && user.home[0] != '\0'
+        && (access (user.home, F_OK) == 0 || errno != ENOENT))
+      work_as_user (job, &user);
   if (stream != NULL)
     (void) fclose (stream);
   return 0;
@@ -224,6 +182,7 @@ work_in_base (struct job *job, struct failure *f)
   const struct config *config = job->config;
   struct dirent **names;
   struct identity user;
+  struct failure unknown;
   int count = scandir (config->base_dir, &names, NULL, alphasort);
 
   if (count < 0)
@@ -232,7 +191,7 @@ work_in_base (struct job *job, struct failure *f)
   for (int i = 0; i < count; i++)
     {
       if (names[i]->d_name[0] != '.' && names[i]->d_type != DT_REG
-          && find_user (config->passwd_file, names[i]->d_name, &user))
+          && identity_by_name (&user, names[i]->d_name, config->passwd_file, &unknown) == 0)
         work_as_user (job, &user);
       free (names[i]);
     }
@@ -264,7 +223,7 @@ prune_work (const struct config *config, int dirfd, const char *where, const str
             struct failure *f)
 {
   struct prune prune
-    = { .dirfd = dirfd, .where = where, .age = config->age, .dry_run = config->dry_run };
+    = { .dirfd = dirfd, .where = where, .age = config->age, .dry_run = config->dry_run != NULL };
 
   (void) user;
   if (prune_run (&prune, f) < 0)
@@ -309,9 +268,7 @@ admin_run (const struct config *given)
       log_message (LOG_ERR, "%s", f.text);
       return f.status;
     }
-  if (config.json)
-    (void) puts (job.lines == 0 ? "[]" : "]");
-  else if (config.mode == CONFIG_STATUS && job.lines == 0 && job.status == EX_OK)
+  if (config.mode == CONFIG_STATUS && !job.printed && job.status == EX_OK)
     (void) printf ("no barriers in %s\n",
                    config.base_dir == NULL ? "the users' homes" : config.base_dir);
   if (fflush (stdout) == 0)

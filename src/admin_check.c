@@ -376,43 +376,25 @@ static void
 check_user_directory (const char *base)
 {
   struct failure f = { 0 };
-  char path[SYNCDIR_USER_MAX];
+  char home[SYNCDIR_USER_MAX], path[SYNCDIR_USER_MAX];
 
-  if (syncdir_user (base, &user, path, &f) == 0)
-    check_file_system (access (path, F_OK) == 0 || base == NULL ? path : base);
-  int fd = syncdir_find (base, &user, &f);
+  if (syncdir_user (base, &user, home, &f) == 0)
+    check_file_system (access (home, F_OK) == 0 || base == NULL ? home : base);
+  int fd = syncdir_open (base, &user, false, path, &f);
   if (fd < 0 && f.status != 0)
     say (ERROR, "user %s: %s", user.name, f.text);
-  else if (fd < 0 && access (path, W_OK | X_OK) != 0)
+  else if (fd < 0 && access (home, W_OK | X_OK) != 0)
     say (ERROR, "user %s cannot make %s/" SYNCDIR_PATH ": %s; make %s writable for the user",
-         user.name, path, strerror (errno), path);
+         user.name, home, strerror (errno), home);
   else
-    say (OK, "user %s %s %s/" SYNCDIR_PATH, user.name, fd < 0 ? "can make" : "has", path);
+    say (OK, "user %s %s %s/" SYNCDIR_PATH, user.name, fd < 0 ? "can make" : "has", home);
   if (fd >= 0)
     (void) close (fd);
-}
-
-/* Whether the settings are needed to find the user and his directory; PLAIN is the
- * user as he was before PASSWD_FILE was read. */
-static void
-check_needs (const struct config *config, struct identity plain)
-{
-  char path[SYNCDIR_USER_MAX];
-  struct failure f;
-
-  if (config->passwd_file != NULL && identity_name (&plain, NULL, &f) == 0
-      && strcmp (plain.name, user.name) == 0 && strcmp (plain.home, user.home) == 0)
-    say (OK, "PASSWD_FILE is not needed for user %s: this node's name service says the same",
-         user.name);
-  if (config->base_dir != NULL && syncdir_user (config->base_dir, &user, path, &f) == 0
-      && strcmp (path, user.home) == 0)
-    say (OK, "HOOK_BASE_DIR is not needed for user %s: it leads to his home", user.name);
 }
 
 static void
 check_user (const struct config *config)
 {
-  const struct identity plain = user;
   struct failure f;
 
   user.by_nss = false;
@@ -424,7 +406,6 @@ check_user (const struct config *config)
   bool by_file = config->passwd_file != NULL && !user.by_nss;
   say (OK, "uid %u is user %s by %s%s", user.uid, user.name,
        by_file ? "PASSWD_FILE " : "this node's name service", by_file ? config->passwd_file : "");
-  check_needs (config, plain);
   check_user_directory (config->base_dir);
 }
 

@@ -12,7 +12,7 @@
 
 const char config_help[]
   = "Usage: slurm_global_sync_hook [OPTION]...\n"
-    "  or:  slurm_global_sync_hook --status [--user=NAME] [--job=JOB] [--json]\n"
+    "  or:  slurm_global_sync_hook --status [--user=NAME] [--job=JOB]\n"
     "  or:  slurm_global_sync_hook --prune [--user=NAME] [--older-than=AGE] [--dry-run]\n"
     "  or:  slurm_global_sync_hook --check [--user=NAME] [--module=MODULE]\n"
     "                                      [HOOK_JSON]...\n"
@@ -36,7 +36,6 @@ const char config_help[]
     "      --check             say what would go wrong, before a job finds out\n"
     "      --user=NAME         of this user only\n"
     "      --job=JOB           of this job only\n"
-    "      --json              as JSON\n"
     "      --older-than=AGE    what has not changed for AGE: a number and s, m, h\n"
     "                            or d; default 1d\n"
     "      --dry-run           only say what would be removed\n"
@@ -48,71 +47,61 @@ const char config_help[]
     "The environment variables in brackets do the same as the options.\n"
     "The manual page slurm_global_sync_hook(8) tells the rest.\n";
 
-/* What getopt_long(3) says for an option that sets a member: where that is, from
- * CONFIG_TEXT on if it is a text, from CONFIG_FLAG on if it is a bool.  For a
- * command it says the mode. */
-#define TEXT(member) (CONFIG_TEXT + (int) offsetof (struct config, member))
-#define FLAG(member) (CONFIG_FLAG + (int) offsetof (struct config, member))
-enum { CONFIG_TEXT = 1024, CONFIG_FLAG = 2048 };
+#define WITH(mode) (1U << (mode))
+#define WITH_COMMANDS (WITH (CONFIG_STATUS) | WITH (CONFIG_PRUNE) | WITH (CONFIG_CHECK))
+/* --check takes these from the hook's JSON. */
+#define NOT_WITH_CHECK (WITH (CONFIG_HOOK) | WITH (CONFIG_STATUS) | WITH (CONFIG_PRUNE))
+
+/* What getopt_long(3) says for an option that sets a member: where that is in struct
+ * config, and above that with which modes it goes.  For a command: the mode. */
+#define MODES 16
+#define MEMBER(member, modes) ((int) (offsetof (struct config, member) | (modes) << MODES))
 
 static const struct option config_options[] = {
-  { "base-dir", required_argument, NULL, TEXT (base_dir) },
-  { "passwd-file", required_argument, NULL, TEXT (passwd_file) },
-  { "timeout", required_argument, NULL, TEXT (timeout_text) },
-  { "log-level", required_argument, NULL, TEXT (log_level_text) },
+  { "base-dir", required_argument, NULL, MEMBER (base_dir, NOT_WITH_CHECK) },
+  { "passwd-file", required_argument, NULL, MEMBER (passwd_file, NOT_WITH_CHECK) },
+  { "timeout", required_argument, NULL, MEMBER (timeout_text, WITH (CONFIG_HOOK)) },
+  { "log-level", required_argument, NULL, MEMBER (log_level_text, WITH (CONFIG_HOOK)) },
   { "status", no_argument, NULL, CONFIG_STATUS },
   { "prune", no_argument, NULL, CONFIG_PRUNE },
   { "check", no_argument, NULL, CONFIG_CHECK },
-  { "user", required_argument, NULL, TEXT (user) },
-  { "job", required_argument, NULL, TEXT (job) },
-  { "json", no_argument, NULL, FLAG (json) },
-  { "older-than", required_argument, NULL, TEXT (older_than) },
-  { "dry-run", no_argument, NULL, FLAG (dry_run) },
-  { "module", required_argument, NULL, TEXT (module) },
+  { "user", required_argument, NULL, MEMBER (user, WITH_COMMANDS) },
+  { "job", required_argument, NULL, MEMBER (job, WITH (CONFIG_STATUS)) },
+  { "older-than", required_argument, NULL, MEMBER (older_than, WITH (CONFIG_PRUNE)) },
+  { "dry-run", no_argument, NULL, MEMBER (dry_run, WITH (CONFIG_PRUNE)) },
+  { "module", required_argument, NULL, MEMBER (module, WITH (CONFIG_CHECK)) },
   { "help", no_argument, NULL, CONFIG_HELP },
   { "version", no_argument, NULL, CONFIG_VERSION },
   { NULL, 0, NULL, 0 },
 };
 
-static void
-config_take_option (struct config *config, int option)
+static const char **
+config_member (struct config *config, int option)
 {
-  if (option >= CONFIG_FLAG)
-    *(bool *) ((char *) config + (option - CONFIG_FLAG)) = true;
-  else if (option >= CONFIG_TEXT)
-    memcpy ((char *) config + (option - CONFIG_TEXT), &optarg, sizeof optarg);
-  else
-    config->mode = (enum config_mode) option;
+  return (const char **) ((char *) config + (option & ((1 << MODES) - 1)));
 }
 
 /* An option that would do nothing is an error. */
 static int
 config_check_mode (struct config *config, struct failure *f)
 {
-  enum config_mode mode = config->mode;
-
-  if (mode == CONFIG_HELP || mode == CONFIG_VERSION)
+  if (config->mode == CONFIG_HELP || config->mode == CONFIG_VERSION)
     return 0;
-  if ((config->job != NULL || config->json) && mode != CONFIG_STATUS)
-    return fail (f, EX_USAGE, "--job and --json go with --status; try --help");
-  if ((config->older_than != NULL || config->dry_run) && mode != CONFIG_PRUNE)
-    return fail (f, EX_USAGE, "--older-than and --dry-run go with --prune; try --help");
+  for (const struct option *o = config_options; o->name != NULL; o++)
+    {
+      unsigned modes = (unsigned) o->val >> MODES;
+      if (modes != 0 && *config_member (config, o->val) != NULL
+          && (modes & WITH (config->mode)) == 0)
+        return fail (f, EX_USAGE, "--%s does not go %s; try --help", o->name,
+                     config->mode == CONFIG_HOOK ? "without a command" : "with this command");
+    }
   config->age = PRUNE_AGE_DEFAULT;
   if (config->older_than != NULL && prune_parse_age (config->older_than, &config->age, f) != 0)
     return -1;
-  if (config->module != NULL && mode != CONFIG_CHECK)
-    return fail (f, EX_USAGE, "--module goes with --check; try --help");
-  if (config->user != NULL && mode == CONFIG_HOOK)
-    return fail (f, EX_USAGE, "--user goes with --status, --prune and --check; try --help");
   if (config->job != NULL
       && (config->job[0] == '\0' || strspn (config->job, "0123456789") != strlen (config->job)))
     return fail (f, EX_USAGE, "--job=%s is not a job id; try --help", config->job);
-  if ((config->timeout_text != NULL || config->log_level_text != NULL) && mode != CONFIG_HOOK)
-    return fail (f, EX_USAGE, "--timeout and --log-level are the hook's; try --help");
-  if ((config->base_dir != NULL || config->passwd_file != NULL) && mode == CONFIG_CHECK)
-    return fail (f, EX_USAGE, "--check takes --base-dir and --passwd-file from the hook's JSON; "
-                              "try --help");
-  if (config->files[0] != NULL && mode != CONFIG_CHECK)
+  if (config->files[0] != NULL && config->mode != CONFIG_CHECK)
     return fail (f, EX_USAGE, "argument %s is not an option; try --help", config->files[0]);
   return 0;
 }
@@ -136,14 +125,17 @@ config_read (struct config *config, int argc, char **argv, struct failure *f)
   opterr = 0; /* the message is ours: one line, with our name */
   while ((option = getopt_long (argc, argv, "", config_options, NULL)) != -1)
     {
-      if (option == '?' && optopt > 0 && optopt < CONFIG_HELP)
+      if (option == '?' && optopt >= ' ' && optopt <= '~')
         return fail (f, EX_USAGE, "option -%c is unknown; try --help", optopt);
       if (option == '?')
         return fail (f, EX_USAGE,
                      "option %s is unknown or ambiguous, lacks its value, or takes none; "
                      "try --help",
                      argv[optind - 1]);
-      config_take_option (config, option);
+      if (option >> MODES == 0)
+        config->mode = (enum config_mode) option;
+      else
+        *config_member (config, option) = optarg != NULL ? optarg : "";
     }
   /* With no argv[0] at all optind is 1 all the same. */
   config->files = argv + (optind < argc ? optind : argc);

@@ -17,7 +17,7 @@
 
 enum config_mode {
   CONFIG_HOOK, /* none of the others */
-  CONFIG_HELP = 256, /* from here on they are values of getopt_long(3), too */
+  CONFIG_HELP,
   CONFIG_VERSION,
   CONFIG_STATUS,
   CONFIG_CHECK,
@@ -38,9 +38,9 @@ struct config {
   const char *job;        /* --job, NULL: all */
   const char *older_than; /* --older-than, NULL: a day */
   int64_t age;            /* the same, in nanoseconds */
-  bool json, dry_run;
-  const char *module; /* of --check, NULL: none */
-  char **files; /* of --check, ends with NULL; borrowed from argv */
+  const char *dry_run;    /* --dry-run, NULL: not given */
+  const char *module;     /* of --check, NULL: none */
+  char **files;           /* of --check, ends with NULL; borrowed from argv */
 
   /* What they mean, after config_complete(). */
   bool usable;     /* the two paths are absolute */

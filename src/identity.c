@@ -6,7 +6,6 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/nsfs.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +18,6 @@
 
 /* include/linux/proc_ns.h: PROC_USER_INIT_INO, the same on every kernel. */
 #define INITIAL_USER_NAMESPACE UINT64_C (0xEFFFFFFD)
-
-/* What an id reads as that has no number in this user namespace. */
-#define OVERFLOW_ID 65534
 
 #define PASSWD_LINE_MAX ((size_t) 1 << 20)
 
@@ -134,10 +130,10 @@ identity_find (struct identity *id, const struct container *c, uid_t job_uid,
   return result;
 }
 
-/* Looks UID up in the file PATH.  1: found, 0: not in it. */
+/* Looks NAME, or UID if that is NULL, up in the file PATH.  1: found, 0: not in it. */
 static int
-identity_search_file (uid_t uid, const char *path, struct passwd *entry, char *buffer,
-                      struct failure *f)
+identity_search_file (const char *name, uid_t uid, const char *path, struct passwd *entry,
+                      char *buffer, struct failure *f)
 {
   /* O_NONBLOCK: a FIFO in its place must not hold the container up. */
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -153,7 +149,9 @@ identity_search_file (uid_t uid, const char *path, struct passwd *entry, char *b
   do
     error = fgetpwent_r (stream, entry, buffer, PASSWD_LINE_MAX, &found);
   /* "+::::::" and the like are old NIS syntax, parsed as uid 0: no user. */
-  while (error == 0 && (found->pw_uid != uid || strchr ("+-", found->pw_name[0]) != NULL));
+  while (error == 0
+         && ((name != NULL ? strcmp (found->pw_name, name) != 0 : found->pw_uid != uid)
+             || strchr ("+-", found->pw_name[0]) != NULL));
   bool broken = ferror (stream) != 0;
   /* glibc 2.31 says ERANGE of a read error, too; the next read(2) says which. */
   if (error == ERANGE && broken)
@@ -167,6 +165,7 @@ identity_search_file (uid_t uid, const char *path, struct passwd *entry, char *b
                error == ERANGE ? "a line is too long" : strerror (error));
 }
 
+/* Fills in what ENTRY says beside the ids. */
 static int
 identity_set_name (struct identity *id, const struct passwd *entry, struct failure *f)
 {
@@ -190,27 +189,57 @@ identity_set_name (struct identity *id, const struct passwd *entry, struct failu
 }
 
 int
-identity_name (struct identity *id, const char *passwd_file, struct failure *f)
+identity_take (struct identity *id, const struct passwd *entry, struct failure *f)
+{
+  *id = (struct identity){ .uid = entry->pw_uid, .host_uid = entry->pw_uid, .gid = entry->pw_gid };
+  return identity_set_name (id, entry, f);
+}
+
+/* Finds the ENTRY of NAME, or of UID if that is NULL.  1: in the file, 0: not there,
+ * but the node knows him. */
+static int
+identity_look_up (const char *name, uid_t uid, const char *passwd_file, struct passwd *entry,
+                  struct failure *f)
 {
   static char buffer[PASSWD_LINE_MAX]; /* only what is used of it takes memory */
-  struct passwd entry, *found = NULL;
+  struct passwd *found = NULL;
+  int in_file = 0;
 
   if (passwd_file != NULL)
-    {
-      int in_file = identity_search_file (id->host_uid, passwd_file, &entry, buffer, f);
-      if (in_file != 0)
-        return in_file < 0 ? -1 : identity_set_name (id, &entry, f);
-    }
-  int error = getpwuid_r (id->host_uid, &entry, buffer, PASSWD_LINE_MAX, &found);
-  id->by_nss = found != NULL;
+    in_file = identity_search_file (name, uid, passwd_file, entry, buffer, f);
+  if (in_file != 0)
+    return in_file;
+  int error = name != NULL ? getpwnam_r (name, entry, buffer, sizeof buffer, &found)
+                           : getpwuid_r (uid, entry, buffer, sizeof buffer, &found);
   if (found != NULL)
-    return identity_set_name (id, found, f);
+    return 0;
+  if (name != NULL)
+    return fail (f, EX_NOUSER, "user %s is not known", name);
   return fail (f, EX_NOUSER,
                "uid %u is %s%s%sknown to this node%s%s; add the user, or repair the node's name "
                "service (LDAP, SSSD)",
-               id->host_uid, passwd_file != NULL ? "neither in PASSWD_FILE " : "not ",
+               uid, passwd_file != NULL ? "neither in PASSWD_FILE " : "not ",
                passwd_file != NULL ? passwd_file : "", passwd_file != NULL ? " nor " : "",
                error == 0 ? "" : ": ", error == 0 ? "" : strerror (error));
+}
+
+int
+identity_name (struct identity *id, const char *passwd_file, struct failure *f)
+{
+  struct passwd entry;
+  int result = identity_look_up (NULL, id->host_uid, passwd_file, &entry, f);
+
+  id->by_nss = result == 0;
+  return result < 0 ? -1 : identity_set_name (id, &entry, f);
+}
+
+int
+identity_by_name (struct identity *id, const char *name, const char *passwd_file, struct failure *f)
+{
+  struct passwd entry;
+
+  return identity_look_up (name, 0, passwd_file, &entry, f) < 0 ? -1
+                                                                : identity_take (id, &entry, f);
 }
 
 /* Reads back what identity_become() has done, and tries to undo it. */

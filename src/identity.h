@@ -13,8 +13,12 @@
 #include "container.h"
 #include "failure.h"
 
+#include <pwd.h>
 #include <stdbool.h>
 #include <sys/types.h>
+
+/* What an id reads as that has no number in this user namespace. */
+#define OVERFLOW_ID 65534
 
 struct identity {
   uid_t uid;       /* as this process's user namespace numbers it */
@@ -44,6 +48,14 @@ int identity_find (struct identity *id, const struct container *c, uid_t job_uid
  * In a user namespace it also sets the gid to the entry's, if that is mapped:
  * so there it comes before identity_become(), elsewhere after. */
 int identity_name (struct identity *id, const char *passwd_file, struct failure *f);
+
+/* Fills ID for the user NAME, whom PASSWD_FILE or else getpwnam_r(3) knows.  As
+ * above. */
+int identity_by_name (struct identity *id, const char *name, const char *passwd_file,
+                      struct failure *f);
+
+/* Fills ID with what ENTRY says.  EX_NOPERM as above. */
+int identity_take (struct identity *id, const struct passwd *entry, struct failure *f);
 
 /* Becomes the user: groups, gid and uid (real, effective, saved), no
  * capabilities in any set, and still not to be traced.  In a user namespace the

@@ -21,7 +21,6 @@
 #include "waiting.h"
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +32,6 @@
 #define ANNOTATION_TIMEOUT "com.hooks.slurm-global-sync.timeout"
 #define ANNOTATION_CONTAINERS "com.hooks.slurm-global-sync.containers"
 #define ANNOTATION_LOG_LEVEL "com.hooks.logging.level"
-#define ANNOTATION_STDOUT "com.hooks.logging.stdoutfd"
-#define ANNOTATION_STDERR "com.hooks.logging.stderrfd"
 
 struct hook {
   int64_t started; /* the timeout counts from here */
@@ -71,31 +68,6 @@ hook_name_itself (struct hook *h)
   (void) snprintf (subject + strlen (subject), sizeof subject - strlen (subject), "host=%s",
                    h->host);
   log_set_subject (subject);
-}
-
-/* Sarus says in annotations where a hook's messages should go.  The user
- * chooses them, so the files are opened after he is all that we are.
- * O_NONBLOCK: a FIFO that nobody reads must not hold the container up. */
-static void
-hook_open_stream (const struct hook *h, const char *annotation, int stream)
-{
-  const char *path = container_annotation (&h->container, annotation);
-
-  if (path == NULL)
-    return;
-  int fd = -1;
-  if (path[0] == '/')
-    fd = open (path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0)
-    log_message (LOG_DEBUG, "annotation %s ignored: %s cannot be opened, or is no absolute path",
-                 annotation, path);
-  else
-    {
-      (void) dup2 (fd, stream);
-      (void) close (fd);
-      if (stream == STDOUT_FILENO)
-        log_split_streams ();
-    }
 }
 
 /* Finds the user and becomes him.  In a user namespace his name comes first,
@@ -139,11 +111,13 @@ static void
 hook_explain_missing (void *context, const struct instance *in, const struct ranks *there,
                       char *text, size_t size)
 {
-  const struct slurm_task *task = context;
-  char nodes[256];
+  struct nodes_survey survey;
+  char nodes[256] = "";
 
-  (void) nodes_missing (in, there->count, task->node_list, task->tasks_per_node, nodes,
-                        sizeof nodes);
+  (void) context;
+  if (nodes_survey (&survey, in, there->count) == 0)
+    (void) nodes_missing (&survey, nodes, sizeof nodes);
+  nodes_survey_free (&survey);
   (void) snprintf (text, size, "%s%s", nodes[0] != '\0' ? " on " : "", nodes);
 }
 
@@ -163,15 +137,14 @@ hook_prune (int dirfd)
   (void) prune_run (&prune, &unused);
 }
 
-/* Meets the others in the directory DIRFD; or, unless it COMES, tells them why it
+/* Meets the others in the directory DIRFD, at WHERE; or, unless it COMES, tells them why it
  * does not. */
 static int
-hook_meet (struct hook *h, int dirfd, bool comes, struct failure *f)
+hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct failure *f)
 {
-  char where[SYNCDIR_USER_MAX], note[BARRIER_NOTE_MAX], key[SLURM_KEY_MAX];
+  char note[BARRIER_NOTE_MAX], key[SLURM_KEY_MAX];
 
   slurm_env_key (&h->task, key);
-  syncdir_path (h->config.base_dir, &h->user, where);
   hook_write_note (h, note);
   container_free (&h->container); /* not to be kept in memory while waiting */
 
@@ -189,7 +162,6 @@ hook_meet (struct hook *h, int dirfd, bool comes, struct failure *f)
     .nodes = h->task.nodes,
     .note = note,
     .explain = hook_explain_missing,
-    .context = &h->task,
     .waiting = &h->waiting,
   };
   int result = comes ? barrier_meet (&barrier, f) : -1;
@@ -210,15 +182,14 @@ hook_synchronise (struct hook *h, bool comes, struct failure *f)
   waiting_watch_podman (&h->waiting);
   if (hook_become_user (h, f) != 0)
     return -1;
-  hook_open_stream (h, ANNOTATION_STDOUT, STDOUT_FILENO);
-  hook_open_stream (h, ANNOTATION_STDERR, STDERR_FILENO);
   waiting_watch_task (&h->waiting, h->task.pid);
   struct failure unsafe;
-  int dirfd = syncdir_open (h->config.base_dir, &h->user, comes ? f : &unsafe);
+  char where[SYNCDIR_USER_MAX];
+  int dirfd = syncdir_open (h->config.base_dir, &h->user, true, where, comes ? f : &unsafe);
   if (dirfd < 0)
     return -1;
   process_confine (dirfd);
-  int result = hook_meet (h, dirfd, comes, f);
+  int result = hook_meet (h, dirfd, where, comes, f);
   (void) close (dirfd);
   return result;
 }

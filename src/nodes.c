@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "nodes.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,11 +60,14 @@ next_tasks (struct expansion *e)
   return true;
 }
 
-/* Adds PREFIX, NUMBER in WIDTH digits (none for 0), and SUFFIX as one name. */
+static bool add_node (struct expansion *e, const char *format, ...)
+  __attribute__ ((format (printf, 2, 3)));
+
 static bool
-add_node (struct expansion *e, const char *prefix, int length, int width, unsigned long number,
-          const char *suffix, int suffix_length)
+add_node (struct expansion *e, const char *format, ...)
 {
+  va_list ap;
+
   if (e->count >= NODES_MAX || !next_tasks (e))
     return false;
   if ((e->count & (e->count - 1)) == 0) /* 0, 1, 2, 4, 8: it is full */
@@ -74,12 +78,10 @@ add_node (struct expansion *e, const char *prefix, int length, int width, unsign
       e->nodes = more;
     }
   struct node *node = &e->nodes[e->count++];
-  char digits[24] = "";
   *node = (struct node){ .tasks = (uint32_t) e->tasks };
-  if (width > 0)
-    (void) snprintf (digits, sizeof digits, "%0*lu", width, number);
-  int size = snprintf (node->name, sizeof node->name, "%.*s%s%.*s", length, prefix, digits,
-                       suffix_length, suffix);
+  va_start (ap, format);
+  int size = vsnprintf (node->name, sizeof node->name, format, ap);
+  va_end (ap);
   return size > 0 && size < (int) sizeof node->name;
 }
 
@@ -110,7 +112,7 @@ add_ranges (struct expansion *e, const char *prefix, int length, const char **ra
       if (last < first)
         return false;
       for (unsigned long n = first; n <= last; n++)
-        if (!add_node (e, prefix, length, width, n, close + 1, suffix_length))
+        if (!add_node (e, "%.*s%0*lu%.*s", length, prefix, width, n, suffix_length, close + 1))
           return false;
       at = end + 1;
     }
@@ -135,71 +137,104 @@ nodes_expand (const char *list, const char *per_node, struct node **nodes)
           good = add_ranges (&e, prefix, length, &list);
         }
       else
-        good = add_node (&e, prefix, length, 0, 0, "", 0);
+        good = add_node (&e, "%.*s", length, prefix);
       list += *list == ',' ? 1 : 0;
     }
   *nodes = e.nodes;
   return good && e.repeat == 0 && *e.per_node == '\0' ? e.count : 0;
 }
 
-struct missing {
-  struct ranks seen; /* the tasks that are there */
-  struct node *nodes;
-  size_t count;
-};
-
-/* Adds those of whom MARK tells: in its name, or, of a gathering, in its note. */
+/* Notes what MARK tells of tasks: in its name, or, of a gathering, in its note. */
 static int
-visit_there (void *context, const struct instance_mark *mark)
+visit_mark (void *context, const struct instance_mark *mark)
 {
-  struct missing *m = context;
-  char note[INSTANCE_NOTE_MAX], ranks[INSTANCE_NOTE_MAX], node[sizeof m->nodes->name];
-  uint32_t before = m->seen.present;
+  struct nodes_survey *s = context;
+  struct nodes_member m = { .tasks = s->there.present };
+  char note[INSTANCE_NOTE_MAX] = "", ranks[INSTANCE_NOTE_MAX];
 
   if (!instance_is_mark (mark))
     return 0;
-  if (!instance_read_note (mark->dirfd, mark->name, note)
-      || !nodes_note_value (note, "node", node, sizeof node))
-    return -1;
+  (void) instance_read_note (mark->dirfd, mark->name, note);
   if (!nodes_note_value (note, "procid", ranks, sizeof ranks))
     (void) snprintf (ranks, sizeof ranks, "%s", mark->ranks);
-  if (!ranks_add_text (&m->seen, ranks))
+  if (!ranks_add_text (&s->there, ranks))
     return 0;
-  for (size_t i = 0; i < m->count; i++)
-    if (strcmp (m->nodes[i].name, node) == 0)
-      {
-        m->nodes[i].arrived += m->seen.present - before;
-        return 0;
-      }
-  return -1; /* the names are others than Slurm's */
+  m.tasks = s->there.present - m.tasks;
+  m.by_slurm = nodes_note_value (note, "node", m.node, sizeof m.node);
+  if (!m.by_slurm)
+    (void) nodes_note_value (note, "host", m.node, sizeof m.node);
+  (void) nodes_note_value (note, "nodes", s->list, sizeof s->list);
+  (void) nodes_note_value (note, "tasks", s->per_node, sizeof s->per_node);
+  m.ranks = strdup (ranks);
+  struct nodes_member *more = realloc (s->members, (s->count + 1) * sizeof *more);
+  if (more != NULL)
+    s->members = more;
+  if (m.ranks == NULL || more == NULL)
+    {
+      free (m.ranks);
+      return -1;
+    }
+  more[s->count++] = m;
+  return 0;
+}
+
+int
+nodes_survey (struct nodes_survey *s, const struct instance *in, uint32_t tasks)
+{
+  *s = (struct nodes_survey){ .count = 0 };
+  return ranks_init (&s->there, tasks) == 0
+             && (in->arrival < 0 || instance_each_arrival (in, NULL, visit_mark, s) == 0)
+             && instance_each_gathering (in, visit_mark, s) == 0
+           ? 0
+           : -1;
+}
+
+void
+nodes_survey_free (struct nodes_survey *s)
+{
+  for (size_t i = 0; i < s->count; i++)
+    free (s->members[i].ranks);
+  free (s->members);
+  ranks_free (&s->there);
+}
+
+/* Takes the tasks of M from those of its node.  False if the names are others than
+ * Slurm's. */
+static bool
+count_member (struct node *nodes, size_t count, const struct nodes_member *m)
+{
+  size_t i = 0;
+
+  while (i < count && strcmp (nodes[i].name, m->node) != 0)
+    i++;
+  if (i == count || !m->by_slurm)
+    return false;
+  nodes[i].tasks -= m->tasks < nodes[i].tasks ? m->tasks : nodes[i].tasks;
+  return true;
 }
 
 char *
-nodes_missing (const struct instance *in, uint32_t tasks, const char *list, const char *per_node,
-               char *text, size_t size)
+nodes_missing (const struct nodes_survey *s, char *text, size_t size)
 {
-  struct missing m = { .count = 0 };
+  struct node *nodes;
+  const size_t count = nodes_expand (s->list, s->per_node, &nodes);
   uint64_t all = 0;
   size_t used = 0;
 
-  m.count = nodes_expand (list, per_node, &m.nodes);
-  for (size_t i = 0; i < m.count; i++)
-    all += m.nodes[i].tasks;
+  for (size_t i = 0; i < count; i++)
+    all += nodes[i].tasks;
   /* Every task must be on a node of the list, and everybody who arrived, too. */
-  bool certain = all == tasks && ranks_init (&m.seen, tasks) == 0
-                 && (in->arrival < 0 || instance_each_arrival (in, NULL, visit_there, &m) == 0)
-                 && instance_each_gathering (in, visit_there, &m) == 0;
+  bool certain = all == s->there.count;
+  for (size_t i = 0; certain && i < s->count; i++)
+    certain = count_member (nodes, count, &s->members[i]);
   text[0] = '\0';
-  for (size_t i = 0; certain && i < m.count; i++)
-    {
-      const char *node = m.nodes[i].name;
-      if (m.nodes[i].arrived >= m.nodes[i].tasks)
-        continue;
-      certain = used + strlen (node) + sizeof ",,..." <= size;
-      used += (size_t) snprintf (text + used, size - used, "%s%s", used > 0 ? "," : "",
-                                 certain ? node : "...");
-    }
-  ranks_free (&m.seen);
-  free (m.nodes);
+  for (size_t i = 0; certain && i < count; i++)
+    if (nodes[i].tasks > 0)
+      {
+        certain = used + strlen (nodes[i].name) + sizeof ",,..." <= size;
+        used += (size_t) snprintf (text + used, size - used, "%s%s", used > 0 ? "," : "",
+                                   certain ? nodes[i].name : "...");
+      }
+  free (nodes);
   return text;
 }

@@ -14,7 +14,7 @@
 
 struct node {
   char name[64];
-  uint32_t tasks, arrived;
+  uint32_t tasks;
 };
 
 /* A note is made of words "key=value".  Copies the value of KEY to VALUE; false
@@ -27,11 +27,29 @@ bool nodes_note_value (const char *note, const char *key, char *value, size_t si
  * The caller frees *NODES, which may be NULL. */
 size_t nodes_expand (const char *list, const char *per_node, struct node **nodes);
 
-/* Writes into TEXT, as "n3,n7", on which nodes tasks are missing from the
- * instance IN of TASKS: those that have fewer there, by the notes of those who
- * are, than Slurm has put there.  "" if it cannot be told for certain: one has no
- * note.  What does not fit is replaced by "...".  Returns TEXT. */
-char *nodes_missing (const struct instance *in, uint32_t tasks, const char *list,
-                     const char *per_node, char *text, size_t size);
+/* Who has arrived, or is gathered on its node, as marks and notes say. */
+struct nodes_survey {
+  struct ranks there;
+  struct nodes_member {
+    char *ranks;   /* as text */
+    uint32_t tasks;
+    char node[64]; /* or the host; "" if it has no note */
+    bool by_slurm; /* it is the node as Slurm calls it */
+  } *members;
+  size_t count;
+  /* What one of them says of the step: SLURM_STEP_NODELIST, and _TASKS_PER_NODE. */
+  char list[INSTANCE_NOTE_MAX], per_node[INSTANCE_NOTE_MAX];
+};
+
+/* Lists the members of the instance IN of TASKS.  -1 if that fails, or memory.  In
+ * any case the caller ends with nodes_survey_free(). */
+int nodes_survey (struct nodes_survey *s, const struct instance *in, uint32_t tasks);
+void nodes_survey_free (struct nodes_survey *s);
+
+/* Writes into TEXT, as "n3,n7", on which nodes tasks are missing: those of the list
+ * that have fewer there than Slurm has put there.  "" if it cannot be told for
+ * certain: there is no list, or one has no note.  What does not fit is replaced by
+ * "...".  Returns TEXT. */
+char *nodes_missing (const struct nodes_survey *s, char *text, size_t size);
 
 #endif

@@ -13,9 +13,6 @@
 #define HOOKS ".oci-hooks"
 #define BARRIERS "slurm-global-sync"
 
-/* identity.c: what the uid of somebody without a number here reads as. */
-#define OVERFLOW_ID 65534
-
 /* In a user namespace root's files read as nobody's, like everybody else's.
  * They are taken for root's only where nobody but the owner of the directory
  * above PATH, which the administrator chose, can have put them. */
@@ -75,45 +72,34 @@ syncdir_open_user (const char *base, const char *path, const struct identity *id
 }
 
 /* Opens NAME in PARENT, making it with MAKE if it is not there, and checks that it
- * is the user's own; closes PARENT. */
+ * is the user's own; closes PARENT.  PATH is the parent's, for messages, and gets
+ * "/NAME" behind it. */
 static int
-syncdir_open_own (int parent, const char *name, bool make, const char *path,
+syncdir_open_own (int parent, const char *name, bool make, char path[SYNCDIR_USER_MAX],
                   const struct identity *id, struct failure *f)
 {
   const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   struct stat st;
   int fd = openat (parent, name, flags), error = errno;
+  const size_t length = strlen (path);
 
+  (void) snprintf (path + length, SYNCDIR_USER_MAX - length, "/%s", name);
   if (fd < 0 && error == ENOENT && make)
     {
-      if (mkdirat (parent, name, 0700) != 0 && errno != EEXIST)
+      bool made = mkdirat (parent, name, 0700) == 0 || errno == EEXIST;
+      if (!made)
+        (void) fail (f, EX_CANTCREAT, "cannot make %s: %m%s", path, failure_remedy (errno));
+      fd = made ? openat (parent, name, flags) : -1;
+      error = errno;
+      if (!made)
         {
-          (void) fail (f, EX_CANTCREAT, "cannot make %s/%s: %m%s", path, name,
-                       failure_remedy (errno));
           (void) close (parent);
           return -1;
         }
-      fd = openat (parent, name, flags);
-      error = errno;
     }
   bool seen = (fd >= 0 ? fstat (fd, &st) : fstatat (parent, name, &st, AT_SYMLINK_NOFOLLOW)) == 0;
-  if (fd < 0)
-    errno = error;
   (void) close (parent);
-  if (fd < 0 && errno == ENOENT && !make)
-    (void) fail (f, 0, "there is no %s/%s", path, name);
-  else if (seen && !S_ISDIR (st.st_mode))
-    (void) fail (f, EX_NOPERM, "%s/%s is not a directory, or a symbolic link; remove it", path,
-                 name);
-  else if (seen && st.st_uid != id->uid)
-    (void) fail (f, EX_NOPERM, "%s/%s belongs to uid %u, not to uid %u; remove it", path, name,
-                 st.st_uid, id->uid);
-  else if (seen && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    (void) fail (f, EX_NOPERM, "%s/%s is writable by others (mode %04o); run chmod go-w on it",
-                 path, name, st.st_mode & 07777);
-  else if (fd < 0 || !seen)
-    (void) fail (f, EX_CANTCREAT, "cannot open %s/%s: %m", path, name);
-  else
+  if (fd >= 0 && seen && st.st_uid == id->uid && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
     {
       /* Where nobody else can pass, nobody can reach what is below, whatever
        * its modes are: so the barrier need not check them.  File systems that
@@ -124,7 +110,18 @@ syncdir_open_own (int parent, const char *name, bool make, const char *path,
     }
   if (fd >= 0)
     (void) close (fd);
-  return -1;
+  else if (error == ENOENT && !make)
+    return fail (f, 0, "there is no %s", path);
+  if (seen && !S_ISDIR (st.st_mode))
+    return fail (f, EX_NOPERM, "%s is not a directory, or a symbolic link; remove it", path);
+  if (seen && st.st_uid != id->uid)
+    return fail (f, EX_NOPERM, "%s belongs to uid %u, not to uid %u; remove it", path, st.st_uid,
+                 id->uid);
+  if (seen && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return fail (f, EX_NOPERM, "%s is writable by others (mode %04o); run chmod go-w on it", path,
+                 st.st_mode & 07777);
+  errno = error;
+  return fail (f, EX_CANTCREAT, "cannot open %s: %m", path);
 }
 
 int
@@ -143,40 +140,16 @@ syncdir_user (const char *base, const struct identity *id, char path[SYNCDIR_USE
   return 0;
 }
 
-void
-syncdir_path (const char *base, const struct identity *id, char path[SYNCDIR_USER_MAX])
+int
+syncdir_open (const char *base, const struct identity *id, bool make, char path[SYNCDIR_USER_MAX],
+              struct failure *f)
 {
-  struct failure unused;
-
-  if (syncdir_user (base, id, path, &unused) != 0)
-    path[0] = '\0';
-  (void) strncat (path, "/" SYNCDIR_PATH, SYNCDIR_USER_MAX - strlen (path) - 1);
-}
-
-static int
-syncdir_walk (const char *base, const struct identity *id, bool make, struct failure *f)
-{
-  char path[SYNCDIR_USER_MAX];
-
   if (syncdir_user (base, id, path, f) != 0)
     return -1;
   int fd = syncdir_open_user (base, path, id, f);
   if (fd >= 0)
     fd = syncdir_open_own (fd, HOOKS, make, path, id, f);
-  (void) strncat (path, "/" HOOKS, sizeof path - strlen (path) - 1);
   if (fd >= 0)
     fd = syncdir_open_own (fd, BARRIERS, make, path, id, f);
   return fd;
-}
-
-int
-syncdir_open (const char *base, const struct identity *id, struct failure *f)
-{
-  return syncdir_walk (base, id, true, f);
-}
-
-int
-syncdir_find (const char *base, const struct identity *id, struct failure *f)
-{
-  return syncdir_walk (base, id, false, f);
 }

@@ -18,22 +18,18 @@
 int syncdir_user (const char *base, const struct identity *id, char path[SYNCDIR_USER_MAX],
                   struct failure *f);
 
-/* The path of the directory of barriers, for messages; cut if it is too long. */
-void syncdir_path (const char *base, const struct identity *id, char path[SYNCDIR_USER_MAX]);
-
-/* Opens that directory, making what is below the user's, and returns its
- * descriptor, which the caller closes.  Called as the user.
+/* Opens that directory and returns its descriptor, which the caller closes; PATH
+ * gets its path, cut if it is too long.  Called as the user.
  *
  * The user's directory must be there and belong to the user or to root; it may
  * be a symbolic link of either.  What is below must be the user's own directories,
  * which nobody else may write, with no links on the way; everything is checked
- * through the descriptor that is used.
+ * through the descriptor that is used.  With MAKE it is made where it is not there;
+ * else it is -1 with f->status 0 then.
  *
  * EX_CONFIG if BASE is no directory or as above, EX_CANTCREAT if something cannot be made
  * or opened, EX_NOPERM if an owner or a mode is not safe. */
-int syncdir_open (const char *base, const struct identity *id, struct failure *f);
-
-/* The same, but makes nothing: -1 with f->status 0 if it is not there. */
-int syncdir_find (const char *base, const struct identity *id, struct failure *f);
+int syncdir_open (const char *base, const struct identity *id, bool make,
+                  char path[SYNCDIR_USER_MAX], struct failure *f);
 
 #endif

@@ -354,9 +354,9 @@ podman_of() {
 # have gathered only some of their tasks.
 arrived() {
     local there
-    there=$("$hook" --status --json --user="$1" --base-dir="$homes" \
+    there=$("$hook" --status --user="$1" --base-dir="$homes" \
         --passwd-file=/etc/passwd 2>/dev/null |
-        grep -o '"arrived":[0-9]*' | awk -F: '{ n += $2 } END { print n + 0 }')
+        awk '/^  [0-9]+\// { n += $1 } END { print n + 0 }')
     [ "$there" -eq "$2" ]
 }
 

@@ -162,9 +162,14 @@ static const char *
 missing_of (uint32_t tasks, const char *list, const char *per_node)
 {
   static char text[256];
+  struct nodes_survey survey;
 
   memset (text, '#', sizeof text);
-  ck_assert_ptr_eq (nodes_missing (&in, tasks, list, per_node, text, sizeof text), text);
+  ck_assert_int_eq (nodes_survey (&survey, &in, tasks), 0);
+  (void) snprintf (survey.list, sizeof survey.list, "%s", list);
+  (void) snprintf (survey.per_node, sizeof survey.per_node, "%s", per_node);
+  ck_assert_ptr_eq (nodes_missing (&survey, text, sizeof text), text);
+  nodes_survey_free (&survey);
   return text;
 }
 
@@ -255,17 +260,21 @@ END_TEST
 START_TEST (cuts_what_does_not_fit)
 {
   char text[64];
+  struct nodes_survey survey;
 
+  write_note ("gathering-1", "procid=0 node=node199 nodes=node[100-199] tasks=1(x100)");
+  ck_assert_int_eq (nodes_survey (&survey, &in, 100), 0);
   for (size_t size = 8; size < sizeof text; size++)
     {
       memset (text, '#', sizeof text);
-      (void) nodes_missing (&in, 100, "node[100-199]", "1(x100)", text, size);
+      (void) nodes_missing (&survey, text, size);
       ck_assert_uint_lt (strlen (text), size);
       ck_assert_ptr_nonnull (strstr (text, "..."));
       ck_assert_str_eq (strstr (text, "..."), "...");
       ck_assert_int_eq (text[size], '#');
     }
   ck_assert_int_eq (strncmp (text, "node100,node101,", 16), 0);
+  nodes_survey_free (&survey);
 }
 END_TEST
 

@@ -61,6 +61,9 @@ become_user (void)
 }
 
 #define BASE unit_path ("base")
+
+static char path[SYNCDIR_USER_MAX];
+
 #define HOOKS "base/who/.oci-hooks"
 #define SYNC HOOKS "/slurm-global-sync"
 
@@ -70,7 +73,7 @@ assert_opens (const char *name)
   struct stat opened, named;
 
   become_user ();
-  int fd = syncdir_open (BASE, &user, &f);
+  int fd = syncdir_open (BASE, &user, true, path, &f);
   ck_assert_msg (fd >= 0, "%s", f.text);
   ck_assert_int_eq (fstat (fd, &opened), 0);
   ck_assert_int_eq (stat (unit_path (name), &named), 0);
@@ -86,7 +89,7 @@ static void
 assert_refuses (int status, const char *says)
 {
   become_user ();
-  ck_assert_int_eq (syncdir_open (BASE, &user, &f), -1);
+  ck_assert_int_eq (syncdir_open (BASE, &user, true, path, &f), -1);
   ck_assert_int_eq (f.status, status);
   unit_assert_match (f.text, says);
 }
@@ -136,7 +139,7 @@ START_TEST (bears_a_mode_that_stays)
   make_directory (SYNC, 0755, user.uid);
   become_user ();
   unit_refuse (SYS_fchmod, EPERM);
-  int fd = syncdir_open (BASE, &user, &f);
+  int fd = syncdir_open (BASE, &user, true, path, &f);
   ck_assert_int_ge (fd, 0);
   ck_assert_uint_eq (mode_of (SYNC), 0755);
   (void) close (fd);
@@ -147,15 +150,15 @@ START_TEST (finds_without_making)
 {
   make_home ();
   become_user ();
-  ck_assert_int_eq (syncdir_find (BASE, &user, &f), -1);
+  ck_assert_int_eq (syncdir_open (BASE, &user, false, path, &f), -1);
   ck_assert_int_eq (f.status, 0);
   assert_absent (HOOKS);
   make_directory (HOOKS, 0755, user.uid);
-  ck_assert_int_eq (syncdir_find (BASE, &user, &f), -1);
+  ck_assert_int_eq (syncdir_open (BASE, &user, false, path, &f), -1);
   ck_assert_int_eq (f.status, 0);
   assert_absent (SYNC);
   make_directory (SYNC, 0755, user.uid);
-  int fd = syncdir_find (BASE, &user, &f);
+  int fd = syncdir_open (BASE, &user, false, path, &f);
   ck_assert_int_ge (fd, 0);
   ck_assert_uint_eq (mode_of (SYNC), 0755);
   (void) close (fd);
@@ -179,12 +182,12 @@ END_TEST
 
 START_TEST (refuses_a_base_with_a_long_path)
 {
-  char path[5000];
+  char base[5000];
 
   set_up_user ();
-  memset (path, '/', sizeof path - 1);
-  path[sizeof path - 1] = '\0';
-  ck_assert_int_eq (syncdir_open (path, &user, &f), -1);
+  memset (base, '/', sizeof base - 1);
+  base[sizeof base - 1] = '\0';
+  ck_assert_int_eq (syncdir_open (base, &user, true, path, &f), -1);
   ck_assert_int_eq (f.status, EX_CONFIG);
   unit_assert_match (f.text, "the user's directory is a path of");
 }
