@@ -10,8 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <json-c/json.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -19,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -43,7 +43,8 @@
 #define STATUS_NO_PODMAN 200
 #define STATUS_NONE 255
 
-#define JSONS_MAX 64
+/* What the hook says if it fails. */
+#define HOOK_FAILED "slurm_global_sync_hook: error: "
 
 enum finding { OK, WARNING, ERROR };
 
@@ -58,11 +59,7 @@ static bool nobody; /* the user is root, who has not named another */
 /* What podman itself says of the hook's JSON. */
 static struct {
   bool installed;
-  char dirs[2048]; /* what podman reads, with ", " between them */
-  struct {
-    const char *path;
-    const char *stages;   /* with blanks between them; NULL: the annotation does not ask for it */
-  } jsons[JSONS_MAX + 1]; /* of one name only the last counts */
+  const char **messages; /* its debugging messages */
   size_t count;
   const char *error; /* podman's last word; NULL: the hooks have run, or there was none */
   const char *hook;  /* the hook's, if it failed; NULL if not */
@@ -107,19 +104,15 @@ static const char script[]
     " --annotation=" ANNOTATION " --annotation=run.oci.hooks.stderr=\"$1/out\""
     " --env=SLURM_JOB_ID=1 --env=SLURM_NTASKS=1 --env=SLURM_PROCID=0 --rootfs \"$1/root\" x\n";
 
-/* As a login would have it: podman needs what the hook must not have, so this
- * is not identity_become(). */
+/* As a login would have it. */
 static int
 log_in (void)
 {
+  struct failure unused;
   const char *path = getenv ("PATH");
-  char *copy;
+  char *copy = strdup (path != NULL ? path : "/usr/bin:/bin");
 
-  if (initgroups (user.name, user.gid) != 0 || setresgid (user.gid, user.gid, user.gid) != 0
-      || setresuid (user.uid, user.uid, user.uid) != 0)
-    return -1;
-  copy = strdup (path != NULL ? path : "/usr/bin:/bin");
-  if (copy == NULL)
+  if (copy == NULL || admin_become (&user, &unused) != 0)
     return -1;
   (void) clearenv ();
   (void) setenv ("PATH", copy, 1);
@@ -151,13 +144,16 @@ end_children (void)
     }
 }
 
-/* Returns podman's exit status, or one of ours. */
+/* Has what podman and the hook say written to OUT.  Returns podman's exit status, or
+ * one of ours. */
 static int
-try_podman (const char *dir, const char *module)
+try_podman (int out, const char *module)
 {
+  char dir[] = "/tmp/slurm-global-sync-check.XXXXXX";
+
   /* What the user has podman run must not reach root's terminal. */
-  if (setsid () < 0 || (geteuid () == 0 && user.uid != 0 && log_in () != 0) || chdir (dir) != 0
-      || mkdir ("root", 0700) != 0 || mkdir ("run", 0700) != 0
+  if (setsid () < 0 || (geteuid () == 0 && user.uid != 0 && log_in () != 0) || mkdtemp (dir) == NULL
+      || chdir (dir) != 0 || mkdir ("root", 0700) != 0 || mkdir ("run", 0700) != 0
       || prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
     return STATUS_NONE;
   pid_t pid = fork ();
@@ -169,59 +165,10 @@ try_podman (const char *dir, const char *module)
     }
   int status = pid < 0 ? -1 : admin_wait (pid, TRIAL_SECONDS);
   end_children ();
-  /* As the user: root must not follow what he may exchange meanwhile. */
+  int said = open ("out", O_RDONLY | O_CLOEXEC);
+  (void) sendfile (out, said, NULL, TRIAL_TEXT_MAX);
   (void) instance_remove (AT_FDCWD, dir);
   return status < 0 ? STATUS_NONE : status;
-}
-
-/* The text behind PREFIX in TEXT, NULL if it does not begin so. */
-static char *
-after (char *text, const char *prefix)
-{
-  size_t length = strlen (prefix);
-
-  return strncmp (text, prefix, length) == 0 ? text + length : NULL;
-}
-
-/* The index of the JSON of that name, or of the next one if there was none. */
-static size_t
-index_of (const char *name)
-{
-  size_t i = 0;
-
-  while (i < trial.count && strcmp (basename (trial.jsons[i].path), name) != 0)
-    i++;
-  return i;
-}
-
-/* One of podman's debugging messages. */
-static void
-take_message (char *text)
-{
-  const size_t length = strlen (trial.dirs);
-  char *end = strrchr (text, '"'), *found;
-
-  if (end != NULL)
-    *end = '\0';
-  if ((found = after (text, "reading hooks from ")) != NULL)
-    (void) snprintf (trial.dirs + length, sizeof trial.dirs - length, "%s%s",
-                     length > 0 ? ", " : "", found);
-  else if ((found = after (text, "added hook ")) != NULL)
-    {
-      size_t i = index_of (basename (found));
-      trial.jsons[i].path = found;
-      trial.jsons[i].stages = NULL;
-      if (i == trial.count && i < JSONS_MAX)
-        trial.count++;
-    }
-  else if ((found = after (text, "hook ")) != NULL
-           && (end = strstr (found, " matched; adding to stages [")) != NULL)
-    {
-      *end = '\0';
-      char *stages = strchr (end + 1, '[') + 1;
-      stages[strcspn (stages, "]")] = '\0';
-      trial.jsons[index_of (found)].stages = stages;
-    }
 }
 
 static void
@@ -232,14 +179,22 @@ take_answer (int status, int out)
 
   trial.installed = status != STATUS_NO_PODMAN;
   trial.error = "it could not be run, or did not answer";
-  if (lseek (out, 0, SEEK_SET) != 0
-      || json_text_read ("podman", out, TRIAL_TEXT_MAX, 65536, &trial.text, &unused) < 0)
+  if (lseek (out, 0, SEEK_SET) != 0)
     return;
-  for (char *line = strtok_r (trial.text, "\n", &rest); line != NULL;
+  ssize_t length = json_text_read ("podman", out, TRIAL_TEXT_MAX, 65536, &trial.text, &unused);
+  if (length < 0)
+    return;
+  /* Each takes 6 bytes at least. */
+  trial.messages = calloc ((size_t) length / 6 + 1, sizeof *trial.messages);
+  for (char *line = strtok_r (trial.text, "\n", &rest); line != NULL && trial.messages != NULL;
        line = strtok_r (NULL, "\n", &rest))
     if ((message = strstr (line, " msg=\"")) != NULL)
-      take_message (message + strlen (" msg=\""));
-    else if (after (line, "slurm_global_sync_hook: error: ") != NULL)
+      {
+        char *end = strrchr (line, '"');
+        *end = '\0';
+        trial.messages[trial.count++] = message + strlen (" msg=\"");
+      }
+    else if (strncmp (line, HOOK_FAILED, strlen (HOOK_FAILED)) == 0)
       trial.hook = line;
     else if (strncmp (trial.error, "Error: ", 7) != 0)
       trial.error = line; /* should there be no "Error: ...": its last words */
@@ -252,27 +207,54 @@ take_answer (int status, int out)
 static void
 run_trial (const char *module)
 {
-  char dir[] = "/tmp/slurm-global-sync-check.XXXXXX", name[sizeof dir + 8];
-  int out = -1, status = -1;
+  int out = memfd_create ("podman", MFD_CLOEXEC), status = -1;
 
-  if (mkdtemp (dir) != NULL)
-    {
-      (void) snprintf (name, sizeof name, "%s/out", dir);
-      out = open (name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    }
   (void) fflush (NULL);
-  /* The directory goes last: from then on it is his. */
-  if (out >= 0 && fchown (out, user.uid, user.gid) == 0 && chown (dir, user.uid, user.gid) == 0)
-    {
-      pid_t pid = fork ();
-      if (pid == 0)
-        process_exit (try_podman (dir, module));
-      /* It is the user's, so he can stop it. */
-      status = pid < 0 ? -1 : admin_wait (pid, 2 * TRIAL_SECONDS);
-    }
+  pid_t pid = out < 0 ? -1 : fork ();
+  if (pid == 0)
+    process_exit (try_podman (out, module));
+  /* It is the user's, so he can stop it. */
+  if (pid > 0)
+    status = admin_wait (pid, 2 * TRIAL_SECONDS);
   take_answer (status, out);
   (void) close (out);
-  (void) rmdir (dir);
+}
+
+/* What is behind PREFIX in the next message from *I on that begins so; NULL: none. */
+static const char *
+next_message (size_t *i, const char *prefix)
+{
+  const size_t length = strlen (prefix);
+
+  while (*i < trial.count)
+    if (strncmp (trial.messages[(*i)++], prefix, length) == 0)
+      return trial.messages[*i - 1] + length;
+  return NULL;
+}
+
+/* The JSON of the name of PATH that podman has read, of several the last, which
+ * counts; NULL: none. */
+static const char *
+added (const char *path)
+{
+  const char *found, *last = NULL;
+
+  for (size_t i = 0; (found = next_message (&i, "added hook ")) != NULL;)
+    if (strcmp (basename (found), basename (path)) == 0)
+      last = found;
+  return last;
+}
+
+/* The stages in which podman runs the hook of that name, "prestart]"; NULL: the
+ * annotation does not ask for it. */
+static const char *
+stages_of (const char *path)
+{
+  char prefix[NAME_MAX + 64];
+  size_t i = 0;
+
+  (void) snprintf (prefix, sizeof prefix, "hook %s matched; adding to stages [", basename (path));
+  return next_message (&i, prefix);
 }
 
 /* ---------------------------------------------------------------- the hook JSON */
@@ -281,9 +263,28 @@ run_trial (const char *module)
 static const char *
 program_of (json_object *json)
 {
-  json_object *path = hook_json_member (json, "path", json_type_string);
+  json_object *path = json_text_part (json, "hook.path", json_type_string);
 
   return path == NULL ? "" : json_object_get_string (path);
+}
+
+/* Who else could change WHAT, which the hook relies on. */
+static void
+check_safety (const char *what, const char *path)
+{
+  struct stat st;
+  const char *who = NULL;
+
+  if (path == NULL || stat (path, &st) != 0 || (!S_ISREG (st.st_mode) && !S_ISDIR (st.st_mode)))
+    return;
+  if (st.st_uid != 0 && st.st_uid != geteuid ())
+    who = "its owner, who is not root,";
+  if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (!S_ISDIR (st.st_mode) || (st.st_mode & S_ISVTX) == 0))
+    who = (st.st_mode & S_IWOTH) != 0 ? "everybody" : "its group";
+  if (who != NULL)
+    say (who[0] == 'e' ? ERROR : WARNING,
+         "%s %s: %s can change what is there; run chmod go-w%s on it, or let it be root's", what,
+         path, who, S_ISDIR (st.st_mode) ? " or chmod +t" : "");
 }
 
 /* Returns false if podman passes over the hook, without a word. */
@@ -303,8 +304,6 @@ check_program (const char *program)
          "hook.path %s cannot be executed: every container that asks for the hook fails; let all "
          "users run it",
          program);
-  else if ((st.st_mode & S_IWOTH) != 0)
-    say (ERROR, "hook.path %s can be changed by everybody; run chmod o-w on it", program);
   else
     say (OK, "hook.path %s can be executed", program);
   return there;
@@ -330,27 +329,6 @@ check_timeout (const struct config *config, json_object *member)
 }
 
 /* -------------------------------------------------------------------- the user */
-
-/* Who else could change what the hook relies on. */
-static void
-check_safety (const char *base, const char *passwd_file)
-{
-  const mode_t others = S_IWGRP | S_IWOTH;
-  struct stat st;
-
-  if (base != NULL && stat (base, &st) == 0 && (st.st_mode & others) != 0
-      && (st.st_mode & S_ISVTX) == 0)
-    say ((st.st_mode & S_IWOTH) != 0 ? ERROR : WARNING,
-         "HOOK_BASE_DIR %s: %s can exchange users' directories; run chmod go-w or chmod +t on it",
-         base, (st.st_mode & S_IWOTH) != 0 ? "everybody" : "its group");
-  else if (base != NULL && stat (base, &st) == 0 && st.st_uid != 0 && st.st_uid != geteuid ())
-    say (WARNING, "HOOK_BASE_DIR %s: uid %u can exchange users' directories; let it be root's",
-         base, st.st_uid);
-  if (passwd_file != NULL && stat (passwd_file, &st) == 0 && S_ISREG (st.st_mode)
-      && (st.st_mode & others) != 0)
-    say (ERROR, "PASSWD_FILE %s can be written by others (mode %04o); run chmod go-w on it",
-         passwd_file, st.st_mode & 07777);
-}
 
 /* The file system of DIR, and who sees it. */
 static void
@@ -419,7 +397,7 @@ check_trial (void)
     say (WARNING, "podman is not installed here: whether it takes the JSON could not be found out");
   else if (trial.hook != NULL)
     say (ERROR, "the hook fails in a trial container: %s", trial.hook);
-  else if (trial.error != NULL && trial.count == 0 && strstr (trial.error, "OCI Hooks") != NULL)
+  else if (trial.error != NULL && strstr (trial.error, "OCI Hooks") != NULL)
     say (ERROR, "podman: %s: " BREAKS, trial.error);
   else if (trial.error != NULL)
     say (WARNING, "what podman does could not be found out: its trial container ended with: %s",
@@ -430,33 +408,38 @@ check_trial (void)
 static void
 check_podman (void)
 {
-  const int first = (int) strcspn (trial.dirs, ",");
-  const size_t i = index_of (basename (file));
-  char real[PATH_MAX] = "", other[PATH_MAX] = "";
+  char real[PATH_MAX] = "", other[PATH_MAX] = "", dirs[2048] = "";
+  const char *path = added (file), *stages = stages_of (file), *dir;
+  int first = 0; /* the length of the first directory */
+  size_t used = 0, any = 0;
 
-  if (!trial.installed || (trial.error != NULL && trial.count == 0))
+  if (!trial.installed || (trial.error != NULL && next_message (&any, "added hook ") == NULL))
     return;
-  const char *path = trial.jsons[i].path, *stages = trial.jsons[i].stages;
+  for (size_t i = 0; (dir = next_message (&i, "reading hooks from ")) != NULL && used < sizeof dirs;)
+    {
+      first = used == 0 ? (int) strlen (dir) : first;
+      used += (size_t) snprintf (dirs + used, sizeof dirs - used, "%s%s", used > 0 ? ", " : "", dir);
+    }
   if (realpath (file, real) == NULL)
     say (ERROR, "cannot resolve its path: %s", strerror (errno));
-  else if (i == trial.count && first == 0)
+  else if (path == NULL && first == 0)
     say (ERROR, "podman does not read it, nor any other: hooks_dir in containers.conf is empty");
-  else if (i == trial.count)
+  else if (path == NULL)
     say (ERROR,
          "podman does not read it: it reads %s; make a link there: mkdir -p %.*s && ln -s %s %.*s/",
-         trial.dirs, first, trial.dirs, real, first, trial.dirs);
+         dirs, first, dirs, real, first, dirs);
   else if (realpath (path, other) == NULL || strcmp (other, real) != 0)
     say (ERROR, "podman reads %s in its place; remove one of the two", path);
   else if (stages == NULL)
     say (WARNING, "podman reads it, but the annotation " ANNOTATION " does not ask for the hook: "
                   "\"when\" has another condition, or \"always\": false");
-  else if (stages[0] == '\0' || strchr (stages, ' ') != NULL
-           || strstr ("prestart createRuntime createContainer", stages) == NULL)
-    say (ERROR, "the stages are [%s], but should be one, and one for this hook; write prestart",
+  else if (strcmp (stages, "prestart]") != 0 && strcmp (stages, "createRuntime]") != 0
+           && strcmp (stages, "createContainer]") != 0)
+    say (ERROR, "the stages are [%s, but should be one, and one for this hook; write prestart",
          stages);
   else
-    say (OK, "podman runs the hook in stage %s for containers with the annotation " ANNOTATION,
-         stages);
+    say (OK, "podman runs the hook in stage %.*s for containers with the annotation " ANNOTATION,
+         (int) strcspn (stages, "]"), stages);
 }
 
 /* ------------------------------------------------------------------------ files */
@@ -485,10 +468,14 @@ check_file (const char *path)
   if (hook_json_settings (json, &config, &f) != 0 || config_complete (&config, NULL, NULL, &f) != 0)
     say (ERROR, "%s", f.text);
   else
-    check_timeout (&config, hook_json_member (json, "timeout", json_type_int));
+    check_timeout (&config, json_text_part (json, "hook.timeout", json_type_int));
   file = NULL;
+  check_safety ("hook.path", program_of (json));
   if (config.usable)
-    check_safety (config.base_dir, config.passwd_file);
+    {
+      check_safety ("HOOK_BASE_DIR", config.base_dir);
+      check_safety ("PASSWD_FILE", config.passwd_file);
+    }
   if (config.usable && !nobody)
     check_user (&config);
   else if (config.usable && config.base_dir != NULL)
@@ -512,19 +499,18 @@ is_ours (const char *path)
 static void
 check_installed (void)
 {
-  const char *runs = NULL;
+  const char *path, *runs = NULL;
   bool found = false;
 
-  for (size_t i = 0; i < trial.count; i++)
-    if (is_ours (trial.jsons[i].path))
+  for (size_t i = 0; (path = next_message (&i, "added hook ")) != NULL;)
+    if (path == added (path) && is_ours (path))
       {
-        if (runs != NULL && trial.jsons[i].stages != NULL)
-          say (ERROR, "%s and %s: podman runs the hook for both; remove one", runs,
-               trial.jsons[i].path);
-        if (trial.jsons[i].stages != NULL)
-          runs = trial.jsons[i].path;
+        bool asked = stages_of (path) != NULL;
+        if (runs != NULL && asked)
+          say (ERROR, "%s and %s: podman runs the hook for both; remove one", runs, path);
+        runs = asked ? path : runs;
         found = true;
-        check_file (trial.jsons[i].path);
+        check_file (path);
       }
   if (!found && (trial.error == NULL || access (HOOK_JSON_INSTALLED, F_OK) == 0))
     check_file (HOOK_JSON_INSTALLED);
@@ -559,6 +545,7 @@ admin_check (const struct config *given)
     check_installed ();
   for (char **path = config.files; *path != NULL; path++)
     check_file (*path);
+  free (trial.messages);
   free (trial.text);
   return worst == ERROR ? EX_CONFIG : worst == WARNING ? ADMIN_CHECK_WARNED : EX_OK;
 }

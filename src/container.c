@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,78 +113,10 @@ read_object (const char *what, int fd, size_t max, size_t expected, bool ballast
   return object;
 }
 
-/* The part of OBJECT at PATH, "process.user"; NULL if there is none, or null. */
-static json_object *
-get_part (json_object *object, const char *path)
-{
-  char name[32];
-
-  for (size_t n; *path != '\0'; path += path[n] == '.' ? n + 1 : n)
-    {
-      n = strcspn (path, ".");
-      (void) snprintf (name, sizeof name, "%.*s", (int) n, path);
-      object = json_object_object_get (object, name);
-    }
-  return object;
-}
-
 static size_t
 get_length (json_object *list)
 {
   return list == NULL ? 0 : (size_t) json_object_array_length (list);
-}
-
-/* What a part has to be, where it is there. */
-struct kind {
-  const char *path;
-  json_type type;
-};
-
-/* KINDS ends with a path of NULL. */
-static int
-check_kinds (json_object *object, const struct kind *kinds, struct failure *f)
-{
-  for (; kinds->path != NULL; kinds++)
-    {
-      json_object *part = get_part (object, kinds->path);
-      if (part != NULL && !json_object_is_type (part, kinds->type))
-        return fail (f, EX_DATAERR, "\"%s\" is of type %s, not %s", kinds->path,
-                     json_type_to_name (json_object_get_type (part)),
-                     json_type_to_name (kinds->type));
-    }
-  return 0;
-}
-
-/* All that is asked for later is of the right type, but single ids. */
-static int
-check_config (json_object *config, struct failure *f)
-{
-  static const struct kind kinds[] = { { "process", json_type_object },
-                                       { "process.env", json_type_array },
-                                       { "process.user", json_type_object },
-                                       { "process.user.additionalGids", json_type_array },
-                                       { "linux", json_type_object },
-                                       { "linux.uidMappings", json_type_array },
-                                       { "linux.gidMappings", json_type_array },
-                                       { "linux.namespaces", json_type_array },
-                                       { "annotations", json_type_object },
-                                       { NULL, json_type_null } };
-
-  if (check_kinds (config, kinds, f) != 0)
-    return -1;
-  json_object *environment = get_part (config, "process.env");
-  for (size_t i = 0; i < get_length (environment); i++)
-    if (!json_object_is_type (json_object_array_get_idx (environment, i), json_type_string))
-      return fail (f, EX_DATAERR, "process.env[%zu] is not a string", i);
-  json_object *annotations = get_part (config, "annotations");
-  if (annotations == NULL)
-    return 0;
-  json_object_object_foreach (annotations, key, value)
-  {
-    if (!json_object_is_type (value, json_type_string))
-      return fail (f, EX_DATAERR, "annotation \"%s\" is not a string", key);
-  }
-  return 0;
 }
 
 static json_object *
@@ -220,30 +151,17 @@ read_config (const char *bundle, struct failure *f)
     }
   if (fd >= 0)
     (void) close (fd);
-  if (config != NULL && check_config (config, f) != 0)
-    {
-      fail_prefix (f, "%s", path);
-      json_object_put (config);
-      config = NULL;
-    }
   return config;
 }
 
 static int
 read_bundle (struct container *c, json_object *state, struct failure *f)
 {
-  static const struct kind kinds[] = { { "bundle", json_type_string },
-                                       { "id", json_type_string },
-                                       { NULL, json_type_null } };
-  json_object *bundle = get_part (state, "bundle"), *id = get_part (state, "id");
+  json_object *bundle = json_text_part (state, "bundle", json_type_string);
+  json_object *id = json_text_part (state, "id", json_type_string);
 
-  if (check_kinds (state, kinds, f) != 0)
-    {
-      fail_prefix (f, "the container's state");
-      return -1;
-    }
   /* podman's stage precreate lets hooks change it. */
-  if (bundle == NULL && get_part (state, "process") != NULL)
+  if (bundle == NULL && json_text_part (state, "process", json_type_object) != NULL)
     return fail (f, EX_DATAERR, "standard input has a container's config.json, not its state: the "
                                 "hook is in the wrong stage; write prestart into the hook's JSON file");
   if (bundle == NULL)
@@ -281,12 +199,14 @@ container_free (struct container *c)
 const char *
 container_env (const struct container *c, const char *name)
 {
-  json_object *list = get_part (c->config, "process.env");
+  json_object *list = json_text_part (c->config, "process.env", json_type_array);
   size_t count = get_length (list), length = strlen (name);
 
   for (size_t i = 0; i < count; i++)
     {
-      const char *entry = json_object_get_string (json_object_array_get_idx (list, i));
+      json_object *variable = json_object_array_get_idx (list, i);
+      const char *entry
+        = json_object_is_type (variable, json_type_string) ? json_object_get_string (variable) : "";
       /* Most begin with another letter. */
       if (entry[0] == name[0] && strncmp (entry, name, length) == 0 && entry[length] == '=')
         return entry + length + 1;
@@ -299,8 +219,9 @@ container_annotation (const struct container *c, const char *key)
 {
   json_object *value = NULL;
 
-  (void) json_object_object_get_ex (get_part (c->config, "annotations"), key, &value);
-  return value == NULL ? NULL : json_object_get_string (value);
+  (void) json_object_object_get_ex (
+    json_text_part (c->config, "annotations", json_type_object), key, &value);
+  return json_object_is_type (value, json_type_string) ? json_object_get_string (value) : NULL;
 }
 
 /* A number from 0 to ID_MAX; NULL counts as missing. */
@@ -318,7 +239,7 @@ check_id (json_object *number, const char *name, int64_t *id, struct failure *f)
 static int
 get_id (json_object *object, const char *path, int64_t *id, struct failure *f)
 {
-  return check_id (get_part (object, path), path, id, f);
+  return check_id (json_text_part (object, path, json_type_int), path, id, f);
 }
 
 /* Translates *ID of the container by the mappings NAME of config.json; it has some
@@ -326,7 +247,7 @@ get_id (json_object *object, const char *path, int64_t *id, struct failure *f)
 static int
 map_id (const struct container *c, bool own, const char *name, int64_t *id, struct failure *f)
 {
-  json_object *mappings = get_part (c->config, name);
+  json_object *mappings = json_text_part (c->config, name, json_type_array);
   size_t count = get_length (mappings);
 
   name += strlen ("linux.");
@@ -356,31 +277,31 @@ map_id (const struct container *c, bool own, const char *name, int64_t *id, stru
 }
 
 /* Whether the container gets a user namespace. */
-static int
-has_own_namespace (const struct container *c, bool *own, struct failure *f)
+static bool
+has_own_namespace (const struct container *c)
 {
-  json_object *list = get_part (c->config, "linux.namespaces");
+  json_object *list = json_text_part (c->config, "linux.namespaces", json_type_array);
+  bool own = false;
 
-  *own = false;
   for (size_t i = 0; i < get_length (list); i++)
     {
-      json_object *type = get_part (json_object_array_get_idx (list, i), "type");
-      if (!json_object_is_type (type, json_type_string))
-        return fail (f, EX_DATAERR, "linux.namespaces[%zu] has no \"type\" that is a string", i);
-      *own = *own || strcmp (json_object_get_string (type), "user") == 0;
+      json_object *type
+        = json_text_part (json_object_array_get_idx (list, i), "type", json_type_string);
+      own = own || (type != NULL && strcmp (json_object_get_string (type), "user") == 0);
     }
-  return 0;
+  return own;
 }
 
 static int
 get_user (const struct container *c, struct container_user *user, struct failure *f)
 {
-  json_object *groups = get_part (c->config, "process.user.additionalGids");
+  const bool own = has_own_namespace (c);
+  json_object *groups
+    = json_text_part (c->config, "process.user.additionalGids", json_type_array);
   const size_t count = get_length (groups);
-  bool own;
   int64_t id;
 
-  if (has_own_namespace (c, &own, f) != 0 || get_id (c->config, "process.user.uid", &id, f) != 0
+  if (get_id (c->config, "process.user.uid", &id, f) != 0
       || map_id (c, own, "linux.uidMappings", &id, f) != 0)
     return -1;
   user->uid = (uid_t) id;

@@ -35,23 +35,12 @@ hook_json_read (const char *path, struct failure *f)
   return json;
 }
 
-struct json_object *
-hook_json_member (struct json_object *json, const char *name, enum json_type type)
-{
-  json_object *hook = NULL, *member = NULL;
-
-  if (json != NULL && json_object_object_get_ex (json, "hook", &hook)
-      && json_object_is_type (hook, json_type_object))
-    (void) json_object_object_get_ex (hook, name, &member);
-  return json_object_is_type (member, type) ? member : NULL;
-}
-
-/* Makes LIST the strings of the array NAME in "hook", others as "", and a NULL at
+/* Makes LIST the strings of the array at NAME, others as "", and a NULL at
  * the end; returns how many there are. */
 static int
 list_strings (struct json_object *json, const char *name, char *list[WORDS_MAX + 1])
 {
-  json_object *array = hook_json_member (json, name, json_type_array);
+  json_object *array = json_text_part (json, name, json_type_array);
   size_t count = array == NULL ? 0 : (size_t) json_object_array_length (array);
 
   count = count < WORDS_MAX ? count : WORDS_MAX;
@@ -71,9 +60,9 @@ int
 hook_json_settings (struct json_object *json, struct config *config, struct failure *f)
 {
   char *args[WORDS_MAX + 1], *env[WORDS_MAX + 1], **own = environ;
-  int count = list_strings (json, "args", args);
+  int count = list_strings (json, "hook.args", args);
 
-  (void) list_strings (json, "env", env);
+  (void) list_strings (json, "hook.env", env);
   environ = env;
   optind = 0; /* getopt(3) starts anew */
   int result = config_read (config, count, args, f);

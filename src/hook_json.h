@@ -20,10 +20,6 @@
  * JSON object.  The caller ends with json_object_put(). */
 struct json_object *hook_json_read (const char *path, struct failure *f);
 
-/* The member NAME of "hook" in JSON if it is of TYPE, else NULL. */
-struct json_object *hook_json_member (struct json_object *json, const char *name,
-                                      enum json_type type);
-
 /* Reads into CONFIG the settings that the hook will get: the options in hook.args,
  * or else the variables in hook.env.  They are owned by JSON, which may be NULL:
  * then there are none.  As config_read(). */

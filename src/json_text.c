@@ -2,8 +2,8 @@
 #include "json_text.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -66,28 +66,6 @@ has_memory_for (const char *text, size_t length)
   return there;
 }
 
-/* Strict JSON.  json-c 0.18 takes every byte above 0x7f of a string for a
- * control character then (json-c's issue 875), and an environment may have such
- * bytes; so there, if it stops at one, less strict. */
-static json_object *
-json_text_tokens (json_tokener *tokener, const char *text, size_t length)
-{
-  json_tokener_set_flags (tokener, JSON_TOKENER_STRICT);
-  /* Length + 1: the final NUL tells the parser that nothing follows. */
-  json_object *object = json_tokener_parse_ex (tokener, text, (int) length + 1);
-  if (json_tokener_get_error (tokener) != json_tokener_error_parse_string
-      || (unsigned char) text[tokener->char_offset] <= 0x7f)
-    return object;
-  json_tokener_reset (tokener);
-  json_tokener_set_flags (tokener, 0);
-  object = json_tokener_parse_ex (tokener, text, (int) length + 1);
-  size_t end = (size_t) tokener->char_offset;
-  if (end >= length || text[end + strspn (text + end, " \t\r\n")] == '\0')
-    return object;
-  json_object_put (object);
-  return NULL;
-}
-
 json_object *
 json_text_parse (const char *what, const char *text, size_t length, struct failure *f)
 {
@@ -98,9 +76,13 @@ json_text_parse (const char *what, const char *text, size_t length, struct failu
       (void) fail (f, EX_OSERR, "cannot parse %s: %s", what, strerror (ENOMEM));
       return NULL;
     }
-  json_object *object = json_text_tokens (tokener, text, length);
+  /* Not JSON_TOKENER_STRICT: json-c 0.18 takes every byte above 0x7f of a string for
+   * a control character then (json-c's issue 875), and an environment may have such
+   * bytes.  Length + 1: the final NUL tells the parser that nothing follows. */
+  json_object *object = json_tokener_parse_ex (tokener, text, (int) length + 1);
   const enum json_tokener_error error = json_tokener_get_error (tokener);
-  bool good = false;
+  const size_t end = (size_t) tokener->char_offset;
+  json_tokener_free (tokener);
   if (strlen (text) != length)
     (void) fail (f, EX_DATAERR, "%s has a NUL byte at byte %zu", what, strlen (text));
   else if (length == 0)
@@ -108,15 +90,29 @@ json_text_parse (const char *what, const char *text, size_t length, struct failu
   else if (error == json_tokener_continue || error == json_tokener_error_parse_eof)
     (void) fail (f, EX_DATAERR, "%s is cut off after %zu bytes", what, length);
   else if (error != json_tokener_success)
-    (void) fail (f, EX_DATAERR, "%s is not JSON: %s at byte %d", what,
-                 json_tokener_error_desc (error), tokener->char_offset);
+    (void) fail (f, EX_DATAERR, "%s is not JSON: %s at byte %zu", what,
+                 json_tokener_error_desc (error), end);
+  else if (end < length && text[end + strspn (text + end, " \t\r\n")] != '\0')
+    (void) fail (f, EX_DATAERR, "%s is not JSON: something follows at byte %zu", what, end);
   else if (!json_object_is_type (object, json_type_object))
     (void) fail (f, EX_DATAERR, "%s is not a JSON object", what);
   else
-    good = true;
-  json_tokener_free (tokener);
-  if (good)
     return object;
   json_object_put (object);
   return NULL;
+}
+
+json_object *
+json_text_part (json_object *object, const char *path, json_type type)
+{
+  char name[32];
+
+  for (size_t n; *path != '\0'; path += path[n] == '.' ? n + 1 : n)
+    {
+      n = strcspn (path, ".");
+      (void) snprintf (name, sizeof name, "%.*s", (int) n, path);
+      if (!json_object_object_get_ex (object, name, &object))
+        return NULL;
+    }
+  return json_object_is_type (object, type) ? object : NULL;
 }

@@ -7,10 +7,9 @@
 
 #include "failure.h"
 
+#include <json-c/json.h>
 #include <stddef.h>
 #include <sys/types.h>
-
-struct json_object;
 
 /* Reads FD to its end.  *TEXT gets what was read, with a NUL behind it, and is
  * the caller's to free, also after an error.  EXPECTED is a guess at the size.
@@ -25,5 +24,10 @@ ssize_t json_text_read (const char *what, int fd, size_t max, size_t expected, c
  * than 32.  Returns it, for json_object_put(), or NULL: EX_DATAERR, EX_OSERR. */
 struct json_object *json_text_parse (const char *what, const char *text, size_t length,
                                      struct failure *f);
+
+/* The part of OBJECT at PATH, "process.user", which OBJECT keeps; NULL if there is none,
+ * or if it is not of TYPE. */
+struct json_object *json_text_part (struct json_object *object, const char *path,
+                                    enum json_type type);
 
 #endif

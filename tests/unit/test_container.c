@@ -129,19 +129,16 @@ static const struct
   { "{\"bundle\": \"/x", "cut off" },
   { "{\"bundle\": \"/x\"} x", "not JSON" },
   { "{\"bundle\": \"/x\"}{}", "not JSON" },
-  { "{'bundle': '/x'}", "not JSON" },
-  { "{\"bundle\": \"/x\",}", "not JSON" },
   { "[]", "not a JSON object" },
   { "null", "not a JSON object" },
   { "\"x\"", "not a JSON object" },
   { "7", "not a JSON object" },
   { "{}", "no \"bundle\"" },
   { "{\"bundle\": null}", "no \"bundle\"" },
-  { "{\"bundle\": 7}", "\"bundle\" is of type int" },
-  { "{\"bundle\": [\"/x\"]}", "\"bundle\" is of type array" },
+  { "{\"bundle\": 7}", "no \"bundle\"" },
+  { "{\"bundle\": [\"/x\"]}", "no \"bundle\"" },
   { "{\"bundle\": \"\"}", "not an absolute path" },
   { "{\"bundle\": \"x\"}", "not an absolute path" },
-  { "{\"bundle\": \"/x\", \"id\": 7}", "\"id\" is of type int" },
   { "{\"bundle\": \"/nonexistent/x\"}", "cannot open /nonexistent/x/config.json" },
 };
 
@@ -230,24 +227,29 @@ static const struct
   { "{", "cut off" },
   { "{} {}", "not JSON" },
   { "[]", "not a JSON object" },
-  { "{\"process\": 7}", "\"process\" is of type int" },
-  { "{\"process\": []}", "\"process\" is of type array" },
-  { "{\"process\": {\"env\": {}}}", "env\" is of type object" },
-  { "{\"process\": {\"env\": \"A=B\"}}", "env\" is of type string" },
-  { "{\"process\": {\"env\": [\"A=B\", 7]}}", "process.env[1]" },
-  { "{\"process\": {\"env\": [null]}}", "process.env[0]" },
-  { "{\"process\": {\"env\": [[\"A=B\"]]}}", "process.env[0]" },
-  { "{\"process\": {\"user\": \"root\"}}", "user\" is of type string" },
-  { "{\"linux\": []}", "\"linux\" is of type array" },
-  { "{\"annotations\": []}", "\"annotations\" is of type array" },
-  { "{\"annotations\": {\"a.b\": 7}}", "\"a.b\"" },
-  { "{\"annotations\": {\"a.b\": null}}", "\"a.b\"" },
 };
 
 START_TEST (refuses_bad_configs)
 {
   assert_refused (read_config (bad_configs[_i].text), bad_configs[_i].says);
   unit_assert_match (f.text, "config.json");
+}
+END_TEST
+
+static const char *const odd_configs[] = {
+  "{\"process\": 7, \"linux\": [], \"annotations\": []}",
+  "{\"process\": [\"env\"], \"annotations\": null}",
+  "{\"process\": {\"env\": {}}, \"annotations\": {\"a.b\": 7}}",
+  "{\"process\": {\"env\": \"A=B\"}, \"annotations\": {\"a.b\": null}}",
+  "{\"process\": {\"env\": [7, null, [\"A=B\"], \"A\"]}, \"annotations\": {\"a.b\": [\"x\"]}}",
+};
+
+/* So do runtimes have it. */
+START_TEST (takes_what_has_another_type_for_absent)
+{
+  ck_assert_int_eq (read_config (odd_configs[_i]), 0);
+  ck_assert_ptr_null (container_env (&c, "A"));
+  ck_assert_ptr_null (container_annotation (&c, "a.b"));
 }
 END_TEST
 
@@ -487,12 +489,9 @@ static const struct
   { "{\"uid\": 18446744073709551616, \"gid\": 1}", "{}", "" },
   { "{\"uid\": 99999999999999999999999999, \"gid\": 1}", "{}", "" },
   { "{\"uid\": 1, \"gid\": 4294967295}", "{}", "process.user.gid" },
-  { "{\"uid\": 1, \"gid\": 1, \"additionalGids\": 5}", "{}", "additionalGids" },
   { "{\"uid\": 1, \"gid\": 1, \"additionalGids\": [5, \"6\"]}", "{}", "additionalGids" },
   { "{\"uid\": 1, \"gid\": 1, \"additionalGids\": [-5]}", "{}", "additionalGids" },
-  { "{\"uid\": 1, \"gid\": 1}", "{\"uidMappings\": 7}", "uidMappings" },
   { "{\"uid\": 1, \"gid\": 1}", "{\"uidMappings\": [7]}", "uidMappings[0]" },
-  { "{\"uid\": 1, \"gid\": 1}", "{\"gidMappings\": {}}", "gidMappings" },
   { "{\"uid\": 1, \"gid\": 1}", "{\"uidMappings\": [{}]}", "uidMappings[0]: containerID" },
   { "{\"uid\": 1, \"gid\": 1}", "{\"uidMappings\": [{\"containerID\": 0}]}", "hostID" },
   { "{\"uid\": 1, \"gid\": 1}",
@@ -502,9 +501,6 @@ static const struct
   { "{\"uid\": 1, \"gid\": 1}",
     "{\"uidMappings\": [{\"containerID\": 0, \"hostID\": 4294967294, \"size\": 2}]}",
     "beyond the last id" },
-  { "{\"uid\": 1, \"gid\": 1}", "{\"namespaces\": {}}", "namespaces" },
-  { "{\"uid\": 1, \"gid\": 1}", "{\"namespaces\": [\"user\"]}", "namespaces[0]" },
-  { "{\"uid\": 1, \"gid\": 1}", "{\"namespaces\": [{\"type\": 1}]}", "type" },
 };
 
 START_TEST (refuses_bad_users)
@@ -621,6 +617,8 @@ add_reading_tests (Suite *suite)
   tcase_add_test (tcase, refuses_deep_nesting);
   tcase_add_test (tcase, says_when_the_state_cannot_be_read);
   tcase_add_loop_test (tcase, refuses_bad_configs, 0, sizeof bad_configs / sizeof *bad_configs);
+  tcase_add_loop_test (tcase, takes_what_has_another_type_for_absent, 0,
+                       sizeof odd_configs / sizeof *odd_configs);
   tcase_add_test (tcase, refuses_a_nul_in_a_config);
   tcase_add_test (tcase, refuses_what_is_no_file);
   tcase_add_test (tcase, refuses_a_config_it_may_not_read);
