@@ -28,10 +28,5 @@
 #ifndef SYS_pidfd_getfd /* Linux 5.6 */
 #define SYS_pidfd_getfd 438
 #endif
-#ifndef SYS_landlock_create_ruleset /* Linux 5.13 */
-#define SYS_landlock_create_ruleset 444
-#define SYS_landlock_add_rule 445
-#define SYS_landlock_restrict_self 446
-#endif
 
 #endif

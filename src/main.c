@@ -188,7 +188,6 @@ hook_synchronise (struct hook *h, bool comes, struct failure *f)
   int dirfd = syncdir_open (h->config.base_dir, &h->user, true, where, comes ? f : &unsafe);
   if (dirfd < 0)
     return -1;
-  process_confine (dirfd);
   int result = hook_meet (h, dirfd, where, comes, f);
   (void) close (dirfd);
   return result;

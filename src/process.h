@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * process.h - the process itself: a known state at the start, whatever the
- * runtime, or a user's shell, has left, and least power while waiting.
+ * runtime, or a user's shell, has left.
  */
 #ifndef PROCESS_H
 #define PROCESS_H
@@ -24,13 +24,6 @@ bool process_read (pid_t pid, const char *name, char *text, size_t size);
  * getppid(2): in a pid namespace of the container's own (runc, createContainer)
  * the parent has no number, but /proc is the host's. */
 pid_t process_parent (pid_t pid);
-
-/* From here on the process can open, make and remove files only below the
- * directory DIRFD, whatever the user's own rights are; descriptors that are open
- * stay as they are.  Landlock does that, landlock(7), where the kernel has it
- * with ABI 2 (Linux 5.19: links and renames between directories).  Cannot fail:
- * without it the hook goes on, and says so at level debug. */
-void process_confine (int dirfd);
 
 /* Ends a child by _exit(2): exit(3) would move the place in files that it shares
  * with its parent. */
