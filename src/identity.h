@@ -59,8 +59,8 @@ int identity_take (struct identity *id, const struct passwd *entry, struct failu
 
 /* Becomes the user: groups, gid and uid (real, effective, saved), no
  * capabilities in any set, and still not to be traced.  In a user namespace the
- * groups stay, since they are the user's own.  Reads all of it back and
- * tries to return.  EX_NOPERM if any of it fails: then the process must end. */
+ * groups stay, since they are the user's own.  Tries to return.  EX_NOPERM if
+ * any of it fails: then the process must end. */
 int identity_become (const struct identity *id, struct failure *f);
 
 /* Shrinks what the process can do before it knows whom to become: no new

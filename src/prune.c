@@ -21,16 +21,15 @@
 int
 prune_parse_age (const char *text, int64_t *age, struct failure *f)
 {
-  static const char units[] = "smhd";
-  static const int64_t seconds[] = { 1, 60, 3600, 86400 };
-  char *end;
-  const long long number = strtoll (text, &end, 10);
-  const char *unit = *end == '\0' ? units : strchr (units, *end);
+  char unit = 's', more;
+  long long number = -1;
+  const int parts
+    = isdigit ((unsigned char) text[0]) ? sscanf (text, "%lld%c%c", &number, &unit, &more) : 0;
+  const int64_t seconds = unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : 86400;
 
-  if (!isdigit ((unsigned char) text[0]) || unit == NULL || (*end != '\0' && end[1] != '\0')
-      || number > AGE_MAX / seconds[unit - units])
+  if (parts < 1 || parts > 2 || strchr ("smhd", unit) == NULL || number > AGE_MAX / seconds)
     return fail (f, EX_USAGE, "--older-than=%s is not an age like 12h or 2d; try --help", text);
-  *age = number * seconds[unit - units] * SECOND;
+  *age = number * seconds * SECOND;
   if (*age < PRUNE_AGE_MIN)
     return fail (f, EX_USAGE, "--older-than=%s is less than 2 minutes: such a barrier may be alive",
                  text);

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "slurm_env.h"
 
-#include "json_text.h"
 #include "log.h"
 #include "nodes.h"
 #include "process.h"
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* slurm.h: SLURM_MAX_NORMAL_STEP_ID; what is above are the batch script, the
  * extern and the interactive step, and steps that are not there yet. */
@@ -74,16 +71,14 @@ look_up (struct variable v[VARIABLES], const struct container *c)
 }
 
 /* Puts the variables of Slurm's that the hook's parent has (GENERATION 1), or its
- * parent (2), in the place of the hook's environment.  A process that is
- * gone, or whose environment cannot be read or is too long, counts as having none.
- * In a rootless container both are the user's processes: what they say is worth no
- * more than what the container's configuration says.  Returns what they are in, to
- * be freed after them. */
-static char *
+ * parent (2), in the place of the hook's environment.  A process that is gone, or
+ * whose environment cannot be read, counts as having none.  In a rootless container
+ * both are the user's processes: what they say is worth no more than what the
+ * container's configuration says. */
+static void
 take_environment (int generation)
 {
-  char path[64], *text = NULL;
-  struct failure unused;
+  static char text[ENVIRONMENT_MAX]; /* only what is used of it takes memory */
   pid_t pid = 0;
 
   (void) clearenv ();
@@ -91,19 +86,12 @@ take_environment (int generation)
     {
       pid = process_parent (pid);
       if (pid <= 1) /* an orphan's parent tells nothing */
-        return NULL;
+        return;
     }
-  (void) snprintf (path, sizeof path, "/proc/%d/environ", (int) pid);
-  int fd = open (path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return NULL;
-  ssize_t length = json_text_read (path, fd, ENVIRONMENT_MAX, 16384, &text, &unused);
-  (void) close (fd);
-  /* Each has a NUL behind it. */
-  for (ssize_t at = 0; at < length; at += (ssize_t) strlen (text + at) + 1)
-    if (strncmp (text + at, "SLURM", strlen ("SLURM")) == 0)
-      (void) putenv (text + at);
-  return text;
+  (void) process_read (pid, "environ", text, sizeof text);
+  for (char *at = text; *at != '\0'; at += strlen (at) + 1)
+    if (strncmp (at, "SLURM", strlen ("SLURM")) == 0)
+      (void) putenv (at);
 }
 
 static int
@@ -160,14 +148,11 @@ parse_word (const struct variable *v, const char *marks, char *word, size_t size
   return 0;
 }
 
-/* A hint that makes no sense is passed over, with a word: nothing depends on
- * it.  Returns whether the RESULT of a parser, which filled F, is good. */
-static bool
-hint_is_good (int result, const struct failure *f)
+/* Nothing depends on a hint: F is why this one is passed over. */
+static void
+pass_over (const struct failure *f)
 {
-  if (result != 0)
-    log_message (LOG_INFO, "passed over: %s", f->text);
-  return result == 0;
+  log_message (LOG_INFO, "passed over: %s", f->text);
 }
 
 /* A hint that is a number; OTHERWISE where it is not there or no good. */
@@ -176,8 +161,8 @@ read_hint (const struct variable *v, uint32_t min, uint32_t max, uint32_t otherw
 {
   struct failure f;
 
-  if (v->value != NULL)
-    (void) hint_is_good (parse_number (v, min, max, &otherwise, &f), &f);
+  if (v->value != NULL && parse_number (v, min, max, &otherwise, &f) != 0)
+    pass_over (&f);
   return otherwise;
 }
 
@@ -187,8 +172,8 @@ read_word (const struct variable *v, const char *marks, char *word, size_t size)
 {
   struct failure f;
 
-  if (v->value != NULL)
-    (void) hint_is_good (parse_word (v, marks, word, size, &f), &f);
+  if (v->value != NULL && parse_word (v, marks, word, size, &f) != 0)
+    pass_over (&f);
 }
 
 /* A batch script, and the shell of an salloc, have the job's variables and no
@@ -237,6 +222,7 @@ explain_absence (const struct place *place, bool outside, bool some, bool asked,
   const char *missing = some ? "the container got only some of SLURM_JOB_ID, SLURM_NTASKS and "
                                "SLURM_PROCID (no SLURM_PROCID: srun --container of Slurm 22.05)"
                              : "the container has no SLURM_* variables";
+  enum slurm_env_result result = SLURM_ENV_NO_TASK;
 
   if (place->in_step && asked)
     {
@@ -244,17 +230,17 @@ explain_absence (const struct place *place, bool outside, bool some, bool asked,
                    "this is job %s step %s, but %s, so which task it is cannot be told; "
                    "start it with podman run --env 'SLURM_*', or without the annotation",
                    place->job, place->step, missing);
-      return SLURM_ENV_FAILED;
+      result = SLURM_ENV_FAILED;
     }
-  if (place->in_step || (!place->in_job && !outside))
+  else if (place->in_step || (!place->in_job && !outside))
     {
       (void) fail (f, 0,
                    "not synchronised: %s; start it with podman run --env 'SLURM_*', in a job "
                    "step (srun)",
                    missing);
-      return SLURM_ENV_ABSENT;
+      result = SLURM_ENV_ABSENT;
     }
-  if (place->in_job)
+  else if (place->in_job)
     (void) fail (f, 0,
                  "nothing to synchronise: this belongs to step %s of job %s, which is not a "
                  "parallel job step",
@@ -263,7 +249,7 @@ explain_absence (const struct place *place, bool outside, bool some, bool asked,
     (void) fail (f, 0,
                  "nothing to synchronise: this is a batch script or an salloc shell, not a task of "
                  "a job step");
-  return SLURM_ENV_NO_TASK;
+  return result;
 }
 
 /* What names the task, and tells steps, requeued jobs and clusters apart. */
@@ -324,7 +310,8 @@ read_local (struct slurm_task *task, const struct variable *list, struct failure
   good = good && (list->value == NULL || ranks_has (&task->local, task->procid));
   if (!good)
     {
-      (void) hint_is_good (parse_failed (list, "a list of tasks with this one among them", f), f);
+      (void) parse_failed (list, "a list of tasks with this one among them", f);
+      pass_over (f);
       ranks_clear (&task->local);
     }
   return 0;
@@ -379,13 +366,12 @@ slurm_env_read (struct slurm_task *task, const struct container *c, bool asked, 
   struct variable v[VARIABLES] = { { 0 } };
   struct place place = { 0 };
   bool outside = false, some = false, all = false;
-  char *taken[] = { NULL, NULL };
 
   *task = (struct slurm_task){ 0 };
   for (int i = 0; !all && i < 4; i++)
     {
       if (i >= 2)
-        taken[i - 2] = take_environment (i - 1);
+        take_environment (i - 1);
       look_up (v, i == 0 ? c : NULL);
       some = some || v[JOB].value != NULL;
       all = v[JOB].value != NULL && v[TASKS].value != NULL && v[PROCID].value != NULL;
@@ -397,8 +383,6 @@ slurm_env_read (struct slurm_task *task, const struct container *c, bool asked, 
                                    ? explain_absence (&place, outside, some, asked, f)
                                    : read_task (task, v, f);
   (void) clearenv (); /* nothing later, like NSS, should depend on it */
-  free (taken[0]);
-  free (taken[1]);
   return result;
 }
 
