@@ -181,7 +181,7 @@ take_answer (int status, int out)
   trial.error = "it could not be run, or did not answer";
   if (lseek (out, 0, SEEK_SET) != 0)
     return;
-  ssize_t length = json_text_read ("podman", out, TRIAL_TEXT_MAX, 65536, &trial.text, &unused);
+  ssize_t length = json_text_read ("podman", out, TRIAL_TEXT_MAX, &trial.text, &unused);
   if (length < 0)
     return;
   /* Each takes 6 bytes at least. */

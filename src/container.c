@@ -19,92 +19,59 @@
 #define CONFIG_MAX ((size_t) 8 << 20)
 #define ID_MAX INT64_C (4294967294) /* 2^32-1 means "no id" to the kernel */
 
-/* The position behind the string that begins at AT. */
-static const char *
-behind_string (const char *at)
-{
-  const char *quote = at;
-
-  while ((quote = strchr (quote + 1, '"')) != NULL)
-    {
-      const char *escape = quote;
-      while (escape[-1] == '\\')
-        escape--;
-      if ((quote - escape) % 2 == 0) /* else it is escaped itself */
-        return quote + 1;
-    }
-  return at + strlen (at);
-}
-
 /* The position behind the object or array that begins at AT. */
 static const char *
 behind_brackets (const char *at)
 {
   size_t depth = 0;
+  bool quoted = false;
 
   do
     {
-      depth += *at == '{' || *at == '[' ? 1 : 0;
-      depth -= *at == '}' || *at == ']' ? 1 : 0;
-      at = *at == '"' ? behind_string (at) : at + 1;
+      if (*at == '\\' && at[1] != '\0')
+        at++; /* what is escaped is no quote */
+      else if (*at == '"')
+        quoted = !quoted;
+      else if (!quoted && (*at == '{' || *at == '['))
+        depth++;
+      else if (!quoted && (*at == '}' || *at == ']'))
+        depth--;
     }
-  while (depth > 0 && *at != '\0');
-  return at;
+  while (*at++ != '\0' && depth > 0);
+  return at[-1] == '\0' ? at - 1 : at;
 }
 
-/* If the string from NAME to BEHIND names a part of config.json that is large and
- * that nothing here asks for, and an object or array follows: where that begins;
- * else NULL. */
-static const char *
-find_ballast (const char *name, const char *behind)
-{
-  static const char *const names[]
-    = { "\"mounts\"",  "\"hooks\"",       "\"seccomp\"",       "\"devices\"", "\"capabilities\"",
-        "\"rlimits\"", "\"maskedPaths\"", "\"readonlyPaths\"", "\"resources\"" };
-  const size_t length = (size_t) (behind - name), count = sizeof names / sizeof *names;
-  size_t i = 0;
-
-  while (i < count && (length != strlen (names[i]) || memcmp (name, names[i], length) != 0))
-    i++;
-  behind += strspn (behind, " \t\r\n");
-  if (i == count || *behind != ':')
-    return NULL;
-  behind += 1 + strspn (behind + 1, " \t\r\n");
-  return *behind == '{' || *behind == '[' ? behind : NULL;
-}
-
-/* Most of config.json is mounts and system calls.  Parsed, they would cost more
- * than all the rest of the hook.  Puts a 0 in their place in TEXT, and returns
- * the length that is left. */
+/* Most of config.json is mounts and system calls, for which nothing here asks.
+ * Parsed, they would cost more than all the rest of the hook.  Puts a 0 in their
+ * place in TEXT, and returns the length that is left. */
 static size_t
 drop_ballast (char *text, size_t length)
 {
-  const char *from = text, *at = text, *name;
-  char *to = text;
+  static const char *const names[]
+    = { "\"mounts\"",  "\"seccomp\"",     "\"hooks\"",         "\"devices\"", "\"capabilities\"",
+        "\"rlimits\"", "\"maskedPaths\"", "\"readonlyPaths\"", "\"resources\"" };
 
-  while ((name = strchr (at, '"')) != NULL)
-    {
-      at = behind_string (name);
-      const char *value = find_ballast (name, at);
-      if (value == NULL)
-        continue;
-      at = behind_brackets (value);
-      memmove (to, from, (size_t) (value - from));
-      to += value - from;
-      *to++ = '0';
-      from = at;
-    }
-  const size_t rest = (size_t) (text + length - from);
-  memmove (to, from, rest + 1);
-  return (size_t) (to - text) + rest;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (char *at = text; (at = strstr (at, names[i])) != NULL;)
+      {
+        at += strlen (names[i]);
+        at += strspn (at, " \t\r\n:");
+        if (*at != '{' && *at != '[')
+          continue;
+        const char *end = behind_brackets (at);
+        *at++ = '0';
+        memmove (at, end, (size_t) (text + length + 1 - end));
+        length -= (size_t) (end - at);
+      }
+  return length;
 }
 
 static json_object *
-read_object (const char *what, int fd, size_t max, size_t expected, bool ballast, struct failure *f)
+read_object (const char *what, int fd, size_t max, bool ballast, struct failure *f)
 {
   char *text = NULL;
   json_object *object = NULL;
-  ssize_t length = json_text_read (what, fd, max, expected, &text, f);
+  ssize_t length = json_text_read (what, fd, max, &text, f);
 
   if (length >= 0)
     object = json_text_parse (what, text,
@@ -143,11 +110,10 @@ read_config (const char *bundle, struct failure *f)
     (void) fail (f, EX_DATAERR, "%s is not a regular file", path);
   else
     {
-      size_t expected = (size_t) (st.st_size < 65536 ? st.st_size : 65535) + 1;
-      config = read_object (path, fd, CONFIG_MAX, expected, true, f);
+      config = read_object (path, fd, CONFIG_MAX, true, f);
       /* Whatever is wrong with it: the message tells the byte in the whole text. */
       if (config == NULL && lseek (fd, 0, SEEK_SET) == 0)
-        config = read_object (path, fd, CONFIG_MAX, expected, false, f);
+        config = read_object (path, fd, CONFIG_MAX, false, f);
     }
   if (fd >= 0)
     (void) close (fd);
@@ -180,8 +146,8 @@ int
 container_read (struct container *c, int fd, struct failure *f)
 {
   *c = (struct container){ 0 };
-  json_object *state = read_object ("the container's state on standard input", fd, STATE_MAX, 4096,
-                                    false, f);
+  json_object *state
+    = read_object ("the container's state on standard input", fd, STATE_MAX, false, f);
   if (state == NULL)
     return -1;
   int result = read_bundle (c, state, f);

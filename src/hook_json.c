@@ -27,7 +27,7 @@ hook_json_read (const char *path, struct failure *f)
       (void) fail (f, errno == ENOENT ? EX_NOINPUT : EX_IOERR, "%s: %m", path);
       return NULL;
     }
-  ssize_t length = json_text_read (path, fd, HOOK_JSON_MAX, 4096, &text, f);
+  ssize_t length = json_text_read (path, fd, HOOK_JSON_MAX, &text, f);
   if (length >= 0)
     json = json_text_parse (path, text, (size_t) length, f);
   free (text);

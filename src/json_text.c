@@ -6,42 +6,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define DEPTH_MAX 32
 
 ssize_t
-json_text_read (const char *what, int fd, size_t max, size_t expected, char **text,
-                struct failure *f)
+json_text_read (const char *what, int fd, size_t max, char **text, struct failure *f)
 {
-  size_t used = 0, size = expected;
-  char *grown = malloc (size);
-  struct stat st;
-  ssize_t n;
+  size_t used = 0;
+  ssize_t n = -1;
 
-  *text = grown;
-  while (grown != NULL && (n = read (fd, *text + used, size - used)) != 0)
+  *text = malloc (max + 1); /* only what is used of it takes memory */
+  if (*text == NULL)
+    return fail (f, EX_OSERR, "cannot read %s: %m", what);
+  while (n != 0 && used <= max)
     {
+      n = read (fd, *text + used, max + 1 - used);
       if (n < 0 && errno != EINTR)
         return fail (f, errno == ENOMEM ? EX_OSERR : EX_IOERR, "cannot read %s: %m", what);
       used += n < 0 ? 0 : (size_t) n;
-      if (used < size)
-        continue;
-      if (size > max)
-        {
-          /* Who writes into a pipe shall come to his end. */
-          while (fstat (fd, &st) == 0 && S_ISFIFO (st.st_mode) && read (fd, *text, size) > 0)
-            ;
-          return fail (f, EX_DATAERR, "%s is larger than %zu MB", what, max >> 20);
-        }
-      size = size * 2 < max + 1 ? size * 2 : max + 1;
-      grown = realloc (*text, size);
-      *text = grown != NULL ? grown : *text;
     }
-  if (grown == NULL)
-    return fail (f, EX_OSERR, "cannot read %s: %m", what);
-  (*text)[used] = '\0'; /* there is room: it grows when it is full */
+  if (used > max)
+    return fail (f, EX_DATAERR, "%s is larger than %zu MB", what, max >> 20);
+  (*text)[used] = '\0';
   return (ssize_t) used;
 }
 

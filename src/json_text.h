@@ -12,13 +12,10 @@
 #include <sys/types.h>
 
 /* Reads FD to its end.  *TEXT gets what was read, with a NUL behind it, and is
- * the caller's to free, also after an error.  EXPECTED is a guess at the size.
- * What is beyond MAX is read and thrown away, since a runtime that writes would
- * otherwise be told of a broken pipe and not of the exit status; then it is
- * EX_DATAERR.  EX_IOERR or EX_OSERR when reading or memory fails.  Returns the
- * length, or -1.  WHAT names the source in messages. */
-ssize_t json_text_read (const char *what, int fd, size_t max, size_t expected, char **text,
-                        struct failure *f);
+ * the caller's to free, also after an error.  EX_DATAERR if there is more than MAX,
+ * EX_IOERR or EX_OSERR when reading or memory fails.  Returns the length, or -1.
+ * WHAT names the source in messages. */
+ssize_t json_text_read (const char *what, int fd, size_t max, char **text, struct failure *f);
 
 /* Parses TEXT, which must be one JSON object and nothing else, nested no deeper
  * than 32.  Returns it, for json_object_put(), or NULL: EX_DATAERR, EX_OSERR. */

@@ -50,6 +50,16 @@ START_TEST (refuses_what_is_none)
 }
 END_TEST
 
+/* json-c would go on without a part of it, or crash. */
+START_TEST (parses_nothing_if_memory_is_short)
+{
+  unit_take_memory ();
+  ck_assert_ptr_null (parse ("{\"bundle\": \"/\"}"));
+  ck_assert_int_eq (f.status, EX_OSERR);
+  unit_assert_match (f.text, "cannot parse it: Cannot allocate");
+}
+END_TEST
+
 START_TEST (finds_parts)
 {
   struct json_object *json = parse ("{\"a\": {\"b\": {\"c\": 7}}, \"d\": null}");
@@ -73,6 +83,8 @@ main (void)
 
   tcase_add_loop_test (tcase, takes_all_bytes, 0, sizeof good / sizeof *good);
   tcase_add_loop_test (tcase, refuses_what_is_none, 0, sizeof bad / sizeof *bad);
+  unit_add_if (tcase, parses_nothing_if_memory_is_short, unit_may_take_memory (),
+               "memory is watched");
   tcase_add_test (tcase, finds_parts);
   return unit_run (suite);
 }
