@@ -182,21 +182,24 @@ work_in_base (struct job *job, struct failure *f)
   const struct config *config = job->config;
   struct dirent **names;
   struct identity user;
-  struct failure unknown;
-  int count = scandir (config->base_dir, &names, NULL, alphasort);
+  int count = scandir (config->base_dir, &names, NULL, alphasort), result = 0;
 
   if (count < 0)
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m; is it mounted on this node?",
                  config->base_dir);
   for (int i = 0; i < count; i++)
     {
-      if (names[i]->d_name[0] != '.' && names[i]->d_type != DT_REG
-          && identity_by_name (&user, names[i]->d_name, config->passwd_file, &unknown) == 0)
-        work_as_user (job, &user);
+      if (result == 0 && names[i]->d_name[0] != '.' && names[i]->d_type != DT_REG)
+        {
+          if (identity_by_name (&user, names[i]->d_name, config->passwd_file, f) == 0)
+            work_as_user (job, &user);
+          else if (f->status == EX_CONFIG)
+            result = -1; /* nobody can be known */
+        }
       free (names[i]);
     }
   free (names);
-  return 0;
+  return result;
 }
 
 /* Does it for the user of --user, or for all users as root, or for the caller. */

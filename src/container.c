@@ -190,22 +190,23 @@ container_annotation (const struct container *c, const char *key)
   return json_object_is_type (value, json_type_string) ? json_object_get_string (value) : NULL;
 }
 
-/* A number from 0 to ID_MAX; NULL counts as missing. */
+/* A number from 0 to ID_MAX; NULL counts as missing.  WHERE is before its NAME. */
 static int
-check_id (json_object *number, const char *name, int64_t *id, struct failure *f)
+check_id (json_object *number, const char *where, const char *name, int64_t *id, struct failure *f)
 {
   if (!json_object_is_type (number, json_type_int))
-    return fail (f, EX_DATAERR, "%s is missing or not a whole number", name);
+    return fail (f, EX_DATAERR, "config.json: %s%s is missing or not a whole number", where, name);
   *id = json_object_get_int64 (number);
   if (*id < 0 || *id > ID_MAX)
-    return fail (f, EX_DATAERR, "%s is not between 0 and %lld", name, (long long) ID_MAX);
+    return fail (f, EX_DATAERR, "config.json: %s%s is not between 0 and %lld", where, name,
+                 (long long) ID_MAX);
   return 0;
 }
 
 static int
-get_id (json_object *object, const char *path, int64_t *id, struct failure *f)
+get_id (json_object *object, const char *where, const char *path, int64_t *id, struct failure *f)
 {
-  return check_id (json_text_part (object, path, json_type_int), path, id, f);
+  return check_id (json_text_part (object, path, json_type_int), where, path, id, f);
 }
 
 /* Translates *ID of the container by the mappings NAME of config.json; it has some
@@ -216,29 +217,28 @@ map_id (const struct container *c, bool own, const char *name, int64_t *id, stru
   json_object *mappings = json_text_part (c->config, name, json_type_array);
   size_t count = get_length (mappings);
 
-  name += strlen ("linux.");
   for (size_t i = 0; i < count; i++)
     {
       json_object *mapping = json_object_array_get_idx (mappings, i);
       int64_t inside, outside, size;
+      char where[64];
 
-      if (get_id (mapping, "containerID", &inside, f) != 0
-          || get_id (mapping, "hostID", &outside, f) != 0
-          || get_id (mapping, "size", &size, f) != 0)
-        {
-          fail_prefix (f, "linux.%s[%zu]", name, i);
-          return -1;
-        }
+      (void) snprintf (where, sizeof where, "%s[%zu]: ", name, i);
+      if (get_id (mapping, where, "containerID", &inside, f) != 0
+          || get_id (mapping, where, "hostID", &outside, f) != 0
+          || get_id (mapping, where, "size", &size, f) != 0)
+        return -1;
       if (*id < inside || *id - inside >= size)
         continue;
       *id = outside + (*id - inside);
       if (*id > ID_MAX)
-        return fail (f, EX_DATAERR, "linux.%s[%zu] maps beyond the last id", name, i);
+        return fail (f, EX_DATAERR, "config.json: %s[%zu] maps beyond the last id", name, i);
       return 0;
     }
   if (count == 0 && !own)
     return 0;
-  return fail (f, EX_NOPERM, "id %lld of the user namespace has no number on the host: linux.%s %s",
+  return fail (f, EX_NOPERM,
+               "config.json: id %lld of the user namespace has no number on the host: %s %s",
                (long long) *id, name, count == 0 ? "is missing" : "lacks it");
 }
 
@@ -267,21 +267,21 @@ get_user (const struct container *c, struct container_user *user, struct failure
   const size_t count = get_length (groups);
   int64_t id;
 
-  if (get_id (c->config, "process.user.uid", &id, f) != 0
+  if (get_id (c->config, "", "process.user.uid", &id, f) != 0
       || map_id (c, own, "linux.uidMappings", &id, f) != 0)
     return -1;
   user->uid = (uid_t) id;
-  if (get_id (c->config, "process.user.gid", &id, f) != 0
+  if (get_id (c->config, "", "process.user.gid", &id, f) != 0
       || map_id (c, own, "linux.gidMappings", &id, f) != 0)
     return -1;
   user->gid = (gid_t) id;
   user->groups = calloc (count + 1, sizeof *user->groups);
   if (user->groups == NULL)
-    return fail (f, EX_OSERR, "process.user.additionalGids: %m");
+    return fail (f, EX_OSERR, "config.json: process.user.additionalGids: %m");
   for (; user->group_count < count; user->group_count++)
     {
       json_object *group = json_object_array_get_idx (groups, user->group_count);
-      if (check_id (group, "process.user.additionalGids", &id, f) != 0
+      if (check_id (group, "", "process.user.additionalGids", &id, f) != 0
           || map_id (c, own, "linux.gidMappings", &id, f) != 0)
         return -1;
       user->groups[user->group_count] = (gid_t) id;
@@ -295,7 +295,6 @@ container_user (const struct container *c, struct container_user *user, struct f
   *user = (struct container_user){ 0 };
   if (get_user (c, user, f) == 0)
     return 0;
-  fail_prefix (f, "config.json");
   free (user->groups);
   *user = (struct container_user){ 0 };
   return -1;

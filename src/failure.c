@@ -51,19 +51,3 @@ int
   (void) text_clean (f->text);
   return -1;
 }
-
-void
-fail_prefix (struct failure *f, const char *format, ...)
-{
-  char old[sizeof f->text];
-  va_list ap;
-  int n;
-
-  memcpy (old, f->text, sizeof old);
-  va_start (ap, format);
-  n = vsnprintf (f->text, sizeof f->text, format, ap);
-  va_end (ap);
-  if (n >= 0 && (size_t) n < sizeof f->text)
-    (void) snprintf (f->text + n, sizeof f->text - (size_t) n, ": %s", old);
-  (void) text_clean (f->text);
-}

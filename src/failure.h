@@ -37,10 +37,6 @@ int fail (struct failure *f, int status, const char *format, ...)
 /* Tells compilers and analyzers, which do not look into it, that it is -1. */
 #define fail(...) ((void) (fail) (__VA_ARGS__), -1)
 
-/* Puts "TEXT: " before what F says. */
-void fail_prefix (struct failure *f, const char *format, ...)
-  __attribute__ ((format (printf, 2, 3)));
-
 /* What to do about errno's ERROR of a file: "; make room there" and the like, to
  * stand behind "%m"; "" where nothing is known. */
 const char *failure_remedy (int error);

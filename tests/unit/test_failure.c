@@ -70,37 +70,6 @@ START_TEST (cuts_what_is_too_long)
 }
 END_TEST
 
-START_TEST (prefix_keeps_the_status)
-{
-  struct failure f;
-
-  (void) fail (&f, EX_NOPERM, "why");
-  fail_prefix (&f, "%s[%d]", "list", 3);
-  ck_assert_int_eq (f.status, EX_NOPERM);
-  ck_assert_str_eq (f.text, "list[3]: why");
-  fail_prefix (&f, "a\nb");
-  ck_assert_str_eq (f.text, "a?b: list[3]: why");
-}
-END_TEST
-
-START_TEST (prefix_cuts_what_is_too_long)
-{
-  char longer[3000];
-  struct failure f;
-
-  memset (longer, 'x', sizeof longer - 1);
-  longer[sizeof longer - 1] = '\0';
-  (void) fail (&f, EX_NOPERM, "%s", longer);
-  fail_prefix (&f, "what");
-  ck_assert_uint_eq (strlen (f.text), sizeof f.text - 1);
-  ck_assert_int_eq (strncmp (f.text, "what: xxx", 9), 0);
-
-  (void) fail (&f, EX_NOPERM, "why");
-  fail_prefix (&f, "%s", longer);
-  ck_assert_uint_eq (strlen (f.text), sizeof f.text - 1);
-}
-END_TEST
-
 int
 main (void)
 {
@@ -114,7 +83,5 @@ main (void)
   tcase_add_test (tcase, keeps_control_characters_out);
   tcase_add_loop_test (tcase, shows_ascii_only, 1, 256);
   tcase_add_test (tcase, cuts_what_is_too_long);
-  tcase_add_test (tcase, prefix_keeps_the_status);
-  tcase_add_test (tcase, prefix_cuts_what_is_too_long);
   return unit_run (suite);
 }
