@@ -259,15 +259,6 @@ stages_of (const char *path)
 
 /* ---------------------------------------------------------------- the hook JSON */
 
-/* The program that JSON runs, "" if none. */
-static const char *
-program_of (json_object *json)
-{
-  json_object *path = json_text_part (json, "hook.path", json_type_string);
-
-  return path == NULL ? "" : json_object_get_string (path);
-}
-
 /* Who else could change WHAT, which the hook relies on. */
 static void
 check_safety (const char *what, const char *path)
@@ -287,10 +278,13 @@ check_safety (const char *what, const char *path)
          path, who, S_ISDIR (st.st_mode) ? " or chmod +t" : "");
 }
 
-/* Returns false if podman passes over the hook, without a word. */
+/* The program that JSON runs.  Returns false if podman passes over the hook, without
+ * a word. */
 static bool
-check_program (const char *program)
+check_program (json_object *json)
 {
+  json_object *path = json_text_part (json, "hook.path", json_type_string);
+  const char *program = path == NULL ? "" : json_object_get_string (path);
   struct stat st;
   bool there = program[0] == '/' && stat (program, &st) == 0;
 
@@ -306,6 +300,7 @@ check_program (const char *program)
          program);
   else
     say (OK, "hook.path %s can be executed", program);
+  check_safety ("hook.path", program);
   return there;
 }
 
@@ -460,7 +455,7 @@ check_file (const char *path)
       return;
     }
   file = path;
-  bool there = check_program (program_of (json));
+  bool there = check_program (json);
   if (length < 5 || strcmp (path + length - 5, ".json") != 0)
     say (ERROR, "podman reads only files whose names end in .json; rename it");
   else if (there)
@@ -470,7 +465,6 @@ check_file (const char *path)
   else
     check_timeout (&config, json_text_part (json, "hook.timeout", json_type_int));
   file = NULL;
-  check_safety ("hook.path", program_of (json));
   if (config.usable)
     {
       check_safety ("HOOK_BASE_DIR", config.base_dir);
@@ -481,39 +475,6 @@ check_file (const char *path)
   else if (config.usable && config.base_dir != NULL)
     check_file_system (config.base_dir);
   json_object_put (json);
-}
-
-/* Whether the JSON is for this hook. */
-static bool
-is_ours (const char *path)
-{
-  struct failure unused;
-  json_object *json = hook_json_read (path, &unused);
-  bool ours = json != NULL && strcmp (basename (program_of (json)), "slurm_global_sync_hook") == 0;
-
-  json_object_put (json);
-  return ours;
-}
-
-/* Those that podman has, or else the installed one. */
-static void
-check_installed (void)
-{
-  const char *path, *runs = NULL;
-  bool found = false;
-
-  for (size_t i = 0; (path = next_message (&i, "added hook ")) != NULL;)
-    if (path == added (path) && is_ours (path))
-      {
-        bool asked = stages_of (path) != NULL;
-        if (runs != NULL && asked)
-          say (ERROR, "%s and %s: podman runs the hook for both; remove one", runs, path);
-        runs = asked ? path : runs;
-        found = true;
-        check_file (path);
-      }
-  if (!found && (trial.error == NULL || access (HOOK_JSON_INSTALLED, F_OK) == 0))
-    check_file (HOOK_JSON_INSTALLED);
 }
 
 int
@@ -541,8 +502,11 @@ admin_check (const struct config *given)
   check_trial ();
   if (nobody)
     say (WARNING, "this is for root's containers; what users get is told with --user=NAME");
-  if (config.files[0] == NULL)
-    check_installed ();
+  /* The one that podman has by the name of the installed one, or else that. */
+  const char *installed = added (HOOK_JSON_INSTALLED);
+  if (config.files[0] == NULL
+      && (installed != NULL || trial.error == NULL || access (HOOK_JSON_INSTALLED, F_OK) == 0))
+    check_file (installed != NULL ? installed : HOOK_JSON_INSTALLED);
   for (char **path = config.files; *path != NULL; path++)
     check_file (*path);
   free (trial.messages);

@@ -198,18 +198,13 @@ struct place {
 static void
 read_place (struct place *place)
 {
-  FILE *stream = fopen ("/proc/self/cgroup", "re");
-  char line[4096];
+  char text[8192];
+  const char *at = text;
 
   *place = (struct place){ 0 };
-  while (stream != NULL && !place->in_job && fgets (line, sizeof line, stream) != NULL)
-    {
-      const char *at = strstr (line, "/job_");
-      place->in_job
-        = at != NULL && sscanf (at, "/job_%15[0-9]/step_%15[^/\n]", place->job, place->step) == 2;
-    }
-  if (stream != NULL)
-    (void) fclose (stream);
+  (void) process_read (0, "cgroup", text, sizeof text);
+  for (; !place->in_job && (at = strstr (at, "/job_")) != NULL; at++)
+    place->in_job = sscanf (at, "/job_%15[0-9]/step_%15[^/\n]", place->job, place->step) == 2;
   place->in_step = place->in_job && strspn (place->step, "0123456789") == strlen (place->step);
 }
 
