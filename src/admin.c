@@ -225,8 +225,7 @@ static int
 prune_work (const struct config *config, int dirfd, const char *where, const struct identity *user,
             struct failure *f)
 {
-  struct prune prune
-    = { .dirfd = dirfd, .where = where, .age = config->age, .dry_run = config->dry_run != NULL };
+  struct prune prune = { .dirfd = dirfd, .where = where, .dry_run = config->dry_run != NULL };
 
   (void) user;
   if (prune_run (&prune, f) < 0)

@@ -98,7 +98,7 @@ static const char script[]
     "[ -O / ] || export XDG_RUNTIME_DIR=\"$1/run\"\n" /* not as root */
     "net=--network-config-dir\n" /* before podman 4: */
     "podman --help | grep -q -e \"$net\" || net=--cni-config-dir\n"
-    "exec podman ${2:+\"--module=$2\"} --log-level=debug --storage-driver=vfs"
+    "exec podman --log-level=debug --storage-driver=vfs"
     " --root=\"$1/storage\" --runroot=\"$1/runroot\" --tmpdir=\"$1/tmp\""
     " \"$net=$1/net\" run --rm --network=host --userns=host"
     " --annotation=" ANNOTATION " --annotation=run.oci.hooks.stderr=\"$1/out\""
@@ -147,7 +147,7 @@ end_children (void)
 /* Has what podman and the hook say written to OUT.  Returns podman's exit status, or
  * one of ours. */
 static int
-try_podman (int out, const char *module)
+try_podman (int out)
 {
   char dir[] = "/tmp/slurm-global-sync-check.XXXXXX";
 
@@ -160,7 +160,7 @@ try_podman (int out, const char *module)
   if (pid == 0)
     {
       (void) signal (SIGPIPE, SIG_DFL);
-      (void) execl ("/bin/sh", "sh", "-c", script, "sh", dir, module, (char *) NULL);
+      (void) execl ("/bin/sh", "sh", "-c", script, "sh", dir, (char *) NULL);
       _exit (STATUS_NONE);
     }
   int status = pid < 0 ? -1 : admin_wait (pid, TRIAL_SECONDS);
@@ -202,17 +202,16 @@ take_answer (int status, int out)
     trial.error = trial.hook = NULL;
 }
 
-/* Runs podman as the user; MODULE is an argument for its --module, or NULL.  Leaves
- * no file and no process behind. */
+/* Runs podman as the user.  Leaves no file and no process behind. */
 static void
-run_trial (const char *module)
+run_trial (void)
 {
   int out = memfd_create ("podman", MFD_CLOEXEC), status = -1;
 
   (void) fflush (NULL);
   pid_t pid = out < 0 ? -1 : fork ();
   if (pid == 0)
-    process_exit (try_podman (out, module));
+    process_exit (try_podman (out));
   /* It is the user's, so he can stop it. */
   if (pid > 0)
     status = admin_wait (pid, 2 * TRIAL_SECONDS);
@@ -491,7 +490,7 @@ admin_check (const struct config *given)
       say (ERROR, "%s", f.text);
       return EX_CONFIG;
     }
-  run_trial (config.module);
+  run_trial ();
   /* As root for a user: from here on all is looked at with his rights, also what
    * podman has named, since he can have podman name anything. */
   if (user.uid != 0 && admin_become (&user, &f) != 0)

@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include "log.h"
-#include "prune.h"
 #include "waiting.h"
 
 #include <getopt.h>
@@ -13,9 +12,8 @@
 const char config_help[]
   = "Usage: slurm_global_sync_hook [OPTION]...\n"
     "  or:  slurm_global_sync_hook --status [--user=NAME] [--job=JOB]\n"
-    "  or:  slurm_global_sync_hook --prune [--user=NAME] [--older-than=AGE] [--dry-run]\n"
-    "  or:  slurm_global_sync_hook --check [--user=NAME] [--module=MODULE]\n"
-    "                                      [HOOK_JSON]...\n"
+    "  or:  slurm_global_sync_hook --prune [--user=NAME] [--dry-run]\n"
+    "  or:  slurm_global_sync_hook --check [--user=NAME] [HOOK_JSON]...\n"
     "An OCI hook: lets the container start when the containers of all other tasks\n"
     "of the Slurm job step are there, too.  The OCI runtime runs it, with the\n"
     "container's state on standard input.\n"
@@ -32,14 +30,12 @@ const char config_help[]
     "An administrator's commands:\n"
     "      --status            show the barriers that are there; as root, of all\n"
     "                            users\n"
-    "      --prune             remove what killed and failed jobs have left\n"
+    "      --prune             remove what killed and failed jobs have left,\n"
+    "                            and nobody has changed for a day\n"
     "      --check             say what would go wrong, before a job finds out\n"
     "      --user=NAME         of this user only\n"
     "      --job=JOB           of this job only\n"
-    "      --older-than=AGE    what has not changed for AGE: a number and s, m, h\n"
-    "                            or d; default 1d\n"
     "      --dry-run           only say what would be removed\n"
-    "      --module=MODULE     with this --module of podman's\n"
     "\n"
     "      --help              print this help and exit\n"
     "      --version           print the version and exit\n"
@@ -67,9 +63,7 @@ static const struct option config_options[] = {
   { "check", no_argument, NULL, CONFIG_CHECK },
   { "user", required_argument, NULL, MEMBER (user, WITH_COMMANDS) },
   { "job", required_argument, NULL, MEMBER (job, WITH (CONFIG_STATUS)) },
-  { "older-than", required_argument, NULL, MEMBER (older_than, WITH (CONFIG_PRUNE)) },
   { "dry-run", no_argument, NULL, MEMBER (dry_run, WITH (CONFIG_PRUNE)) },
-  { "module", required_argument, NULL, MEMBER (module, WITH (CONFIG_CHECK)) },
   { "help", no_argument, NULL, CONFIG_HELP },
   { "version", no_argument, NULL, CONFIG_VERSION },
   { NULL, 0, NULL, 0 },
@@ -95,9 +89,6 @@ config_check_mode (struct config *config, struct failure *f)
         return fail (f, EX_USAGE, "--%s does not go %s; try --help", o->name,
                      config->mode == CONFIG_HOOK ? "without a command" : "with this command");
     }
-  config->age = PRUNE_AGE_DEFAULT;
-  if (config->older_than != NULL && prune_parse_age (config->older_than, &config->age, f) != 0)
-    return -1;
   if (config->job != NULL
       && (config->job[0] == '\0' || strspn (config->job, "0123456789") != strlen (config->job)))
     return fail (f, EX_USAGE, "--job=%s is not a job id; try --help", config->job);

@@ -34,13 +34,10 @@ struct config {
   const char *log_level_text;
 
   /* For an administrator's commands. */
-  const char *user;       /* --user, NULL: all, or oneself */
-  const char *job;        /* --job, NULL: all */
-  const char *older_than; /* --older-than, NULL: a day */
-  int64_t age;            /* the same, in nanoseconds */
-  const char *dry_run;    /* --dry-run, NULL: not given */
-  const char *module;     /* of --check, NULL: none */
-  char **files;           /* of --check, ends with NULL; borrowed from argv */
+  const char *user;    /* --user, NULL: all, or oneself */
+  const char *job;     /* --job, NULL: all */
+  const char *dry_run; /* --dry-run, NULL: not given */
+  char **files;        /* of --check, ends with NULL; borrowed from argv */
 
   /* What they mean, after config_complete(). */
   bool usable;     /* the two paths are absolute */

@@ -126,7 +126,7 @@ hook_explain_missing (void *context, const struct instance *in, const struct ran
 static void
 hook_prune (int dirfd)
 {
-  struct prune prune = { .dirfd = dirfd, .age = PRUNE_AGE_DEFAULT, .most = 100 };
+  struct prune prune = { .dirfd = dirfd, .most = 100 };
   struct failure unused;
   struct stat st;
 

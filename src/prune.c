@@ -5,7 +5,6 @@
 #include "log.h"
 #include "waiting.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,26 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* In seconds: as nanoseconds it must fit into 63 bits. */
-#define AGE_MAX INT64_C (8640000000)
-
-int
-prune_parse_age (const char *text, int64_t *age, struct failure *f)
-{
-  char unit = 's', more;
-  long long number = -1;
-  const int parts
-    = isdigit ((unsigned char) text[0]) ? sscanf (text, "%lld%c%c", &number, &unit, &more) : 0;
-  const int64_t seconds = unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : 86400;
-
-  if (parts < 1 || parts > 2 || strchr ("smhd", unit) == NULL || number > AGE_MAX / seconds)
-    return fail (f, EX_USAGE, "--older-than=%s is not an age like 12h or 2d; try --help", text);
-  *age = number * seconds * SECOND;
-  if (*age < PRUNE_AGE_MIN)
-    return fail (f, EX_USAGE, "--older-than=%s is less than 2 minutes: such a barrier may be alive",
-                 text);
-  return 0;
-}
+/* What has not changed for so long is pruned.  Waiting hooks touch their files every
+ * 20 s. */
+#define AGE (86400 * SECOND)
 
 bool
 prune_is_barrier (const char *name)
@@ -125,7 +107,7 @@ prune_entry (struct prune *p, const char *name, int64_t now)
     return false;
   /* The directory alone first: a young one need not be walked through. */
   for (int depth = 0; depth <= PRUNE_DEPTH; depth += PRUNE_DEPTH)
-    if ((last = prune_last_change (p->dirfd, name, depth)) < 0 || now - last < p->age)
+    if ((last = prune_last_change (p->dirfd, name, depth)) < 0 || now - last < AGE)
       return false;
   bool done = p->dry_run
               || (prune_is_remains (name) ? instance_remove (p->dirfd, name)

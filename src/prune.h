@@ -11,29 +11,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PRUNE_AGE_DEFAULT (INT64_C (86400) * 1000000000)
-
-/* Waiting hooks touch their files every 20 s, so what is older than this is no
- * barrier that may be alive. */
-#define PRUNE_AGE_MIN (INT64_C (120) * 1000000000)
-
 struct prune {
   int dirfd;         /* the directory of barriers; borrowed */
   const char *where; /* its path, NULL: say nothing */
-  int64_t age;       /* nanoseconds; nothing changed for this long: remains */
   unsigned most;     /* how many to remove at most, 0: no limit */
   bool dry_run;      /* only say what would be removed */
   bool failed;       /* set if something could not be removed, which is logged */
 };
 
-/* Removes what is old, and prints a line for each.  Returns how many there were,
+/* Removes what has not changed for a day, and prints a line for each.  Returns how many there were,
  * or with dry_run would be; -1 and EX_IOERR if the directory cannot be read.  What
  * cannot be removed is passed over. */
 int prune_run (struct prune *p, struct failure *f);
-
-/* Reads TEXT, a number of seconds, or a number and s, m, h or d, as an age in
- * nanoseconds.  EX_USAGE for anything else, and below PRUNE_AGE_MIN. */
-int prune_parse_age (const char *text, int64_t *age, struct failure *f);
 
 /* Whether NAME is a barrier's (jobid-...), or of the remains of one (gone-...);
  * and whether it is one of these. */

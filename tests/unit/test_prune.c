@@ -177,7 +177,7 @@ prune_with (const struct prune *how)
 static int
 prune (void)
 {
-  return prune_with (&(struct prune){ .age = PRUNE_AGE_DEFAULT });
+  return prune_with (&(struct prune){ .most = 0 });
 }
 
 START_TEST (knows_the_names)
@@ -315,14 +315,11 @@ END_TEST
 START_TEST (follows_the_age)
 {
   make_barrier ("jobid-1");
-  let_age ("jobid-1", 600);
+  let_age ("jobid-1", DAY - 600);
   make_barrier ("jobid-2");
-  let_age ("jobid-2", 7200);
-  ck_assert_int_eq (prune (), 0);
-  ck_assert_int_eq (prune_with (&(struct prune){ .age = 3600 * SECONDS }), 1);
+  let_age ("jobid-2", DAY + 600);
+  ck_assert_int_eq (prune (), 1);
   ck_assert_str_eq (reported, "removed here/jobid-2\n");
-  ck_assert_int_eq (prune_with (&(struct prune){ .age = PRUNE_AGE_MIN }), 1);
-  ck_assert_str_eq (reported, "removed here/jobid-1\n");
 }
 END_TEST
 
@@ -340,7 +337,7 @@ START_TEST (can_only_say_what_it_would_do)
 {
   make_old_barrier ("jobid-1");
   make_old_barrier ("gone-n1-1-0-jobid-1");
-  ck_assert_int_eq (prune_with (&(struct prune){ .age = PRUNE_AGE_DEFAULT, .dry_run = true }), 2);
+  ck_assert_int_eq (prune_with (&(struct prune){ .dry_run = true }), 2);
   ck_assert_ptr_nonnull (strstr (reported, "would remove here/jobid-1\n"));
   ck_assert_ptr_nonnull (strstr (reported, "would remove here/gone-n1-1-0-jobid-1\n"));
   ck_assert (is_there ("jobid-1/arrival/slurm-procid-2"));
@@ -357,14 +354,14 @@ START_TEST (removes_no_more_than_it_may)
       (void) snprintf (name, sizeof name, "jobid-%d", i);
       make_old_barrier (name);
     }
-  ck_assert_int_eq (prune_with (&(struct prune){ .age = PRUNE_AGE_DEFAULT, .most = 5 }), 5);
-  ck_assert_int_eq (prune_with (&(struct prune){ .age = PRUNE_AGE_DEFAULT, .most = 5 }), 2);
+  ck_assert_int_eq (prune_with (&(struct prune){ .most = 5 }), 5);
+  ck_assert_int_eq (prune_with (&(struct prune){ .most = 5 }), 2);
 }
 END_TEST
 
 START_TEST (can_say_nothing)
 {
-  struct prune p = { .dirfd = barriers, .age = PRUNE_AGE_DEFAULT };
+  struct prune p = { .dirfd = barriers };
   struct failure f;
 
   make_old_barrier ("jobid-1");
@@ -375,7 +372,7 @@ END_TEST
 
 START_TEST (says_what_it_cannot_read)
 {
-  struct prune p = { .dirfd = -1, .age = PRUNE_AGE_DEFAULT };
+  struct prune p = { .dirfd = -1 };
   struct failure f = { 0 };
 
   ck_assert_int_eq (prune_run (&p, &f), -1);
