@@ -269,7 +269,7 @@ check_safety (const char *what, const char *path)
     return;
   if (st.st_uid != 0 && st.st_uid != geteuid ())
     who = "its owner, who is not root,";
-  if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (!S_ISDIR (st.st_mode) || (st.st_mode & S_ISVTX) == 0))
+  if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (!S_ISDIR (st.st_mode) || !(st.st_mode & S_ISVTX)))
     who = (st.st_mode & S_IWOTH) != 0 ? "everybody" : "its group";
   if (who != NULL)
     say (who[0] == 'e' ? ERROR : WARNING,
@@ -404,16 +404,15 @@ check_podman (void)
 {
   char real[PATH_MAX] = "", other[PATH_MAX] = "", dirs[2048] = "";
   const char *path = added (file), *stages = stages_of (file), *dir;
-  int first = 0; /* the length of the first directory */
   size_t used = 0, any = 0;
 
   if (!trial.installed || (trial.error != NULL && next_message (&any, "added hook ") == NULL))
     return;
-  for (size_t i = 0; (dir = next_message (&i, "reading hooks from ")) != NULL && used < sizeof dirs;)
-    {
-      first = used == 0 ? (int) strlen (dir) : first;
-      used += (size_t) snprintf (dirs + used, sizeof dirs - used, "%s%s", used > 0 ? ", " : "", dir);
-    }
+  for (size_t i = 0; (dir = next_message (&i, "reading hooks from ")) != NULL;)
+    if (used < sizeof dirs)
+      used += (size_t) snprintf (dirs + used, sizeof dirs - used, "%s%s", used > 0 ? ", " : "",
+                                 dir);
+  const int first = (int) strcspn (dirs, ",");
   if (realpath (file, real) == NULL)
     say (ERROR, "cannot resolve its path: %s", strerror (errno));
   else if (path == NULL && first == 0)

@@ -160,8 +160,8 @@ print_barrier (FILE *out, const struct instance *in, const char *user)
   if (listed)
     print_state (out, in, name, &survey);
   nodes_survey_free (&survey);
-  return listed && fstatat (in->parent, in->key, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == in->ino
-         && fstat (in->arrival, &st) == 0 && st.st_nlink > 0;
+  return listed && fstatat (in->parent, in->key, &st, AT_SYMLINK_NOFOLLOW) == 0
+         && st.st_ino == in->ino && fstat (in->arrival, &st) == 0 && st.st_nlink > 0;
 }
 
 /* The barrier NAME, unless it is gone by now, or only just being made. */

@@ -128,8 +128,9 @@ read_bundle (struct container *c, json_object *state, struct failure *f)
 
   /* podman's stage precreate lets hooks change it. */
   if (bundle == NULL && json_text_part (state, "process", json_type_object) != NULL)
-    return fail (f, EX_DATAERR, "standard input has a container's config.json, not its state: the "
-                                "hook is in the wrong stage; write prestart into the hook's JSON file");
+    return fail (f, EX_DATAERR,
+                 "standard input has a container's config.json, not its state: the hook is in the "
+                 "wrong stage; write prestart into the hook's JSON file");
   if (bundle == NULL)
     return fail (f, EX_DATAERR, "the container's state has no \"bundle\"");
   if (json_object_get_string (bundle)[0] != '/')
@@ -209,10 +210,26 @@ get_id (json_object *object, const char *where, const char *path, int64_t *id, s
   return check_id (json_text_part (object, path, json_type_int), where, path, id, f);
 }
 
+/* Whether the container gets a user namespace. */
+static bool
+has_own_namespace (const struct container *c)
+{
+  json_object *list = json_text_part (c->config, "linux.namespaces", json_type_array);
+  bool own = false;
+
+  for (size_t i = 0; i < get_length (list); i++)
+    {
+      json_object *type
+        = json_text_part (json_object_array_get_idx (list, i), "type", json_type_string);
+      own = own || (type != NULL && strcmp (json_object_get_string (type), "user") == 0);
+    }
+  return own;
+}
+
 /* Translates *ID of the container by the mappings NAME of config.json; it has some
- * if it has a user namespace of its OWN. */
+ * if it has a user namespace of its own. */
 static int
-map_id (const struct container *c, bool own, const char *name, int64_t *id, struct failure *f)
+map_id (const struct container *c, const char *name, int64_t *id, struct failure *f)
 {
   json_object *mappings = json_text_part (c->config, name, json_type_array);
   size_t count = get_length (mappings);
@@ -235,44 +252,27 @@ map_id (const struct container *c, bool own, const char *name, int64_t *id, stru
         return fail (f, EX_DATAERR, "config.json: %s[%zu] maps beyond the last id", name, i);
       return 0;
     }
-  if (count == 0 && !own)
+  if (count == 0 && !has_own_namespace (c))
     return 0;
   return fail (f, EX_NOPERM,
                "config.json: id %lld of the user namespace has no number on the host: %s %s",
                (long long) *id, name, count == 0 ? "is missing" : "lacks it");
 }
 
-/* Whether the container gets a user namespace. */
-static bool
-has_own_namespace (const struct container *c)
-{
-  json_object *list = json_text_part (c->config, "linux.namespaces", json_type_array);
-  bool own = false;
-
-  for (size_t i = 0; i < get_length (list); i++)
-    {
-      json_object *type
-        = json_text_part (json_object_array_get_idx (list, i), "type", json_type_string);
-      own = own || (type != NULL && strcmp (json_object_get_string (type), "user") == 0);
-    }
-  return own;
-}
-
 static int
 get_user (const struct container *c, struct container_user *user, struct failure *f)
 {
-  const bool own = has_own_namespace (c);
   json_object *groups
     = json_text_part (c->config, "process.user.additionalGids", json_type_array);
   const size_t count = get_length (groups);
   int64_t id;
 
   if (get_id (c->config, "", "process.user.uid", &id, f) != 0
-      || map_id (c, own, "linux.uidMappings", &id, f) != 0)
+      || map_id (c, "linux.uidMappings", &id, f) != 0)
     return -1;
   user->uid = (uid_t) id;
   if (get_id (c->config, "", "process.user.gid", &id, f) != 0
-      || map_id (c, own, "linux.gidMappings", &id, f) != 0)
+      || map_id (c, "linux.gidMappings", &id, f) != 0)
     return -1;
   user->gid = (gid_t) id;
   user->groups = calloc (count + 1, sizeof *user->groups);
@@ -282,7 +282,7 @@ get_user (const struct container *c, struct container_user *user, struct failure
     {
       json_object *group = json_object_array_get_idx (groups, user->group_count);
       if (check_id (group, "", "process.user.additionalGids", &id, f) != 0
-          || map_id (c, own, "linux.gidMappings", &id, f) != 0)
+          || map_id (c, "linux.gidMappings", &id, f) != 0)
         return -1;
       user->groups[user->group_count] = (gid_t) id;
     }
