@@ -225,7 +225,7 @@ next_message (size_t *i, const char *prefix)
 {
   const size_t length = strlen (prefix);
 
-  while (*i < trial.count)
+  while (trial.messages != NULL && *i < trial.count)
     if (strncmp (trial.messages[(*i)++], prefix, length) == 0)
       return trial.messages[*i - 1] + length;
   return NULL;

@@ -98,6 +98,8 @@ syncdir_open_own (int parent, const char *name, bool make, char path[SYNCDIR_USE
         }
     }
   bool seen = (fd >= 0 ? fstat (fd, &st) : fstatat (parent, name, &st, AT_SYMLINK_NOFOLLOW)) == 0;
+  if (fd >= 0 && !seen)
+    error = errno;
   (void) close (parent);
   if (fd >= 0 && seen && st.st_uid == id->uid && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
     {
