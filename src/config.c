@@ -72,7 +72,7 @@ static const struct option config_options[] = {
 static const char **
 config_member (struct config *config, int option)
 {
-  return (const char **) ((char *) config + (option & ((1 << MODES) - 1)));
+  return (const char **) (void *) ((char *) config + (option & ((1 << MODES) - 1)));
 }
 
 /* An option that would do nothing is an error. */
