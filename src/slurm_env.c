@@ -100,12 +100,15 @@ parse_failed (const struct variable *v, const char *want, struct failure *f)
   return fail (f, EX_DATAERR, "%s=\"%.80s\": not %s", v->name, v->value, want);
 }
 
-/* Decimal digits only, from MIN to MAX. */
+/* Decimal digits only, from MIN to MAX.  What is not set leaves *NUMBER as it is. */
 static int
 parse_number (const struct variable *v, uint32_t min, uint32_t max, uint32_t *number,
               struct failure *f)
 {
   char want[64];
+
+  if (v->value == NULL)
+    return 0;
   size_t digits = strspn (v->value, "0123456789");
   unsigned long long n = digits == 0 ? ULLONG_MAX : strtoull (v->value, NULL, 10);
 
@@ -122,10 +125,9 @@ parse_number (const struct variable *v, uint32_t min, uint32_t max, uint32_t *nu
 static int
 parse_id (const struct variable *v, uint32_t min, uint32_t *id, struct failure *f)
 {
-  const struct variable positive = { v->name, v->value + 1 };
-
-  if (v->value[0] != '-')
+  if (v->value == NULL || v->value[0] != '-')
     return parse_number (v, min, UINT32_MAX, id, f);
+  const struct variable positive = { v->name, v->value + 1 };
   if (parse_number (&positive, 1, UINT32_C (1) << 31, id, f) != 0)
     return -1;
   *id = 0 - *id;
@@ -137,8 +139,10 @@ parse_id (const struct variable *v, uint32_t min, uint32_t *id, struct failure *
 static int
 parse_word (const struct variable *v, const char *marks, char *word, size_t size, struct failure *f)
 {
-  size_t length = strlen (v->value);
+  size_t length = v->value == NULL ? 0 : strlen (v->value);
 
+  if (length == 0)
+    return 0;
   for (size_t i = 0; i < length; i++)
     if (!isalnum ((unsigned char) v->value[i]) && strchr (marks, v->value[i]) == NULL)
       return parse_failed (v, "of letters, digits, and . _ - , [ ] ( )", f);
@@ -161,7 +165,7 @@ read_hint (const struct variable *v, uint32_t min, uint32_t max, uint32_t otherw
 {
   struct failure f;
 
-  if (v->value != NULL && parse_number (v, min, max, &otherwise, &f) != 0)
+  if (parse_number (v, min, max, &otherwise, &f) != 0)
     pass_over (&f);
   return otherwise;
 }
@@ -172,7 +176,7 @@ read_word (const struct variable *v, const char *marks, char *word, size_t size)
 {
   struct failure f;
 
-  if (v->value != NULL && parse_word (v, marks, word, size, &f) != 0)
+  if (parse_word (v, marks, word, size, &f) != 0)
     pass_over (&f);
 }
 
@@ -255,11 +259,9 @@ read_needed (struct slurm_task *task, const struct variable *v, struct failure *
   if (parse_id (&v[JOB], 1, &task->job, f) != 0
       || parse_number (&v[TASKS], 1, RANKS_MAX, &task->tasks, f) != 0
       || parse_number (&v[PROCID], 0, UINT32_MAX, &task->procid, f) != 0
-      || (task->has_step && parse_id (&v[STEP], 0, &task->step, f) != 0)
-      || (v[RESTARTS].value != NULL
-          && parse_number (&v[RESTARTS], 0, UINT32_MAX, &task->restarts, f) != 0)
-      || (v[CLUSTER].value != NULL
-          && parse_word (&v[CLUSTER], NAME_MARKS, task->cluster, sizeof task->cluster, f) != 0))
+      || parse_id (&v[STEP], 0, &task->step, f) != 0
+      || parse_number (&v[RESTARTS], 0, UINT32_MAX, &task->restarts, f) != 0
+      || parse_word (&v[CLUSTER], NAME_MARKS, task->cluster, sizeof task->cluster, f) != 0)
     return -1;
   if (task->procid >= task->tasks)
     return fail (f, EX_DATAERR, "SLURM_PROCID=%u: not below %s=%u", task->procid, v[TASKS].name,
