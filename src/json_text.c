@@ -10,18 +10,27 @@
 
 #define DEPTH_MAX 32
 
+/* Few states and config.json are larger; only what is used of it takes memory. */
+#define USUAL_SIZE ((size_t) 1 << 16)
+
 ssize_t
 json_text_read (const char *what, int fd, size_t max, char **text, struct failure *f)
 {
-  size_t used = 0;
+  size_t used = 0, size = 0;
   ssize_t n = -1;
 
-  *text = malloc (max + 1); /* only what is used of it takes memory */
-  if (*text == NULL)
-    return fail (f, EX_OSERR, "cannot read %s: %m", what);
+  *text = NULL;
   while (n != 0 && used <= max)
     {
-      n = read (fd, *text + used, max + 1 - used);
+      if (used == size)
+        {
+          size = size == 0 ? USUAL_SIZE : size * 2;
+          char *more = realloc (*text, size + 1);
+          if (more == NULL)
+            return fail (f, EX_OSERR, "cannot read %s: %m", what);
+          *text = more;
+        }
+      n = read (fd, *text + used, size - used);
       if (n < 0 && errno != EINTR)
         return fail (f, errno == ENOMEM ? EX_OSERR : EX_IOERR, "cannot read %s: %m", what);
       used += n < 0 ? 0 : (size_t) n;
