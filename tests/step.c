@@ -167,7 +167,6 @@ parse_fault (char *text)
     { "close_range", SYS_close_range },
     { "connect", SYS_connect },
     { "fstatfs", SYS_fstatfs },
-    { "landlock_create_ruleset", SYS_landlock_create_ruleset },
     { "mkdirat", SYS_mkdirat },
     { "openat2", SYS_openat2 },
     { "pidfd_open", SYS_pidfd_open },
