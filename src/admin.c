@@ -260,7 +260,11 @@ admin_run (const struct config *given)
   (void) signal (SIGPIPE, SIG_DFL); /* `--status | head` is no error */
   if (config.mode == CONFIG_PRUNE)
     job.work = prune_work;
-  if (config.mode == CONFIG_CHECK)
+  if (config.mode == CONFIG_HELP)
+    (void) fputs (config_help, stdout);
+  else if (config.mode == CONFIG_VERSION)
+    (void) puts ("slurm_global_sync_hook " PACKAGE_VERSION);
+  else if (config.mode == CONFIG_CHECK)
     job.status = admin_check (&config);
   else if (((config.base_dir == NULL || config.passwd_file == NULL)
             && admin_take_settings (&config, HOOK_JSON_INSTALLED, &f) != 0

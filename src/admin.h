@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * admin.h - the commands of an administrator: --status, --prune, --check.
+ * admin.h - the commands of an administrator: --status, --prune, --check; --help and
+ * --version.
  */
 #ifndef ADMIN_H
 #define ADMIN_H

@@ -245,7 +245,7 @@ hook_run (struct hook *h, struct failure *f)
   return hook_synchronise (h, comes, f);
 }
 
-/* Runs a command of the administrator's; a hook never gets here.  RESULT is
+/* Runs a command; a hook never gets here.  RESULT is
  * config_read()'s. */
 static int
 main_command (const struct config *config, int result, const struct failure *f)
@@ -256,18 +256,7 @@ main_command (const struct config *config, int result, const struct failure *f)
       log_message (LOG_ERR, "%s", f->text);
       return f->status;
     }
-  if (config->mode != CONFIG_HELP && config->mode != CONFIG_VERSION)
-    return admin_run (config);
-  if (fputs (config->mode == CONFIG_HELP ? config_help
-                                         : "slurm_global_sync_hook " PACKAGE_VERSION "\n",
-             stdout)
-        < 0
-      || fflush (stdout) != 0)
-    {
-      log_message (LOG_ERR, "standard output: %m");
-      return EX_IOERR;
-    }
-  return EX_OK;
+  return admin_run (config);
 }
 
 int
