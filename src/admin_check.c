@@ -59,8 +59,7 @@ static bool nobody; /* the user is root, who has not named another */
 /* What podman itself says of the hook's JSON. */
 static struct {
   bool installed;
-  const char **messages; /* its debugging messages */
-  size_t count;
+  const char **messages; /* its debugging messages, ended by NULL; or NULL */
   const char *error; /* podman's last word; NULL: the hooks have run, or there was none */
   const char *hook;  /* the hook's, if it failed; NULL if not */
   char *text;        /* all of this is in it */
@@ -176,6 +175,7 @@ take_answer (int status, int out)
 {
   struct failure unused;
   char *rest, *message;
+  size_t count = 0;
 
   trial.installed = status != STATUS_NO_PODMAN;
   trial.error = "it could not be run, or did not answer";
@@ -192,7 +192,7 @@ take_answer (int status, int out)
       {
         char *end = strrchr (line, '"');
         *end = '\0';
-        trial.messages[trial.count++] = message + strlen (" msg=\"");
+        trial.messages[count++] = message + strlen (" msg=\"");
       }
     else if (strncmp (line, HOOK_FAILED, strlen (HOOK_FAILED)) == 0)
       trial.hook = line;
@@ -225,9 +225,12 @@ next_message (size_t *i, const char *prefix)
 {
   const size_t length = strlen (prefix);
 
-  while (trial.messages != NULL && *i < trial.count)
-    if (strncmp (trial.messages[(*i)++], prefix, length) == 0)
-      return trial.messages[*i - 1] + length;
+  while (trial.messages != NULL && trial.messages[*i] != NULL)
+    {
+      const char *message = trial.messages[(*i)++];
+      if (strncmp (message, prefix, length) == 0)
+        return message + length;
+    }
   return NULL;
 }
 
