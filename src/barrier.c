@@ -465,7 +465,7 @@ explain_missing (struct attempt *a, const struct ranks *there)
   bool local;
 
   if (a->b->explain != NULL)
-    a->b->explain (a->b->context, &a->in, there, more, sizeof more);
+    a->b->explain (&a->in, there, more, sizeof more);
   (void) fail (a->f, EX_TEMPFAIL, "%u of %u tasks did not arrive within %g s: procid %s%s",
                there->count - there->present, there->count, timeout_in_seconds (a->b),
                ranks_missing (there, missing, sizeof missing), more);
@@ -632,7 +632,7 @@ report_missing (struct attempt *a)
   if (list_all (a, &there) == 0)
     {
       if (a->b->explain != NULL)
-        a->b->explain (a->b->context, &a->in, &there, more, sizeof more);
+        a->b->explain (&a->in, &there, more, sizeof more);
       log_message (LOG_INFO, "still waiting after %lld s for %u of %u tasks: procid %s%s",
                    (long long) ((now - a->began) / SECOND), there.count - there.present,
                    there.count, ranks_missing (&there, missing, sizeof missing), more);

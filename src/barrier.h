@@ -55,9 +55,7 @@ struct barrier {
 
   /* Says more of who is missing than their numbers: writes it into TEXT, to
    * stand behind them.  THERE are those who are there.  May be NULL. */
-  void (*explain) (void *context, const struct instance *in, const struct ranks *there,
-                   char *text, size_t size);
-  void *context;
+  void (*explain) (const struct instance *in, const struct ranks *there, char *text, size_t size);
 
   /* Set by barrier_meet(). */
   bool passed_on; /* its error is what another one said ... */

@@ -86,6 +86,58 @@ get_length (json_object *list)
   return list == NULL ? 0 : (size_t) json_object_array_length (list);
 }
 
+/* Whether all in LIST, an array or an object or NULL, are strings. */
+static bool
+are_strings (json_object *list)
+{
+  bool are = true;
+
+  for (size_t i = 0; json_object_is_type (list, json_type_array) && i < get_length (list); i++)
+    are = are && json_object_is_type (json_object_array_get_idx (list, i), json_type_string);
+  if (json_object_is_type (list, json_type_object))
+    {
+      json_object_object_foreach (list, key, value)
+        are = are && key != NULL && json_object_is_type (value, json_type_string);
+    }
+  return are;
+}
+
+/* What is asked for later has the type that the runtime specification says, or is
+ * missing: a hook that takes a mistake for nothing there would let its container go
+ * alone. */
+static int
+check_types (json_object *config, const char *where, struct failure *f)
+{
+  static const struct
+  {
+    const char *path;
+    json_type type;
+    bool of_strings;
+  } parts[] = {
+    { "process", json_type_object, false },
+    { "process.env", json_type_array, true },
+    { "process.user", json_type_object, false },
+    { "process.user.additionalGids", json_type_array, false },
+    { "annotations", json_type_object, true },
+    { "linux", json_type_object, false },
+    { "linux.namespaces", json_type_array, false },
+    { "linux.uidMappings", json_type_array, false },
+    { "linux.gidMappings", json_type_array, false },
+  };
+
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    {
+      json_object *part = json_text_part (config, parts[i].path, json_type_null);
+      if (part != NULL && !json_object_is_type (part, parts[i].type))
+        return fail (f, EX_DATAERR, "%s: \"%s\" is of type %s, not %s", where, parts[i].path,
+                     json_type_to_name (json_object_get_type (part)),
+                     json_type_to_name (parts[i].type));
+      if (parts[i].of_strings && !are_strings (part))
+        return fail (f, EX_DATAERR, "%s: not all in \"%s\" are strings", where, parts[i].path);
+    }
+  return 0;
+}
+
 static json_object *
 read_config (const char *bundle, struct failure *f)
 {
@@ -114,6 +166,11 @@ read_config (const char *bundle, struct failure *f)
       /* Whatever is wrong with it: the message tells the byte in the whole text. */
       if (config == NULL && lseek (fd, 0, SEEK_SET) == 0)
         config = read_object (path, fd, CONFIG_MAX, false, f);
+      if (config != NULL && check_types (config, path, f) != 0)
+        {
+          json_object_put (config);
+          config = NULL;
+        }
     }
   if (fd >= 0)
     (void) close (fd);
@@ -171,9 +228,7 @@ container_env (const struct container *c, const char *name)
 
   for (size_t i = 0; i < count; i++)
     {
-      json_object *variable = json_object_array_get_idx (list, i);
-      const char *entry
-        = json_object_is_type (variable, json_type_string) ? json_object_get_string (variable) : "";
+      const char *entry = json_object_get_string (json_object_array_get_idx (list, i));
       /* Most begin with another letter. */
       if (entry[0] == name[0] && strncmp (entry, name, length) == 0 && entry[length] == '=')
         return entry + length + 1;
@@ -186,9 +241,9 @@ container_annotation (const struct container *c, const char *key)
 {
   json_object *value = NULL;
 
-  (void) json_object_object_get_ex (
-    json_text_part (c->config, "annotations", json_type_object), key, &value);
-  return json_object_is_type (value, json_type_string) ? json_object_get_string (value) : NULL;
+  (void) json_object_object_get_ex (json_text_part (c->config, "annotations", json_type_object),
+                                    key, &value);
+  return json_object_get_string (value);
 }
 
 /* A number from 0 to ID_MAX; NULL counts as missing.  WHERE is before its NAME. */

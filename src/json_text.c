@@ -110,5 +110,5 @@ json_text_part (json_object *object, const char *path, json_type type)
       if (!json_object_object_get_ex (object, name, &object))
         return NULL;
     }
-  return json_object_is_type (object, type) ? object : NULL;
+  return type == json_type_null || json_object_is_type (object, type) ? object : NULL;
 }

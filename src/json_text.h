@@ -23,7 +23,7 @@ struct json_object *json_text_parse (const char *what, const char *text, size_t 
                                      struct failure *f);
 
 /* The part of OBJECT at PATH, "process.user", which OBJECT keeps; NULL if there is none,
- * or if it is not of TYPE. */
+ * or if it is not of TYPE; json_type_null stands for any. */
 struct json_object *json_text_part (struct json_object *object, const char *path,
                                     enum json_type type);
 

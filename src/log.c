@@ -24,7 +24,7 @@ static const struct {
 
 static int log_level = LOG_WARNING;
 static char log_subject[200];
-static bool log_no_syslog;
+static bool log_split, log_no_syslog;
 
 void
 log_set_level (int level)
@@ -43,6 +43,12 @@ log_set_subject (const char *text)
 {
   (void) snprintf (log_subject, sizeof log_subject, "%s", text);
   (void) text_clean (log_subject);
+}
+
+void
+log_split_streams (void)
+{
+  log_split = true;
 }
 
 void
@@ -73,7 +79,8 @@ log_message (int level, const char *format, ...)
    * whole.  The last byte's place is kept for the newline. */
   size_t n = strlen (line);
   line[n] = '\n';
-  if (write (STDERR_FILENO, line, n + 1) < 0)
+  int fd = log_split && level > LOG_WARNING ? STDOUT_FILENO : STDERR_FILENO;
+  if (write (fd, line, n + 1) < 0)
     {
       /* Nobody is left to tell but syslog. */
     }

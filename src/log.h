@@ -23,6 +23,10 @@ bool log_enabled (int level);
  * is copied, and cut at 200 bytes. */
 void log_set_subject (const char *text);
 
+/* From now on messages at info and debug level go to standard output, as
+ * Sarus has it, and no longer to standard error. */
+void log_split_streams (void);
+
 /* From now on no message goes to syslog: it is for who has typed a command. */
 void log_leave_syslog_alone (void);
 

@@ -21,6 +21,7 @@
 #include "waiting.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,8 @@
 #define ANNOTATION_TIMEOUT "com.hooks.slurm-global-sync.timeout"
 #define ANNOTATION_CONTAINERS "com.hooks.slurm-global-sync.containers"
 #define ANNOTATION_LOG_LEVEL "com.hooks.logging.level"
+#define ANNOTATION_STDOUT "com.hooks.logging.stdoutfd"
+#define ANNOTATION_STDERR "com.hooks.logging.stderrfd"
 
 struct hook {
   int64_t started; /* the timeout counts from here */
@@ -68,6 +71,31 @@ hook_name_itself (struct hook *h)
   (void) snprintf (subject + strlen (subject), sizeof subject - strlen (subject), "host=%s",
                    h->host);
   log_set_subject (subject);
+}
+
+/* Sarus says in annotations where a hook's messages should go.  The user
+ * chooses them, so the files are opened after he is all that we are.
+ * O_NONBLOCK: a FIFO that nobody reads must not hold the container up. */
+static void
+hook_open_stream (const struct hook *h, const char *annotation, int stream)
+{
+  const char *path = container_annotation (&h->container, annotation);
+
+  if (path == NULL)
+    return;
+  int fd = -1;
+  if (path[0] == '/')
+    fd = open (path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0)
+    log_message (LOG_DEBUG, "annotation %s ignored: %s cannot be opened, or is no absolute path",
+                 annotation, path);
+  else
+    {
+      (void) dup2 (fd, stream);
+      (void) close (fd);
+      if (stream == STDOUT_FILENO)
+        log_split_streams ();
+    }
 }
 
 /* Finds the user and becomes him.  In a user namespace his name comes first,
@@ -108,13 +136,11 @@ hook_write_note (const struct hook *h, char note[BARRIER_NOTE_MAX])
 /* Adds to a time-out's message on which nodes the missing tasks are, where that
  * is certain. */
 static void
-hook_explain_missing (void *context, const struct instance *in, const struct ranks *there,
-                      char *text, size_t size)
+hook_explain_missing (const struct instance *in, const struct ranks *there, char *text, size_t size)
 {
   struct nodes_survey survey;
   char nodes[256] = "";
 
-  (void) context;
   if (nodes_survey (&survey, in, there->count) == 0)
     (void) nodes_missing (&survey, nodes, sizeof nodes);
   nodes_survey_free (&survey);
@@ -137,8 +163,8 @@ hook_prune (int dirfd)
   (void) prune_run (&prune, &unused);
 }
 
-/* Meets the others in the directory DIRFD, at WHERE; or, unless it COMES, tells them why it
- * does not. */
+/* Meets the others in the directory DIRFD, at WHERE; or, unless it COMES, tells them
+ * why it does not. */
 static int
 hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct failure *f)
 {
@@ -182,6 +208,8 @@ hook_synchronise (struct hook *h, bool comes, struct failure *f)
   waiting_watch_podman (&h->waiting);
   if (hook_become_user (h, f) != 0)
     return -1;
+  hook_open_stream (h, ANNOTATION_STDOUT, STDOUT_FILENO);
+  hook_open_stream (h, ANNOTATION_STDERR, STDERR_FILENO);
   waiting_watch_task (&h->waiting, h->task.pid);
   struct failure unsafe;
   char where[SYNCDIR_USER_MAX];
@@ -245,8 +273,7 @@ hook_run (struct hook *h, struct failure *f)
   return hook_synchronise (h, comes, f);
 }
 
-/* Runs a command; a hook never gets here.  RESULT is
- * config_read()'s. */
+/* Runs a command; a hook never gets here.  RESULT is config_read()'s. */
 static int
 main_command (const struct config *config, int result, const struct failure *f)
 {

@@ -537,10 +537,8 @@ START_TEST (all_there_and_no_release_is_no_release)
 END_TEST
 
 static void
-on_explain (void *context, const struct instance *in, const struct ranks *there, char *text,
-            size_t size)
+on_explain (const struct instance *in, const struct ranks *there, char *text, size_t size)
 {
-  (void) context;
   (void) snprintf (text, size, "; %u there, %s", there->present,
                    faccessat (in->arrival, "slurm-procid-0", F_OK, AT_SYMLINK_NOFOLLOW) == 0
                      ? "also 0" : "not 0");

@@ -123,6 +123,20 @@ START_TEST (cuts_what_is_too_long)
 }
 END_TEST
 
+START_TEST (splits_the_streams)
+{
+  redirect ();
+  log_set_level (LOG_DEBUG);
+  log_split_streams ();
+  log_message (LOG_ERR, "a");
+  log_message (LOG_WARNING, "b");
+  log_message (LOG_INFO, "c");
+  log_message (LOG_DEBUG, "d");
+  ck_assert_str_eq (written (STDERR_FILENO), NAME "error: a\n" NAME "warning: b\n");
+  ck_assert_str_eq (written (STDOUT_FILENO), NAME "info: c\n" NAME "debug: d\n");
+}
+END_TEST
+
 START_TEST (bears_a_closed_stderr)
 {
   (void) close (STDERR_FILENO);
@@ -217,6 +231,7 @@ main (void)
   tcase_add_test (tcase, names_the_task);
   tcase_add_test (tcase, stays_one_line);
   tcase_add_test (tcase, cuts_what_is_too_long);
+  tcase_add_test (tcase, splits_the_streams);
   tcase_add_test (tcase, bears_a_closed_stderr);
   tcase_add_test (tcase, reads_levels);
   unit_add_if (tcase, tells_syslog, unit_may_unshare (CLONE_NEWUSER | CLONE_NEWNS),
