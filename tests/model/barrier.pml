@@ -15,6 +15,9 @@
  *   settle           arrive                instance_stat
  *   look             look                  instance_outcome
  *   wait             look
+ *   lock_...         await_others          lock_join, lock_decide
+ *   blocked, _on_1   wait_a_while          lock_wait
+ *   let_go           follow, barrier_wait  lock_end
  *   wait_key, _own   check_key             instance_is_current, instance_stat
  *   left_...         check_key             instance_void, instance_outcome
  *   touch            touch                 instance_touch
@@ -68,6 +71,14 @@
  * SIGKILL may come before each step, -DKILLS=n times.  The task may go on with
  * its next hook, or not.
  *
+ * -DLOCKS: who waits may ask for the locks of KEY/lock, and be blocked then.
+ * LOCKS=RIGHT: they are granted as fcntl(2) says, and this alone makes who is
+ * blocked look.  LOCKS=ANYHOW: also to several, or for nothing.  LOCKS=NEVER:
+ * to nobody.  In both who is blocked looks when it touches its mark.  They may
+ * come late in any case.  That a read lock is held for a moment is left out: who
+ * meets one is blocked, and woken at once.  The file goes with the rest of the
+ * instance.
+ *
  * -DREFUSALS=n: so many hooks fail before they arrive: barrier_call_off().
  *
  * -DERRORS=n: so many calls fail, for no reason (EIO, EDQUOT and the like).
@@ -99,6 +110,10 @@
 #define ANY_MARK 17        /* who could not arrive takes another hook's file for its own */
 #define NO_PLACE 18        /* who fails before arriving calls off, whoever is there */
 #define REMOVES_OVER 19    /* an outcome is removed while there are arrivals */
+#define GRANT_COUNTS 20    /* who is granted its lock takes that for a release */
+#define KEEPS_LOCK 21      /* who has seen an outcome keeps its locks until it is gone */
+#define BLOCKED_BLIND 22   /* who is blocked does not look when it touches its mark */
+#define WATCHES_NOT 23     /* who gets the watcher's lock is blocked as well */
 #define OVER_ARRIVALS (MUTANT == REMOVES_OVER || MUTANT == GOES_ON || MUTANT == FILES_FIRST)
 
 #ifndef MEMBERS /* 2 or 3 */
@@ -130,6 +145,12 @@
 #endif
 #ifndef NTASKS /* model KEY/ntasks, too */
 #define NTASKS 0
+#endif
+#define RIGHT 1
+#define ANYHOW 2
+#define NEVER 3
+#ifndef LOCKS
+#define LOCKS 0
 #endif
 #ifndef RESTLESS
 #define RESTLESS 0
@@ -180,6 +201,10 @@ typedef Instance {
   unsigned left : MEMBERS; /* had arrived and went without MET */
   unsigned round : 2;      /* of those who met, plus 1 */
   byte file[MEMBERS];      /* KEY/arrival/slurm-procid-P */
+#if LOCKS > 0
+  unsigned watcher : 4; /* the slot that has the lock of byte 0 of KEY/lock, plus 1 */
+  unsigned decider : 4; /* of byte 1 */
+#endif
 };
 
 Instance inst[INSTANCES + 1]; /* 0 is not used */
@@ -298,6 +323,15 @@ byte errors = ERRORS;
 #define IS_AT_WORK (IS_LIVE (X.file[0]) && !RELEASE_IS_OLD)
 #define RELEASE_IS_OLD (TIMEOUTS || SOME_ARE_SLOW || !SOME_LIVE) /* nobody departs any more */
 
+#if LOCKS > 0
+/* Who does not have a lock asks for one; who decides has the other one. */
+#define MAY_LOCK (task == 0 -> X.decider != MINE : X.watcher != MINE)
+#define DECIDER_IS_HERE (X.decider != NOBODY)
+#define WORTH_LOOKING (X.outcome != NONE || !OWN_IS_THERE)
+#else
+#define let_go depart
+#endif
+
 #define ALL_HAVE_DEPARTED (X.outcome == RELEASED && X.in_departure == ALL)
 
 #if NTASKS
@@ -328,6 +362,10 @@ inline forget (x)
 #if MEMBERS > 2
   inst[x].file[2] = NOBODY;
 #endif
+#if LOCKS > 0
+  inst[x].watcher = NOBODY;
+  inst[x].decider = NOBODY;
+#endif
 }
 
 inline hold (x)
@@ -345,12 +383,24 @@ inline put (x)
   fi
 }
 
+/* lock_end, or the kernel's */
+inline unlock ()
+{
+#if LOCKS > 0
+  X.watcher = (X.watcher == MINE -> NOBODY : X.watcher);
+  X.decider = (X.decider == MINE -> NOBODY : X.decider)
+#else
+  skip
+#endif
+}
+
 /* stay_end: instance_close */
 inline close_all ()
 {
   d_step {
     if
     :: in[me] != 0 ->
+       unlock ();
        if
        :: X.file[task] == MINE -> X.file[task] = DEAD
        :: refuses -> X.file[task] = (X.file[task] == REFUSED -> GIVEN_UP : X.file[task])
@@ -700,9 +750,79 @@ wait: /* look at the outcome */
               goto wait_key }
   :: atomic { X.outcome == NONE && task == 0 && !first && WORTH_LISTING -> goto decide }
   :: atomic { X.outcome == NONE && !first && TIME_IS_UP -> goto call_off }
+#if LOCKS > 0
+  :: atomic { X.outcome == NONE && !first && MAY_LOCK -> goto lock_try }
+  :: atomic { X.outcome == NONE && !first && X.watcher == MINE && task != 0 && DECIDER_IS_HERE ->
+              goto blocked_on_1 }
+#endif
   MAY_FAIL (call_off)
   MAY_DIE
   fi;
+
+#if LOCKS > 0
+  atomic {
+    false;
+lock_try:
+    if
+    :: task == 0 -> goto lock_decide
+    :: else -> goto lock_join
+    fi
+  };
+
+lock_decide: /* F_OFD_SETLK of byte 1 */
+  if
+  :: atomic { X.decider == NOBODY && LOCKS != NEVER -> X.decider = MINE }
+  :: atomic { X.decider != NOBODY || LOCKS != RIGHT -> goto wait }
+  MAY_DIE
+  fi;
+
+lock_both: /* F_OFD_SETLK of byte 0 */
+  if
+  :: atomic { X.watcher == NOBODY -> X.watcher = MINE; goto wait }
+  :: atomic { X.watcher != NOBODY || LOCKS != RIGHT -> goto wait }
+  MAY_DIE
+  fi;
+
+lock_join: /* F_OFD_SETLK of byte 0 */
+  if
+  :: atomic { X.watcher == NOBODY && LOCKS != NEVER ->
+              X.watcher = MINE;
+              if
+              :: MUTANT == WATCHES_NOT -> goto blocked
+              :: else -> goto wait
+              fi }
+  :: atomic { X.watcher != NOBODY || LOCKS != RIGHT -> goto blocked }
+  :: atomic { LOCKS == ANYHOW -> goto wait }
+  MAY_DIE
+  fi;
+
+blocked: /* F_OFD_SETLKW of byte 0, to read */
+progress_blocked:
+  if
+  :: atomic { (X.watcher == NOBODY && LOCKS == RIGHT) || LOCKS == ANYHOW -> goto woken }
+  :: atomic { LOCKS != RIGHT && WORTH_LOOKING && MUTANT != BLOCKED_BLIND -> goto wait }
+  :: atomic { TIME_IS_UP -> goto call_off }
+  MAY_DIE
+  fi;
+
+blocked_on_1: /* the watcher: F_OFD_SETLKW of byte 1, to read */
+progress_blocked_on_1:
+  if
+  :: atomic { !DECIDER_IS_HERE || LOCKS == ANYHOW -> goto woken }
+  :: atomic { LOCKS != RIGHT && WORTH_LOOKING && MUTANT != BLOCKED_BLIND -> goto wait }
+  :: atomic { TIME_IS_UP -> goto call_off }
+  MAY_DIE
+  fi;
+
+  atomic {
+    false;
+woken: /* looks */
+    if
+    :: MUTANT == GRANT_COUNTS -> goto depart
+    :: else -> goto wait
+    fi
+  };
+#endif
 
 wait_key:
   if
@@ -802,17 +922,17 @@ release: /* mkdir departure */
 
 own_check: /* fstatat arrival/0, of who has released */
   if
-  :: atomic { OWN_IS_THERE -> goto depart }
+  :: atomic { OWN_IS_THERE -> goto let_go }
   :: atomic { !OWN_IS_THERE -> goto again }
-  MAY_FAIL (depart)
+  MAY_FAIL (let_go)
   MAY_DIE
   fi;
 
 has_mark: /* fstatat arrival/P, of who sees a release */
   if
-  :: atomic { OWN_IS_THERE || MUTANT == NO_HAS_MARK -> goto depart }
+  :: atomic { OWN_IS_THERE || MUTANT == NO_HAS_MARK -> goto let_go }
   :: atomic { !OWN_IS_THERE && MUTANT != NO_HAS_MARK -> goto again }
-  MAY_FAIL (depart)
+  MAY_FAIL (let_go)
   MAY_DIE
   fi;
 
@@ -911,6 +1031,15 @@ late: /* came_to_call_off: is the task known there? symlink arrival/P */
   MAY_FAIL (call_off)
   MAY_DIE
   fi;
+
+#if LOCKS > 0
+let_go: /* closes KEY/lock */
+  if
+  :: atomic { MUTANT != KEEPS_LOCK -> unlock () }
+  :: MUTANT == KEEPS_LOCK
+  MAY_DIE
+  fi;
+#endif
 
 depart: /* symlink departure/P; released is released */
   if
