@@ -27,6 +27,7 @@
  *   KEY              made by who comes first; renamed, then removed by who decides
  *                    or by a later hook of procid 0
  *   node-N           made and removed by the leader of node N
+ *   lock             made by who waits first; empty.  Goes with the instance
  *   gathering-N      made by that leader, if not all of its node are there after a
  *                    second; removed when they are
  *   arrival/RANKS    made by the member, or by who will not come; after a call-off
@@ -89,6 +90,7 @@
 #include "barrier.h"
 
 #include "gather.h"
+#include "lock.h"
 #include "log.h"
 
 #include <dirent.h>
@@ -116,6 +118,14 @@
 
 /* The same for the first looks of all nodes but that of who decides. */
 #define FIRST_LOOKS_A_SECOND 10000
+
+/* Who has waited for so long goes for the lock: if all come at once it is not worth
+ * its while. */
+#define LOCK_AFTER (SECOND / 50)
+
+/* Longest time between two looks of who decides while the others wait for the lock:
+ * nobody else looks. */
+#define LOOK_FOR_ALL (SECOND / 8)
 
 /* Who decides looks at arrival, where an outcome leaves a trace; should that have
  * failed, it sees the outcome itself after this. */
@@ -165,6 +175,7 @@ struct attempt {
   int64_t began; /* when the hook came to its first */
   struct instance in;
   struct gather gather;
+  struct lock lock;
   bool refuses;        /* this hook will not come */
   bool leads, belongs; /* at the socket of its node */
   bool unanswered;     /* there: the instance may be another hook's of its task */
@@ -180,6 +191,7 @@ struct attempt {
   int64_t told;         /* when it has said last who is gathered, and */
   int64_t tell_again;   /* after how long it says it again */
   int64_t others;       /* when to look for hooks of another version */
+  int64_t lock_after;   /* when to go for the lock */
   char off[INSTANCE_TEXT_MAX]; /* how it was called off, if it was */
 
   /* Who decides. */
@@ -507,6 +519,7 @@ time_out (struct attempt *a)
 static enum step
 follow (struct attempt *a, enum outcome outcome, const char *text)
 {
+  lock_end (&a->lock); /* the others shall see it, and nobody remove an open file */
   switch (outcome)
     {
     case OUTCOME_RELEASED:
@@ -541,7 +554,8 @@ check_key (struct attempt *a, enum outcome *outcome, char text[INSTANCE_TEXT_MAX
     return failed (a, "look for");
   /* Somebody removes it under its name, by hand: what comes last, the name, is
    * told to nobody in here. */
-  if (current == 1 && a->arrived && instance_stat (&a->in, a->own, &own) != 0 && is_gone (a))
+  if (current == 1 && a->arrived && waiting_now () - a->touched >= TOUCH
+      && instance_stat (&a->in, a->own, &own) != 0 && is_gone (a))
     return STEP_AGAIN;
   if (current == 1)
     return STEP_ON;
@@ -862,6 +876,9 @@ arrive (struct attempt *a)
     return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
   a->arrived = a->look = true;
   a->touched = waiting_now ();
+  /* A leader that is the only one hears of everything at its socket. */
+  a->lock_after = a->b->looks || (a->leads && a->b->nodes == 1) ? WAITING_FOREVER
+                                                                : a->touched + LOCK_AFTER;
   if (a->told > 0)
     instance_tell_gathering (&a->in, a->b->node, NULL);
   if (!decides (a))
@@ -918,12 +935,16 @@ next_look (struct attempt *a)
   int64_t waited = now - a->began;
   bool watches = a->arrived && decides (a);
 
+  if (a->lock.blocked)
+    return until;
   if (watches && log_enabled (LOG_INFO))
     until = earlier (until, a->report);
   if (!watches) /* the interval is a sixteenth of what was waited */
     waited += SECOND * 16 * b->nodes / FIRST_LOOKS_A_SECOND;
   if (longest * LOOKS_A_SECOND < b->nodes * SECOND)
     longest = b->nodes * SECOND / LOOKS_A_SECOND;
+  if (a->lock.decides)
+    longest = LOOK_FOR_ALL;
   if (!a->leads || b->nodes != 1)
     until = earlier (until, now + waiting_interval (b->waiting, waited, longest));
   return until < a->rest ? a->rest : until;
@@ -939,12 +960,27 @@ look_for_others (struct attempt *a)
   return step < 0 ? failed_or_gone (a, "list the arrivals in") : (enum step) step;
 }
 
-/* One look around.  STEP_ON: go on waiting. */
+/* Goes for the lock: from then on one looks, and wakes the others.  Where that does
+ * not work each goes on looking for itself. */
+static void
+try_lock (struct attempt *a)
+{
+  if (a->lock.fd < 0)
+    a->lock.fd = instance_open_lock (&a->in);
+  if (a->lock.fd >= 0 && lock_try (&a->lock, decides (a)))
+    return;
+  log_message (LOG_DEBUG, "looking without a lock: %m");
+  lock_end (&a->lock);
+  a->lock_after = WAITING_FOREVER;
+}
+
+/* One look around; one that is blocked leaves most of it to who is not.  STEP_ON:
+ * go on waiting. */
 static enum step
 look (struct attempt *a)
 {
   int64_t now = waiting_now ();
-  bool tick = now - a->touched >= TOUCH, all = a->look || tick;
+  bool tick = now - a->touched >= TOUCH, all = a->look || (tick && !a->lock.blocked);
   bool watches = a->arrived && decides (a);
   enum step step = STEP_ON;
 
@@ -955,8 +991,11 @@ look (struct attempt *a)
     step = touch (a);
   if (step == STEP_ON && watches)
     step = decide (a);
-  else if (step == STEP_ON && a->arrived && now >= a->others)
+  else if (step == STEP_ON && a->arrived && !a->lock.blocked && now >= a->others)
     step = look_for_others (a);
+  if (step == STEP_ON && a->arrived && now >= a->lock_after && !a->lock.decides
+      && !a->lock.blocked)
+    try_lock (a);
   a->next = next_look (a);
   return step;
 }
@@ -999,6 +1038,12 @@ wait_a_while (struct attempt *a)
     return lost_member (a);
   a->look = a->look || g->woken;
   g->woken = false;
+  if (lock_is_over (&a->lock))
+    {
+      /* If there is no outcome, who had the lock is dead: not all at once. */
+      a->next = 0;
+      a->lock_after = waiting_now () + LOCK_AFTER;
+    }
   if (a->leads && !a->arrived && g->here.present == a->own->present)
     return STEP_ON;
   if (waiting_now () >= b->deadline)
@@ -1328,6 +1373,7 @@ attempt_begin (struct attempt *a, struct barrier *b, int64_t began, struct failu
   };
   b->passed_on = b->led = false;
   gather_start (&a->gather, &a->in, b->waiting, b->own, b->node, b->self);
+  a->lock = (struct lock){ .waiting = b->waiting, .fd = -1 };
 }
 
 static void
@@ -1356,6 +1402,7 @@ barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f
     step = a.belongs ? barrier_listen (&a) : barrier_wait (&a);
   if (step == STEP_FAILED && entered && !b->passed_on && !a.unanswered)
     step = call_off (&a);
+  lock_end (&a.lock); /* by now there is an outcome to be seen */
   if (step == STEP_RELEASED)
     step = barrier_depart (&a);
   (void) tell (&a, step);

@@ -769,6 +769,12 @@ instance_tell_gathering (const struct instance *in, uint32_t node, const char *n
     (void) unlinkat (in->top, new, 0);
 }
 
+int
+instance_open_lock (const struct instance *in)
+{
+  return openat (in->top, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+}
+
 int64_t
 instance_leader_age (const struct instance *in, uint32_t node, const struct ranks *own)
 {

@@ -12,6 +12,7 @@
  *   KEY/departure/slurm-procid-RANKS the tasks RANKS have seen the release
  *   KEY/node-NODE                    socket at which the hooks of a node gather
  *   KEY/gathering-NODE               symbolic link that says who is there
+ *   KEY/lock                         empty file that members lock (lock.h)
  *
  * RANKS is a set as ranks.h writes it.  Its files are the marks of a member: a
  * node, or a task where its node does not gather.  A set that is too long for
@@ -184,6 +185,9 @@ void instance_tell_gathering (const struct instance *in, uint32_t node, const ch
 int instance_connect (const struct instance *in, uint32_t node);
 int instance_listen (const struct instance *in, uint32_t node);
 void instance_unlisten (const struct instance *in, uint32_t node);
+
+/* Opens the file that members lock; makes it if there is none. */
+int instance_open_lock (const struct instance *in);
 
 /* How long ago the leader of NODE, who speaks for OWN, has shown that it lives: by
  * making its socket, saying who is gathered, or touching its mark; by the file

@@ -61,7 +61,7 @@ waiting_start (struct waiting *w)
    * parent is outside and has no number: getppid(2) says 0 until it dies. */
   w->parent = getppid ();
   w->parent_fd = waiting_pidfd (w->parent);
-  w->podman_fd = w->task_fd = -1;
+  w->podman_fd = w->task_fd = w->lock_fd = -1;
   w->parent_gone = w->podman_gone = w->task_gone = false;
   w->noise = (uint32_t) getpid () * 2654435761U + (uint32_t) waiting_now ();
   end_signal = 0;
@@ -141,7 +141,7 @@ waiting_watch_task (struct waiting *w, pid_t task)
 }
 
 /* One ppoll(2), at most until UNTIL, which may have passed already.  Returns
- * whether FD has something to say. */
+ * whether FD, or a lock, has something to say. */
 static bool
 waiting_poll (struct waiting *w, int64_t until, int fd)
 {
@@ -150,6 +150,7 @@ waiting_poll (struct waiting *w, int64_t until, int fd)
     { .fd = w->podman_fd, .events = POLLIN },
     { .fd = w->task_fd, .events = POLLIN },
     { .fd = fd, .events = POLLIN },
+    { .fd = w->lock_fd, .events = POLLIN },
   };
   int64_t now = waiting_now ();
   struct timespec rest = { 0 };
@@ -163,7 +164,7 @@ waiting_poll (struct waiting *w, int64_t until, int fd)
       rest.tv_nsec = (until - now) % SECOND;
     }
   (void) sigemptyset (&inside);
-  int ready = ppoll (fds, 4, until == WAITING_FOREVER ? NULL : &rest, &inside);
+  int ready = ppoll (fds, 5, until == WAITING_FOREVER ? NULL : &rest, &inside);
   if (ready > 0)
     {
       w->parent_gone = w->parent_gone || fds[0].revents != 0;
@@ -172,7 +173,7 @@ waiting_poll (struct waiting *w, int64_t until, int fd)
     }
   if (w->parent_fd < 0)
     w->parent_gone = getppid () != w->parent;
-  return ready > 0 && fds[3].revents != 0;
+  return ready > 0 && (fds[3].revents != 0 || fds[4].revents != 0);
 }
 
 const char *

@@ -22,6 +22,7 @@ struct waiting {
   int parent_fd;  /* pidfd of it, or -1: then getppid(2) is asked each second */
   int podman_fd;  /* can be read when podman is gone; or -1 */
   int task_fd;    /* pidfd of the Slurm task, or -1 */
+  int lock_fd;    /* can be read when a lock is to be had (lock.h), or -1 */
   bool parent_gone, podman_gone, task_gone; /* what waiting_sleep() has seen */
   uint32_t noise; /* for jitter */
 };
@@ -65,7 +66,7 @@ void waiting_watch_podman (struct waiting *w);
 void waiting_watch_task (struct waiting *w, pid_t task);
 
 /* Sleeps until UNTIL at most, or until FD can be read or is hung up; with an FD
- * of -1 only until UNTIL. */
+ * of -1 only until UNTIL, or until a lock is to be had. */
 enum wake waiting_sleep (struct waiting *w, int64_t until, int fd);
 
 /* Why the hook should give up: a signal, or the end of podman, of the runtime that

@@ -826,7 +826,11 @@ woken: /* looks */
 
 wait_key:
   if
-  :: IS_CURRENT || MUTANT == NO_LEFT_BEHIND
+  :: atomic { (IS_CURRENT || MUTANT == NO_LEFT_BEHIND) && !first -> goto wait_own }
+  :: atomic { (IS_CURRENT || MUTANT == NO_LEFT_BEHIND) && first && task == 0 ->
+              first = 0; goto decide }
+  :: atomic { (IS_CURRENT || MUTANT == NO_LEFT_BEHIND) && first && task != 0 ->
+              first = 0; goto wait }
   :: atomic { !IS_CURRENT && MUTANT != NO_LEFT_BEHIND -> goto left_behind }
   MAY_FAIL (call_off)
   MAY_DIE
@@ -835,9 +839,7 @@ wait_key:
 wait_own: /* fstatat arrival/P */
   if
   :: atomic { !OWN_IS_THERE -> goto gone }
-  :: atomic { OWN_IS_THERE && !first -> goto touch }
-  :: atomic { OWN_IS_THERE && first && task == 0 -> first = 0; goto decide }
-  :: atomic { OWN_IS_THERE && first && task != 0 -> first = 0; goto wait }
+  :: atomic { OWN_IS_THERE -> goto touch }
   MAY_DIE
   fi;
 

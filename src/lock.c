@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "lock.h"
+
+#include "instance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define WATCHER 0
+#define DECIDER 1
+
+/* How often, each ms, the thread is told to end: it may not be in its call yet. */
+#define TELL_MOST 1000
+
+/* What the thread uses: there is one at a time. */
+static struct
+{
+  int fd, event;
+  off_t byte;
+  bool stuck; /* it did not end when told to */
+} job;
+
+/* Returns 0; or 1, another has the lock; or -1.  The locks are the open file's: those
+ * of a process would go when it closes any descriptor of the file. */
+static int
+lock_call (int fd, int command, short type, off_t byte)
+{
+  struct flock f = { .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+
+  if (fcntl (fd, command, &f) != 0)
+    return errno == EAGAIN || errno == EACCES ? 1 : -1;
+  return command == F_OFD_GETLK && f.l_type != F_UNLCK;
+}
+
+static void *
+lock_wait (void *unused)
+{
+  if (lock_call (job.fd, F_OFD_SETLKW, F_RDLCK, job.byte) == 0)
+    (void) lock_call (job.fd, F_OFD_SETLK, F_UNLCK, job.byte);
+  (void) eventfd_write (job.event, 1);
+  return unused;
+}
+
+static void
+lock_on_signal (int number)
+{
+  (void) number; /* fcntl(2) ends with EINTR */
+}
+
+static bool
+lock_block (struct lock *l, off_t byte)
+{
+  const struct sigaction action = { .sa_handler = lock_on_signal }; /* no SA_RESTART */
+  int error = EDEADLK;
+
+  if (job.stuck)
+    return false;
+  /* A signal that does nothing else.  The thread inherits that all those which
+   * end this hook are blocked. */
+  (void) sigaction (SIGURG, &action, NULL);
+  job.fd = l->fd;
+  job.byte = byte;
+  job.event = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (job.event >= 0)
+    error = pthread_create (&l->thread, NULL, lock_wait, NULL);
+  l->blocked = error == 0;
+  if (l->blocked)
+    l->waiting->lock_fd = job.event;
+  else
+    close_one (&job.event);
+  return l->blocked;
+}
+
+bool
+lock_try (struct lock *l, bool decides)
+{
+  int other;
+
+  if (decides)
+    {
+      other = lock_call (l->fd, F_OFD_SETLK, F_WRLCK, DECIDER);
+      l->decides = other == 0;
+      l->watches = other == 0 && lock_call (l->fd, F_OFD_SETLK, F_WRLCK, WATCHER) == 0;
+      return other == 0;
+    }
+  if (l->watches)
+    return lock_call (l->fd, F_OFD_GETLK, F_RDLCK, DECIDER) != 1 || lock_block (l, DECIDER);
+  other = lock_call (l->fd, F_OFD_SETLK, F_WRLCK, WATCHER);
+  l->watches = other == 0;
+  return other == 0 || (other == 1 && lock_block (l, WATCHER));
+}
+
+bool
+lock_is_over (struct lock *l)
+{
+  eventfd_t unused;
+
+  if (!l->blocked || eventfd_read (job.event, &unused) != 0)
+    return false;
+  (void) pthread_join (l->thread, NULL);
+  close_one (&l->waiting->lock_fd);
+  l->blocked = false;
+  return true;
+}
+
+void
+lock_end (struct lock *l)
+{
+  struct pollfd event = { .fd = job.event, .events = POLLIN };
+
+  for (int tries = 0; l->blocked && !lock_is_over (l) && tries < TELL_MOST; tries++)
+    {
+      (void) pthread_kill (l->thread, SIGURG);
+      (void) poll (&event, 1, 1);
+    }
+  /* A file system may not let go of it before this process ends. */
+  job.stuck = job.stuck || l->blocked;
+  if (l->blocked)
+    (void) lock_call (l->fd, F_OFD_SETLK, F_UNLCK, WATCHER);
+  else
+    close_one (&l->fd);
+  l->waiting->lock_fd = l->fd = -1;
+  l->decides = l->watches = l->blocked = false;
+}
+
+bool
+lock_is_slow (int dirfd)
+{
+  FILE *mounts = fopen ("/proc/self/mountinfo", "re");
+  unsigned major, minor;
+  bool slow = false;
+  char line[4096];
+  struct stat st;
+
+  while (!slow && mounts != NULL && fgets (line, sizeof line, mounts) != NULL)
+    slow = strstr (line, ",vers=4.0,") != NULL && fstat (dirfd, &st) == 0
+           && sscanf (line, "%*d %*d %u:%u", &major, &minor) == 2
+           && makedev (major, minor) == st.st_dev;
+  if (mounts != NULL)
+    (void) fclose (mounts);
+  return slow;
+}
