@@ -67,6 +67,12 @@ static const struct failing failings[] = {
   { SYS_write, { EDQUOT, EINTR, EIO, ENOSPC }, { 0 } },
   { SYS_close, { 0 }, { EDQUOT, EINTR, EIO, ENOSPC } },
   { SYS_fstatfs, { EINTR, EIO, ENOMEM, ESTALE }, { 0 } },
+  { SYS_fcntl, { EAGAIN, EDEADLK, EINTR, EINVAL, EIO, ENOLCK, ENOSYS, EOPNOTSUPP, ESTALE }, { EIO } },
+  { SYS_eventfd2, { EMFILE, ENFILE, ENOMEM }, { 0 } },
+  { SYS_clone, { EAGAIN, ENOMEM }, { 0 } },
+#ifdef SYS_clone3
+  { SYS_clone3, { EAGAIN, ENOMEM, ENOSYS }, { 0 } },
+#endif
   { SYS_ppoll, { EINTR, ENOMEM }, { 0 } },
   { SYS_clock_nanosleep, { EINTR }, { 0 } },
   { SYS_prctl, { EINVAL, EPERM }, { 0 } },
@@ -196,7 +202,9 @@ watch_enter (struct watch *w)
       if (w->trace.sleeps && !w->o->others)
         ordeal_start_others (w->o);
       phase_follow (&w->phase, nr, &w->trace.info, w->trace.barrier);
-      if (w->trace.counts && nr < CALLS_MAX)
+      /* Of fcntl(2) the locks only. */
+      if (w->trace.counts && nr < CALLS_MAX
+          && (nr != SYS_fcntl || w->trace.info.entry.args[1] >= F_OFD_GETLK))
         {
           w->count[nr]++;
           return nr;
@@ -359,9 +367,9 @@ static void
 add_all (enum mode mode)
 {
   static const int errors[]
-    = { EACCES, EADDRINUSE, EAGAIN, ECONNABORTED, ECONNREFUSED, ECONNRESET, EDQUOT,
+    = { EACCES, EADDRINUSE, EAGAIN, ECONNABORTED, ECONNREFUSED, ECONNRESET, EDEADLK, EDQUOT,
         EEXIST, EINTR,      EINVAL,       EIO,    EMFILE,       ENFILE,       ENOBUFS,    ENOENT,
-        ENOMEM, ENOSPC,     ENOSYS,       ENOTCONN, ENOTTY,     EOPNOTSUPP,   EPERM,      EPIPE,
+        ENOLCK, ENOMEM,     ENOSPC,       ENOSYS,       ENOTCONN, ENOTTY,     EOPNOTSUPP,   EPERM,      EPIPE,
         EROFS,  ESRCH,      ESTALE,       EXDEV,  EMLINK };
 
   for (size_t e = 0; e < sizeof errors / sizeof *errors; e++)

@@ -402,6 +402,20 @@ renameat (int from, const char *name, int to, const char *other)
   return (int) SLOWLY (syscall (SYS_renameat, from, name, to, other));
 }
 
+/* It has either name, by the size of off_t. */
+PUBLIC int
+fcntl64 (int fd, int command, ...)
+{
+  va_list ap;
+
+  va_start (ap, command);
+  void *argument = va_arg (ap, void *);
+  va_end (ap);
+  return (int) SLOWLY (syscall (SYS_fcntl, fd, command, argument));
+}
+
+PUBLIC int fcntl (int fd, int command, ...) __attribute__ ((alias ("fcntl64")));
+
 /* ------------------------------------------------------------------ sockets */
 
 static int

@@ -44,7 +44,10 @@ static const struct
   CALL (fstat),      CALL (fchmodat),  CALL (pread64),    CALL (statfs), CALL (getrusage),
   CALL (bind),       CALL (listen),    CALL (accept4),    CALL (recvfrom), CALL (shutdown),
   CALL (getsockopt), CALL (epoll_create1), CALL (epoll_ctl), CALL (epoll_pwait), CALL (fchdir),
-  CALL (fsync),
+  CALL (fsync),      CALL (eventfd2),  CALL (clone),    CALL (futex),    CALL (tgkill),
+#ifdef SYS_clone3
+  CALL (clone3),
+#endif
 #ifdef __x86_64__
   CALL (access),     CALL (readlink),  CALL (epoll_wait),
 #endif

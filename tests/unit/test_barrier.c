@@ -1438,6 +1438,196 @@ START_TEST (an_earlier_version_is_named)
 }
 END_TEST
 
+/*
+ * The lock that members wait for
+ */
+
+/* Whether a thread of process PATH waits for the lock. */
+static bool
+is_blocked (const char *path)
+{
+  char tasks[64];
+
+  (void) snprintf (tasks, sizeof tasks, "/proc/%s/task", path);
+  return unit_entries (tasks) == 2;
+}
+
+static void
+wait_until_blocked (uint32_t self)
+{
+  char pid[16];
+
+  (void) snprintf (pid, sizeof pid, "%d", (int) pids[self]);
+  wait_until (is_blocked, pid);
+}
+
+/* Starts member 1, which watches, and those after it, which are blocked; 0, which
+ * decides, is not there. */
+static void
+start_blocked (void)
+{
+  for (uint32_t self = 1; self < model.tasks; self++)
+    {
+      start (self, NULL);
+      if (self == 1)
+        wait_until (is_there, KEY "/lock");
+      else
+        wait_until_blocked (self);
+    }
+}
+
+/* SIGTERM for one that is blocked, for the one that watches; or none comes. */
+START_TEST (who_is_blocked_hears_of_the_end)
+{
+  static const struct
+  {
+    uint32_t victim;
+    int status;
+    const char *says;
+  } ends[] = { { 2, EX_PROTOCOL, "got SIGTERM" },
+               { 1, EX_PROTOCOL, "got SIGTERM" },
+               { 0, EX_TEMPFAIL, "procid 0" } };
+
+  model.tasks = 4;
+  model.nodes = 4;
+  if (ends[_i].victim == 0)
+    model.timeout = 2 * SECOND;
+  start_blocked ();
+  if (ends[_i].victim > 0)
+    ck_assert_int_eq (kill (pids[ends[_i].victim], SIGTERM), 0);
+  for (uint32_t self = 1; self < model.tasks; self++)
+    {
+      const struct result *result = end (self);
+      assert_says (result, ends[_i].status, ends[_i].says);
+      ck_assert_int_lt (result->took, LIMIT / 2);
+    }
+}
+END_TEST
+
+/* A leader that is blocked, and one of its members. */
+START_TEST (who_is_blocked_hears_of_its_members)
+{
+  model.tasks = 4;
+  model.nodes = 3;
+  gather ("2-3");
+  start (1, NULL);
+  wait_until (is_there, KEY "/lock");
+  start (2, NULL);
+  wait_until (is_there, KEY "/node-2");
+  start (3, NULL);
+  wait_until_blocked (2);
+  ck_assert_int_eq (kill (pids[3], SIGKILL), 0);
+  assert_says (end (2), EX_PROTOCOL, "procid 3 is gone");
+  assert_says (end (1), EX_PROTOCOL, "procid 3 is gone");
+}
+END_TEST
+
+/* Who watches is killed: another one does, and wakes the others. */
+START_TEST (who_watches_may_be_killed)
+{
+  model.tasks = 4;
+  model.nodes = 4;
+  start_blocked ();
+  int64_t before = waiting_now ();
+  ck_assert_int_eq (kill (pids[1], SIGKILL), 0);
+  ck_assert_int_eq (waitpid (pids[1], NULL, 0), pids[1]);
+  start (0, NULL);
+  ck_assert_int_eq (end (2)->status, 0);
+  ck_assert_int_eq (end (3)->status, 0);
+  ck_assert_int_lt (waiting_now () - before, LIMIT / 4);
+  ck_assert_int_eq (kill (pids[0], SIGKILL), 0); /* it would wait for member 1 */
+}
+END_TEST
+
+/* Somebody else of this user has locked the file, and keeps it. */
+START_TEST (a_lock_that_is_never_free_delays_a_while)
+{
+  struct flock f = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+  model.tasks = 3;
+  model.nodes = 3;
+  make_instance ("3");
+  int fd = open (KEY "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ck_assert_int_eq (fcntl (fd, F_OFD_SETLK, &f), 0);
+  model.timeout = 3 * LIMIT;
+  start (1, NULL);
+  wait_until_blocked (1);
+  start (2, NULL);
+  wait_until_blocked (2);
+  start (0, NULL);
+  wait_until (is_there, KEY "/departure");
+  shared->jump += 21;
+  for (uint32_t self = 1; self < model.tasks; self++)
+    ck_assert_int_eq (syscall (SYS_tgkill, pids[self], pids[self], SIGURG), 0);
+  ck_assert_int_eq (end (1)->status, 0);
+  ck_assert_int_eq (end (2)->status, 0);
+  ck_assert_int_eq (end (0)->status, 0);
+}
+END_TEST
+
+/* What the file system says of locks; and a lock that is none. */
+static const int lock_errors[] = { ENOLCK, ENOSYS, EOPNOTSUPP, EDEADLK, EINVAL };
+
+static void
+no_locks (struct barrier *b)
+{
+  (void) b;
+  unit_refuse_when (SYS_fcntl, 1, F_OFD_SETLK, lock_errors[shared->jump]);
+}
+
+START_TEST (without_locks_each_looks)
+{
+  shared->jump = _i; /* the clock may as well */
+  model.tasks = 3;
+  model.nodes = 3;
+  start (1, no_locks);
+  start (2, no_locks);
+  wait_until (is_there, KEY "/lock");
+  start (0, no_locks);
+  assert_all_meet ();
+  ck_assert (!is_there (KEY));
+}
+END_TEST
+
+START_TEST (what_is_no_file_to_lock_holds_nobody_up)
+{
+  make_instance ("2");
+  if (_i == 0)
+    make_directory (KEY "/lock");
+  else if (_i == 1)
+    make_link ("/etc/passwd", KEY "/lock");
+  else
+    ck_assert_int_eq (mkfifo (KEY "/lock", 0600), 0);
+  start (1, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-1");
+  (void) nanosleep (&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+  start (0, NULL);
+  assert_all_meet ();
+  ck_assert (!is_there (KEY));
+}
+END_TEST
+
+/* Nodes hear each other at their sockets, if there is one; and where locks are
+ * slow there are none. */
+START_TEST (who_has_no_use_for_the_lock_makes_none)
+{
+  model.tasks = 3;
+  if (_i == 0)
+    {
+      model.nodes = 1;
+      gather ("0-2");
+    }
+  else
+    model.looks = true;
+  start (1, NULL);
+  start (2, NULL);
+  (void) nanosleep (&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+  ck_assert (!is_there (KEY "/lock"));
+  start (0, NULL);
+  assert_all_meet ();
+}
+END_TEST
+
 #define COUNT(array) ((int) (sizeof (array) / sizeof *(array)))
 
 static TCase *
@@ -1527,6 +1717,20 @@ add_nodes (Suite *suite)
   tcase_add_loop_test (tcase, an_earlier_version_is_named, 0, 2);
 }
 
+static void
+add_lock (Suite *suite)
+{
+  TCase *tcase = add_case (suite, "lock");
+
+  tcase_add_loop_test (tcase, who_is_blocked_hears_of_the_end, 0, 3);
+  tcase_add_test (tcase, who_is_blocked_hears_of_its_members);
+  tcase_add_test (tcase, who_watches_may_be_killed);
+  tcase_add_test (tcase, a_lock_that_is_never_free_delays_a_while);
+  tcase_add_loop_test (tcase, without_locks_each_looks, 0, COUNT (lock_errors));
+  tcase_add_loop_test (tcase, what_is_no_file_to_lock_holds_nobody_up, 0, 3);
+  tcase_add_loop_test (tcase, who_has_no_use_for_the_lock_makes_none, 0, 2);
+}
+
 int
 main (void)
 {
@@ -1536,5 +1740,6 @@ main (void)
   add_failing (suite);
   add_others (suite);
   add_nodes (suite);
+  add_lock (suite);
   return unit_run (suite);
 }

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Who has a lock is another process, as in life.
+ */
+#include "lock.h"
+
+#include "instance.h"
+#include "unit.h"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+/* A wait that something should end, and one that nothing should. */
+#define LONG (20 * SECOND)
+#define SHORT (100 * MILLISECOND)
+
+static struct waiting waiting;
+static struct lock lock;
+
+static int
+open_file (void)
+{
+  return open (unit_path ("lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+}
+
+static void
+begin (void)
+{
+  unit_make_own_tmp ();
+  waiting_start (&waiting);
+  lock = (struct lock){ .waiting = &waiting, .fd = open_file () };
+  ck_assert_int_ge (lock.fd, 0);
+}
+
+/* A process that has locked BYTE, until it is killed. */
+static pid_t
+holder (off_t byte, short type)
+{
+  struct flock f = { .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+  int ready[2];
+  char c;
+
+  ck_assert_int_eq (pipe (ready), 0);
+  pid_t pid = fork ();
+  if (pid == 0)
+    {
+      if (fcntl (open_file (), F_OFD_SETLK, &f) == 0)
+        (void) !write (ready[1], "", 1);
+      for (;;)
+        (void) pause ();
+    }
+  (void) close (ready[1]);
+  ck_assert_int_eq (read (ready[0], &c, 1), 1);
+  (void) close (ready[0]);
+  return pid;
+}
+
+static void
+end_holder (pid_t pid)
+{
+  ck_assert_int_eq (kill (pid, SIGKILL), 0);
+  ck_assert_int_eq (waitpid (pid, NULL, 0), pid);
+}
+
+static enum wake
+sleep_for (int64_t time)
+{
+  return waiting_sleep (&waiting, waiting_now () + time, -1);
+}
+
+static void
+assert_blocked (void)
+{
+  ck_assert (lock.blocked);
+  ck_assert_int_eq (sleep_for (SHORT), WAKE_TIME);
+  ck_assert (!lock_is_over (&lock));
+}
+
+static void
+assert_woken (void)
+{
+  ck_assert_int_eq (sleep_for (LONG), WAKE_READY);
+  ck_assert (lock_is_over (&lock));
+  ck_assert (!lock.blocked);
+}
+
+/* Whether nobody has a lock of the file. */
+static bool
+is_free (void)
+{
+  struct flock f = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  int fd = open_file ();
+
+  ck_assert_int_eq (fcntl (fd, F_OFD_GETLK, &f), 0);
+  (void) close (fd);
+  return f.l_type == F_UNLCK;
+}
+
+START_TEST (who_comes_first_watches)
+{
+  ck_assert (lock_try (&lock, false));
+  ck_assert (lock.watches && !lock.decides && !lock.blocked);
+  ck_assert (lock_try (&lock, false));
+  ck_assert (!lock.blocked); /* nobody decides */
+  lock_end (&lock);
+  lock_end (&lock);
+  ck_assert_int_eq (lock.fd, -1);
+  ck_assert (is_free ());
+}
+END_TEST
+
+START_TEST (who_decides_has_both)
+{
+  ck_assert (lock_try (&lock, true));
+  ck_assert (lock.watches && lock.decides && !lock.blocked);
+  lock_end (&lock);
+  ck_assert (is_free ());
+}
+END_TEST
+
+START_TEST (who_decides_does_not_wait_for_who_watches)
+{
+  pid_t pid = holder (0, F_WRLCK);
+
+  ck_assert (lock_try (&lock, true));
+  ck_assert (!lock.watches && lock.decides && !lock.blocked);
+  end_holder (pid);
+}
+END_TEST
+
+/* Killed before it was waited for, or after. */
+START_TEST (who_watches_dies)
+{
+  pid_t pid = holder (0, F_WRLCK);
+
+  ck_assert (lock_try (&lock, false));
+  assert_blocked ();
+  end_holder (pid);
+  assert_woken ();
+  /* It did not stay locked: the next one watches. */
+  ck_assert (is_free ());
+  ck_assert (lock_try (&lock, false));
+  ck_assert (lock.watches && !lock.blocked);
+}
+END_TEST
+
+START_TEST (who_watches_waits_for_who_decides)
+{
+  ck_assert (lock_try (&lock, false));
+  pid_t pid = holder (1, F_WRLCK);
+  ck_assert (lock_try (&lock, false));
+  assert_blocked ();
+  ck_assert (lock.watches);
+  end_holder (pid);
+  assert_woken ();
+  ck_assert (lock.watches);
+  ck_assert (lock_try (&lock, false));
+  ck_assert (!lock.blocked);
+  lock_end (&lock);
+  ck_assert (is_free ());
+}
+END_TEST
+
+/* One that reads has it only for a moment, in life. */
+START_TEST (who_is_woken_stops_nobody_else)
+{
+  pid_t pid = holder (0, F_RDLCK);
+
+  ck_assert (lock_try (&lock, false));
+  ck_assert (!lock.watches);
+  assert_woken ();
+  end_holder (pid);
+}
+END_TEST
+
+/* Of byte 0, and of byte 1 by one that watches. */
+START_TEST (who_is_blocked_can_let_go)
+{
+  pid_t pid = holder (_i, F_WRLCK);
+  int64_t before = waiting_now ();
+
+  ck_assert (lock_try (&lock, false));
+  ck_assert (_i == 0 || lock_try (&lock, false));
+  ck_assert (lock.blocked);
+  lock_end (&lock);
+  ck_assert_int_lt (waiting_now () - before, LONG / 4);
+  ck_assert (!lock.blocked && !lock.watches);
+  ck_assert_int_eq (waiting.lock_fd, -1);
+  end_holder (pid);
+  ck_assert (is_free ());
+  /* And again. */
+  lock.fd = open_file ();
+  ck_assert (lock_try (&lock, false));
+  ck_assert (lock.watches);
+}
+END_TEST
+
+/* The thread leaves signals, and all that the hook waits for, to the hook. */
+START_TEST (who_is_blocked_hears_signals)
+{
+  static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+  pid_t pid = holder (0, F_WRLCK);
+
+  ck_assert (lock_try (&lock, false));
+  assert_blocked ();
+  ck_assert_int_eq (kill (getpid (), signals[_i]), 0);
+  ck_assert_int_eq (sleep_for (LONG), WAKE_END);
+  ck_assert_ptr_nonnull (waiting_end_reason (&waiting));
+  lock_end (&lock);
+  end_holder (pid);
+}
+END_TEST
+
+START_TEST (who_is_blocked_can_exit)
+{
+  pid_t pid = holder (0, F_WRLCK);
+  int64_t before = waiting_now ();
+  int status;
+
+  pid_t child = fork ();
+  if (child == 0)
+    {
+      lock.fd = open_file ();
+      exit (lock_try (&lock, false) && lock.blocked ? 7 : 1);
+    }
+  ck_assert_int_eq (waitpid (child, &status, 0), child);
+  ck_assert_int_eq (WEXITSTATUS (status), 7);
+  ck_assert_int_lt (waiting_now () - before, LONG / 4);
+  end_holder (pid);
+}
+END_TEST
+
+/* As file systems and kernels say that there are none. */
+static const int errors[] = { ENOLCK, ENOSYS, EOPNOTSUPP, EDEADLK, EINVAL, EIO };
+
+START_TEST (without_locks_each_looks)
+{
+  unit_refuse_when (SYS_fcntl, 1, F_OFD_SETLK, errors[_i / 2]);
+  ck_assert (!lock_try (&lock, _i % 2 != 0));
+  ck_assert_int_eq (errno, errors[_i / 2]);
+  ck_assert (!lock.watches && !lock.decides && !lock.blocked);
+  lock_end (&lock);
+}
+END_TEST
+
+/* What says so only to one who waits: ends the wait. */
+START_TEST (without_a_wait_each_looks)
+{
+  pid_t pid = holder (0, F_WRLCK);
+
+  unit_refuse_when (SYS_fcntl, 1, F_OFD_SETLKW, errors[_i]);
+  ck_assert (lock_try (&lock, false));
+  assert_woken ();
+  ck_assert (!lock.watches);
+  end_holder (pid);
+}
+END_TEST
+
+/* eventfd2(2), and what makes a thread. */
+START_TEST (without_a_thread_each_looks)
+{
+  pid_t pid = holder (0, F_WRLCK);
+
+  if (_i == 0)
+    unit_refuse (SYS_eventfd2, EMFILE);
+  else
+    {
+#ifdef SYS_clone3
+      unit_refuse (SYS_clone3, ENOSYS);
+#endif
+      unit_refuse (SYS_clone, EAGAIN);
+    }
+  ck_assert (!lock_try (&lock, false));
+  ck_assert (!lock.blocked);
+  ck_assert_int_eq (waiting.lock_fd, -1);
+  lock_end (&lock);
+  ck_assert_int_eq (kill (pid, SIGKILL), 0);
+}
+END_TEST
+
+START_TEST (other_file_systems_are_not_slow)
+{
+  int fd = open (unit_tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  ck_assert (!lock_is_slow (fd));
+  ck_assert (!lock_is_slow (-1));
+}
+END_TEST
+
+int
+main (void)
+{
+  Suite *suite = suite_create ("lock");
+  TCase *tcase = unit_case_with (suite, "locks", begin, 60);
+  const int all = (int) (sizeof errors / sizeof *errors);
+
+  tcase_add_test (tcase, who_comes_first_watches);
+  tcase_add_test (tcase, who_decides_has_both);
+  tcase_add_test (tcase, who_decides_does_not_wait_for_who_watches);
+  tcase_add_test (tcase, who_watches_dies);
+  tcase_add_test (tcase, who_watches_waits_for_who_decides);
+  tcase_add_test (tcase, who_is_woken_stops_nobody_else);
+  tcase_add_loop_test (tcase, who_is_blocked_can_let_go, 0, 2);
+  tcase_add_loop_test (tcase, who_is_blocked_hears_signals, 0, 3);
+  tcase_add_test (tcase, who_is_blocked_can_exit);
+  tcase_add_loop_test (tcase, without_locks_each_looks, 0, 2 * all);
+  tcase_add_loop_test (tcase, without_a_wait_each_looks, 0, all);
+  tcase_add_loop_test (tcase, without_a_thread_each_looks, 0, 2);
+  tcase_add_test (tcase, other_file_systems_are_not_slow);
+  return unit_run (suite);
+}
