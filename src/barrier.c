@@ -11,10 +11,11 @@
  *   look    at the outcome, and whether the key still names the instance
  *   arrive  make the mark of all of the member's tasks in arrival, exclusively
  *   look    again.  Only a release that is seen after arriving counts
- *   wait    until there is an outcome.  Who decides: all have arrived and no mark
- *           is stale, then it releases; one is stale, then it makes the instance
- *           void.  Everybody may call off, the members that a leader has taken as
- *           well
+ *   wait    until there is an outcome.  Who waits longer than a moment goes for the
+ *           lock (lock.h): then one looks, and wakes the others.  Who decides: all
+ *           have arrived and no mark is stale, then it releases; one is stale, then
+ *           it makes the instance void.  Everybody may call off, the members that a
+ *           leader has taken as well
  *   tell    the leader stops listening, tells the outcome to all whom it has
  *           taken, waits until they have hung up, and removes the socket
  *   depart  make the same mark in departure.  Who has released waits for all,
@@ -51,6 +52,8 @@
  *   Progress   The kernel tells a leader which member has died, and the members
  *              that their leader has: who notices calls off.  Across nodes the
  *              timeout does.
+ *              The lock says when to look, and no more: who is blocked looks every
+ *              TOUCH in any case.
  *   Left-overs A mark that nobody has touched for STALE may be a dead run's, and a
  *              socket at which nobody listens is a dead leader's: the instance is
  *              void, and who lives arrives anew.  Instances go by a rename, which
@@ -75,6 +78,9 @@
  *                                      day old
  *   who removes                        --prune or procid 0's hook, after a day
  *
+ * The lock of who is killed is free at once; that of a dead node, after the file
+ * server's lease.
+ *
  * Who is stopped for longer than STALE is taken for dead.  When it goes on it finds
  * the outcome that others have made, or its mark gone, and arrives anew: a release
  * counts only while the own mark is there (has_mark(), release()).
@@ -85,6 +91,7 @@
  *   void       the outcome "no barrier happened here: arrive anew"
  *   taken      a leader has answered: it arrives for that hook, too
  *   stale      touched longer ago than STALE, by the file server's clock
+ *   blocked    waits for a lock; looks only when that is free, and every TOUCH
  *   expire     set a mark's time to 0: it is stale at once
  */
 #include "barrier.h"

@@ -24,7 +24,7 @@ static struct
 {
   int fd, event;
   off_t byte;
-  bool stuck; /* it did not end when told to */
+  bool useless; /* it got no lock, or did not end when told to */
 } job;
 
 /* Returns 0; or 1, another has the lock; or -1.  The locks are the open file's: those
@@ -44,6 +44,8 @@ lock_wait (void *unused)
 {
   if (lock_call (job.fd, F_OFD_SETLKW, F_RDLCK, job.byte) == 0)
     (void) lock_call (job.fd, F_OFD_SETLK, F_UNLCK, job.byte);
+  else
+    job.useless = errno != EINTR;
   (void) eventfd_write (job.event, 1);
   return unused;
 }
@@ -58,9 +60,9 @@ static bool
 lock_block (struct lock *l, off_t byte)
 {
   const struct sigaction action = { .sa_handler = lock_on_signal }; /* no SA_RESTART */
-  int error = EDEADLK;
+  int error = EAGAIN;
 
-  if (job.stuck)
+  if (job.useless)
     return false;
   /* A signal that does nothing else.  The thread inherits that all those which
    * end this hook are blocked. */
@@ -121,7 +123,7 @@ lock_end (struct lock *l)
       (void) poll (&event, 1, 1);
     }
   /* A file system may not let go of it before this process ends. */
-  job.stuck = job.stuck || l->blocked;
+  job.useless = job.useless || l->blocked;
   if (l->blocked)
     (void) lock_call (l->fd, F_OFD_SETLK, F_UNLCK, WATCHER);
   else

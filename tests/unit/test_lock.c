@@ -244,7 +244,7 @@ START_TEST (without_locks_each_looks)
 }
 END_TEST
 
-/* What says so only to one who waits: ends the wait. */
+/* What says so only to one who waits: ends the wait, once and for all. */
 START_TEST (without_a_wait_each_looks)
 {
   pid_t pid = holder (0, F_WRLCK);
@@ -253,6 +253,8 @@ START_TEST (without_a_wait_each_looks)
   ck_assert (lock_try (&lock, false));
   assert_woken ();
   ck_assert (!lock.watches);
+  ck_assert (!lock_try (&lock, false));
+  ck_assert (!lock.blocked);
   end_holder (pid);
 }
 END_TEST
