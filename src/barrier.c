@@ -1073,7 +1073,9 @@ barrier_wait (struct attempt *a)
     return came_to_call_off (a, text);
   if (outcome != OUTCOME_NONE)
     return follow (a, outcome, text);
-  step = check_key (a, &outcome, text);
+  /* Who leads may have to wait before it arrives.  The others do so now, and look
+   * at the key then. */
+  step = a->leads ? check_key (a, &outcome, text) : STEP_ON;
   if (step == STEP_ON)
     step = outcome == OUTCOME_NONE ? check_tasks (a) : STEP_AGAIN;
   a->touched = waiting_now ();

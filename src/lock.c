@@ -17,7 +17,7 @@
 #define DECIDER 1
 
 /* How often, each ms, the thread is told to end: it may not be in its call yet. */
-#define TELL_MOST 1000
+#define TELL_MOST 250
 
 /* What the thread uses: there is one at a time. */
 static struct

@@ -8,7 +8,7 @@
  *
  *   here             barrier.c             instance.c
  *   enter, make_...  barrier_enter         instance_open
- *   first_...        barrier_wait          instance_outcome, _is_current
+ *   first_look       barrier_wait          instance_outcome
  *   late_...         came_to_call_off      instance_list_arrival, _arrive
  *   members          check_tasks           instance_tasks
  *   arrive           arrive                instance_arrive
@@ -600,14 +600,6 @@ first_look: /* at the outcome */
   :: X.outcome == NONE
   :: atomic { (X.outcome == RELEASED || X.outcome == VOID) -> goto yields }
   :: atomic { X.outcome >= OFF -> opens = IS_LATE; goto open_arrival }
-  MAY_FAIL (call_off)
-  MAY_DIE
-  fi;
-
-first_key:
-  if
-  :: IS_CURRENT || MUTANT == NO_LEFT_BEHIND
-  :: atomic { !IS_CURRENT && MUTANT != NO_LEFT_BEHIND -> goto left_behind }
   MAY_FAIL (call_off)
   MAY_DIE
   fi;

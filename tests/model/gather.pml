@@ -691,10 +691,10 @@ first_look: /* at the outcome */
   MAY_DIE
   fi;
 
-first_key:
+first_key: /* who is alone arrives next, and looks then */
   if
-  :: IS_CURRENT || MUTANT == NO_LEFT_BEHIND
-  :: atomic { !IS_CURRENT && MUTANT != NO_LEFT_BEHIND -> goto left_behind }
+  :: IS_CURRENT || alone || MUTANT == NO_LEFT_BEHIND
+  :: atomic { !IS_CURRENT && !alone && MUTANT != NO_LEFT_BEHIND -> goto left_behind }
   MAY_DIE
   fi;
 
