@@ -62,7 +62,8 @@ static const char help[]
     "                     also with 16 tasks that gather; default 4,16,64,250,1000\n"
     "  --reps=N         repetitions of each; default 5\n"
     "  --dir=DIR        work below DIR; default $TMPDIR or /tmp\n"
-    "  --wait=SECONDS   also CPU and memory of 63 tasks that wait SECONDS\n"
+    "  --wait=SECONDS   also CPU and memory of 63 tasks that wait SECONDS, and of\n"
+    "                     the greatest number of nodes (10 s at most)\n"
     "  --nodes=N        also up to 64 tasks on N nodes, 2 to 8, each a FUSE mount\n"
     "                     of one directory that caches what it has seen\n"
     "  --mount-by=NAME  mergerfs (the default) or bindfs\n"
@@ -320,6 +321,27 @@ bench_scale (const struct options *o, unsigned tasks, bool for_node)
     note_growth (&least, &series[WAY_ONCE], what);
 }
 
+/* One hook a node, for the greatest --scale: those that wait for a lock sleep. */
+static void
+bench_wait_nodes (const struct options *o)
+{
+  struct idle idle = { .seconds = o->wait > 10 ? 10 : o->wait };
+  unsigned nodes = 0;
+
+  for (unsigned i = 0; i < o->scale_count; i++)
+    nodes = o->scales[i] > nodes ? o->scales[i] : nodes;
+  if (nodes < 2)
+    return;
+  (void) printf ("\nThe same, each on a node of its own\n\n");
+  scene_set_tasks (&scene, nodes, nodes, true);
+  for (enum program program = PROGRAM_HOOK; program <= PROGRAM_OTHER; program++)
+    if (crew.path[program] != NULL)
+      {
+        crew_run (&crew, program, WAY_LAST, &idle);
+        table_print_idle (program, &idle, o->json);
+      }
+}
+
 static void
 bench_wait (const struct options *o)
 {
@@ -554,7 +576,10 @@ main (int argc, char **argv)
       bench_scale (&o, ONE_CONTAINER_TASKS, true);
     }
   if (o.wait > 0)
-    bench_wait (&o);
+    {
+      bench_wait (&o);
+      bench_wait_nodes (&o);
+    }
   if (o.nodes > 0)
     bench_nodes (&o);
   (void) printf ("\nFigures to reach\n\n");
