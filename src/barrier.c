@@ -416,6 +416,8 @@ call_off (struct attempt *a)
     }
   if (!a->tried && !a->leads && !a->belongs && !take_place (a))
     return STEP_FAILED;
+  /* Who was taken by a leader does not know yet whether the file system is lazy. */
+  (void) instance_open_arrival (&a->in, a->b->tasks);
   (void) snprintf (text, sizeof text, "procid %u: %s%.*s", a->b->self,
                    own.status == EX_TEMPFAIL ? TIMEOUT : "", INSTANCE_TEXT_MAX - 48, own.text);
   if (instance_call_off (&a->in, text) == 0)
@@ -884,8 +886,7 @@ arrive (struct attempt *a)
   a->arrived = a->look = true;
   a->touched = waiting_now ();
   /* A leader that is the only one hears of everything at its socket. */
-  a->lock_after = a->b->looks || (a->leads && a->b->nodes == 1) ? WAITING_FOREVER
-                                                                : a->touched + LOCK_AFTER;
+  a->lock_after = a->leads && a->b->nodes == 1 ? WAITING_FOREVER : a->touched + LOCK_AFTER;
   if (a->told > 0)
     instance_tell_gathering (&a->in, a->b->node, NULL);
   if (!decides (a))
@@ -972,11 +973,13 @@ look_for_others (struct attempt *a)
 static void
 try_lock (struct attempt *a)
 {
-  if (a->lock.fd < 0)
+  const bool slow = a->lock.fd < 0 && lock_is_slow (a->in.top);
+
+  if (a->lock.fd < 0 && !slow)
     a->lock.fd = instance_open_lock (&a->in);
   if (a->lock.fd >= 0 && lock_try (&a->lock, decides (a)))
     return;
-  log_message (LOG_DEBUG, "looking without a lock: %m");
+  log_message (LOG_DEBUG, "looking without a lock: %s", slow ? "it is slow here" : strerror (errno));
   lock_end (&a->lock);
   a->lock_after = WAITING_FOREVER;
 }

@@ -50,7 +50,6 @@ struct barrier {
   int64_t deadline;  /* of waiting_now(), or WAITING_FOREVER */
   int64_t timeout;   /* how long that is after the start, 0 if for ever */
   uint32_t nodes;    /* on how many nodes the tasks run, 0: not known */
-  bool looks;        /* locks are of no use here: lock_is_slow() */
   const char *note;  /* for those who look; not empty */
   struct waiting *waiting; /* borrowed */
 

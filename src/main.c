@@ -12,7 +12,6 @@
 #include "container.h"
 #include "failure.h"
 #include "identity.h"
-#include "lock.h"
 #include "log.h"
 #include "nodes.h"
 #include "process.h"
@@ -45,7 +44,6 @@ struct hook {
   struct slurm_task task;
   struct identity user;
   char host[64];
-  bool looks;    /* locks are of no use on the file system */
   bool for_node; /* the container is the only one of its node */
   bool passed_on; /* its failure is another task's, which somebody else reports */
 };
@@ -188,7 +186,6 @@ hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct fail
     .deadline = h->config.timeout > 0 ? h->started + h->config.timeout : WAITING_FOREVER,
     .timeout = h->config.timeout,
     .nodes = h->task.nodes,
-    .looks = h->looks,
     .note = note,
     .explain = hook_explain_missing,
     .waiting = &h->waiting,
@@ -219,7 +216,6 @@ hook_synchronise (struct hook *h, bool comes, struct failure *f)
   int dirfd = syncdir_open (h->config.base_dir, &h->user, true, where, comes ? f : &unsafe);
   if (dirfd < 0)
     return -1;
-  h->looks = lock_is_slow (dirfd);
   int result = hook_meet (h, dirfd, where, comes, f);
   (void) close (dirfd);
   return result;
