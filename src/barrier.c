@@ -134,6 +134,10 @@
  * nobody else looks. */
 #define LOOK_FOR_ALL (SECOND / 8)
 
+/* For each node, between two looks of who is blocked: some NFS servers do not wake
+ * their clients, which ask again after up to 30 s.  At most TOUCH. */
+#define LOOK_BLOCKED (SECOND * 5 / 8)
+
 /* Who decides looks at arrival, where an outcome leaves a trace; should that have
  * failed, it sees the outcome itself after this. */
 #define LOOK_AT_OUTCOME (5 * SECOND)
@@ -944,7 +948,7 @@ next_look (struct attempt *a)
   bool watches = a->arrived && decides (a);
 
   if (a->lock.blocked)
-    return until;
+    return earlier (until, now + (b->nodes > 0 ? b->nodes : 1) * LOOK_BLOCKED);
   if (watches && log_enabled (LOG_INFO))
     until = earlier (until, a->report);
   if (!watches) /* the interval is a sixteenth of what was waited */
