@@ -91,7 +91,7 @@
  *   void       the outcome "no barrier happened here: arrive anew"
  *   taken      a leader has answered: it arrives for that hook, too
  *   stale      touched longer ago than STALE, by the file server's clock
- *   blocked    waits for a lock; looks only when that is free, and every TOUCH
+ *   blocked    waits for a lock; looks when that is free, and else seldom
  *   expire     set a mark's time to 0: it is stale at once
  */
 #include "barrier.h"
