@@ -126,8 +126,12 @@
 /* The same for the first looks of all nodes but that of who decides. */
 #define FIRST_LOOKS_A_SECOND 10000
 
-/* Who has waited for so long goes for the lock: if all come at once it is not worth
- * its while. */
+/* From so many nodes on members go for the lock: fewer ask the file server for less
+ * when each looks for itself. */
+#define LOCK_FROM 8
+
+/* Who has waited for so long goes for it: if all come at once it is not worth its
+ * while. */
 #define LOCK_AFTER (SECOND / 50)
 
 /* Longest time between two looks of who decides while the others wait for the lock:
@@ -889,8 +893,7 @@ arrive (struct attempt *a)
     return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
   a->arrived = a->look = true;
   a->touched = waiting_now ();
-  /* A leader that is the only one hears of everything at its socket. */
-  a->lock_after = a->leads && a->b->nodes == 1 ? WAITING_FOREVER : a->touched + LOCK_AFTER;
+  a->lock_after = a->b->nodes < LOCK_FROM ? WAITING_FOREVER : a->touched + LOCK_AFTER;
   if (a->told > 0)
     instance_tell_gathering (&a->in, a->b->node, NULL);
   if (!decides (a))
@@ -948,7 +951,7 @@ next_look (struct attempt *a)
   bool watches = a->arrived && decides (a);
 
   if (a->lock.blocked)
-    return earlier (until, now + (b->nodes > 0 ? b->nodes : 1) * LOOK_BLOCKED);
+    return earlier (until, now + b->nodes * LOOK_BLOCKED);
   if (watches && log_enabled (LOG_INFO))
     until = earlier (until, a->report);
   if (!watches) /* the interval is a sixteenth of what was waited */

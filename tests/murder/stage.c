@@ -117,6 +117,13 @@ stage_bundle (const char *name, const char *variables, bool whole)
 }
 
 /* The bundle of a hook, with all of its variables. */
+/* Hooks of several nodes are told of more: with few they would not go for the lock. */
+static uint32_t
+told_nodes (const struct role *r)
+{
+  return r->nodes > 1 ? r->nodes + 8 : r->nodes;
+}
+
 static void
 stage_role_bundle (const struct role *r)
 {
@@ -130,7 +137,7 @@ stage_role_bundle (const struct role *r)
   if (r->nodes > 0)
     (void) snprintf (text + n, sizeof text - (size_t) n,
                      ", \"SLURM_STEP_NUM_NODES=%u\", \"SLURM_NODEID=%u\", \"SLURM_GTIDS=%s\"",
-                     r->nodes, r->node, r->gtids);
+                     told_nodes (r), r->node, r->gtids);
   (void) snprintf (name, sizeof name, "%d-%u", (int) r->layout, r->procid);
   stage_bundle (name, text, r->whole);
 }
@@ -547,7 +554,7 @@ actor_environment (const struct role *r, const struct scene *s)
         actor_setenv ("SLURM_RESTART_COUNT=%u", r->restarts);
       if (r->nodes > 0)
         {
-          actor_setenv ("SLURM_STEP_NUM_NODES=%u", r->nodes);
+          actor_setenv ("SLURM_STEP_NUM_NODES=%u", told_nodes (r));
           actor_setenv ("SLURM_NODEID=%u", r->node);
           actor_setenv ("SLURM_GTIDS=%s", r->gtids);
         }

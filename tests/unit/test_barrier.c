@@ -1489,7 +1489,7 @@ START_TEST (who_is_blocked_hears_of_the_end)
                { 0, EX_TEMPFAIL, "procid 0" } };
 
   model.tasks = 4;
-  model.nodes = 4;
+  model.nodes = 8;
   if (ends[_i].victim == 0)
     model.timeout = 2 * SECOND;
   start_blocked ();
@@ -1508,7 +1508,7 @@ END_TEST
 START_TEST (who_is_blocked_hears_of_its_members)
 {
   model.tasks = 4;
-  model.nodes = 3;
+  model.nodes = 8;
   gather ("2-3");
   start (1, NULL);
   wait_until (is_there, KEY "/lock");
@@ -1526,7 +1526,7 @@ END_TEST
 START_TEST (who_watches_may_be_killed)
 {
   model.tasks = 4;
-  model.nodes = 4;
+  model.nodes = 8;
   start_blocked ();
   int64_t before = waiting_now ();
   ck_assert_int_eq (kill (pids[1], SIGKILL), 0);
@@ -1545,7 +1545,7 @@ START_TEST (a_lock_that_is_never_free_delays_a_while)
   struct flock f = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
   model.tasks = 3;
-  model.nodes = 3;
+  model.nodes = 8;
   make_instance ("3");
   int fd = open (KEY "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   ck_assert_int_eq (fcntl (fd, F_OFD_SETLK, &f), 0);
@@ -1579,7 +1579,7 @@ START_TEST (without_locks_each_looks)
 {
   shared->jump = _i; /* the clock may as well */
   model.tasks = 3;
-  model.nodes = 3;
+  model.nodes = 8;
   start (1, no_locks);
   start (2, no_locks);
   wait_until (is_there, KEY "/lock");
@@ -1591,6 +1591,7 @@ END_TEST
 
 START_TEST (what_is_no_file_to_lock_holds_nobody_up)
 {
+  model.nodes = 8;
   make_instance ("2");
   if (_i == 0)
     make_directory (KEY "/lock");
@@ -1607,14 +1608,12 @@ START_TEST (what_is_no_file_to_lock_holds_nobody_up)
 }
 END_TEST
 
-/* The hooks of one node hear each other at its socket. */
-START_TEST (who_has_no_use_for_the_lock_makes_none)
+/* A few nodes look for themselves. */
+START_TEST (few_nodes_make_no_lock)
 {
-  model.tasks = 3;
-  model.nodes = 1;
-  gather ("0-2");
+  model.nodes = 7;
   start (1, NULL);
-  start (2, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-1");
   (void) nanosleep (&(struct timespec){ .tv_nsec = 300000000 }, NULL);
   ck_assert (!is_there (KEY "/lock"));
   start (0, NULL);
@@ -1722,7 +1721,7 @@ add_lock (Suite *suite)
   tcase_add_test (tcase, a_lock_that_is_never_free_delays_a_while);
   tcase_add_loop_test (tcase, without_locks_each_looks, 0, COUNT (lock_errors));
   tcase_add_loop_test (tcase, what_is_no_file_to_lock_holds_nobody_up, 0, 3);
-  tcase_add_test (tcase, who_has_no_use_for_the_lock_makes_none);
+  tcase_add_test (tcase, few_nodes_make_no_lock);
 }
 
 int
