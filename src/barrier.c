@@ -136,7 +136,7 @@
 
 /* Longest time between two looks of who decides while the others wait for the lock:
  * nobody else looks. */
-#define LOOK_FOR_ALL (SECOND / 8)
+#define LOOK_FOR_ALL (SECOND / 5)
 
 /* For each node, between two looks of who is blocked: some NFS servers do not wake
  * their clients, which ask again after up to 30 s.  At most TOUCH. */
