@@ -111,14 +111,16 @@ log_in (void)
   const char *path = getenv ("PATH");
   char *copy = strdup (path != NULL ? path : "/usr/bin:/bin");
 
-  if (copy == NULL || admin_become (&user, &unused) != 0)
-    return -1;
-  (void) clearenv ();
-  (void) setenv ("PATH", copy, 1);
-  (void) setenv ("HOME", user.home, 1);
-  (void) setenv ("USER", user.name, 1);
+  const int result = copy == NULL ? -1 : admin_become (&user, &unused);
+  if (result == 0)
+    {
+      (void) clearenv ();
+      (void) setenv ("PATH", copy, 1);
+      (void) setenv ("HOME", user.home, 1);
+      (void) setenv ("USER", user.name, 1);
+    }
   free (copy);
-  return 0;
+  return result;
 }
 
 /* Ends what podman has left to us: conmon, and in a user namespace a process

@@ -17,10 +17,10 @@ ssize_t
 json_text_read (const char *what, int fd, size_t max, char **text, struct failure *f)
 {
   size_t used = 0, size = 0;
-  ssize_t n = -1;
+  ssize_t n;
 
   *text = NULL;
-  while (n != 0 && used <= max)
+  do
     {
       if (used == size)
         {
@@ -35,6 +35,7 @@ json_text_read (const char *what, int fd, size_t max, char **text, struct failur
         return fail (f, errno == ENOMEM ? EX_OSERR : EX_IOERR, "cannot read %s: %m", what);
       used += n < 0 ? 0 : (size_t) n;
     }
+  while (n != 0 && used <= max);
   if (used > max)
     return fail (f, EX_DATAERR, "%s is larger than %zu MB", what, max >> 20);
   (*text)[used] = '\0';

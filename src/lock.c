@@ -115,6 +115,7 @@ lock_is_over (struct lock *l)
 void
 lock_end (struct lock *l)
 {
+  const int error = errno;
   struct pollfd event = { .fd = job.event, .events = POLLIN };
 
   for (int tries = 0; l->blocked && !lock_is_over (l) && tries < TELL_MOST; tries++)
@@ -130,6 +131,7 @@ lock_end (struct lock *l)
     close_one (&l->fd);
   l->waiting->lock_fd = l->fd = -1;
   l->decides = l->watches = l->blocked = false;
+  errno = error;
 }
 
 bool

@@ -34,7 +34,7 @@ bool lock_try (struct lock *l, bool decides);
 /* Whether who was blocked is not any more. */
 bool lock_is_over (struct lock *l);
 
-/* Lets go, and closes the file.  May be called twice. */
+/* Lets go, and closes the file; leaves errno alone.  May be called twice. */
 void lock_end (struct lock *l);
 
 /* Whether the client of the file system of DIRFD learns late that a lock is free:
