@@ -11,11 +11,11 @@
  *   look    at the outcome, and whether the key still names the instance
  *   arrive  make the mark of all of the member's tasks in arrival, exclusively
  *   look    again.  Only a release that is seen after arriving counts
- *   wait    until there is an outcome.  Who waits longer than a moment goes for the
- *           lock (lock.h): then one looks, and wakes the others.  Who decides: all
- *           have arrived and no mark is stale, then it releases; one is stale, then
- *           it makes the instance void.  Everybody may call off, the members that a
- *           leader has taken as well
+ *   wait    until there is an outcome.  With many nodes, who waits longer than a
+ *           moment goes for the lock (lock.h): then one looks, and wakes the others.
+ *           Who decides: all have arrived and no mark is stale, then it releases;
+ *           one is stale, then it makes the instance void.  Everybody may call off,
+ *           the members that a leader has taken as well
  *   tell    the leader stops listening, tells the outcome to all whom it has
  *           taken, waits until they have hung up, and removes the socket
  *   depart  make the same mark in departure.  Who has released waits for all,

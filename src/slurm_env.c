@@ -89,9 +89,14 @@ take_environment (int generation)
         return;
     }
   (void) process_read (pid, "environ", text, sizeof text);
-  for (char *at = text; *at != '\0'; at += strlen (at) + 1)
-    if (strncmp (at, "SLURM", strlen ("SLURM")) == 0)
-      (void) putenv (at);
+  /* Of one that is too long the last may be a part only. */
+  const char *end = text + sizeof text - 1;
+  for (char *at = text, *next; *at != '\0'; at = next)
+    {
+      next = at + strlen (at) + 1;
+      if (strncmp (at, "SLURM", strlen ("SLURM")) == 0 && next <= end)
+        (void) putenv (at);
+    }
 }
 
 static int

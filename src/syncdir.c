@@ -86,16 +86,14 @@ syncdir_open_own (int parent, const char *name, bool make, char path[SYNCDIR_USE
   (void) snprintf (path + length, SYNCDIR_USER_MAX - length, "/%s", name);
   if (fd < 0 && error == ENOENT && make)
     {
-      bool made = mkdirat (parent, name, 0700) == 0 || errno == EEXIST;
-      if (!made)
-        (void) fail (f, EX_CANTCREAT, "cannot make %s: %m%s", path, failure_remedy (errno));
-      fd = made ? openat (parent, name, flags) : -1;
-      error = errno;
-      if (!made)
+      if (mkdirat (parent, name, 0700) != 0 && errno != EEXIST)
         {
+          (void) fail (f, EX_CANTCREAT, "cannot make %s: %m%s", path, failure_remedy (errno));
           (void) close (parent);
           return -1;
         }
+      fd = openat (parent, name, flags);
+      error = errno;
     }
   bool seen = (fd >= 0 ? fstat (fd, &st) : fstatat (parent, name, &st, AT_SYMLINK_NOFOLLOW)) == 0;
   if (fd >= 0 && !seen)
