@@ -1168,6 +1168,22 @@ START_TEST (removing_follows_no_links)
 }
 END_TEST
 
+/* A file, or a link, in the place of arrival. */
+START_TEST (removing_takes_what_is_no_arrival)
+{
+  ck_assert_int_eq (mkdir ("elsewhere", 0700), 0);
+  ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
+  ck_assert_int_eq (rmdir (KEY "/arrival"), 0);
+  if (_i == 0)
+    make_file (KEY "/arrival");
+  else
+    ck_assert_int_eq (symlink ("../elsewhere", KEY "/arrival"), 0);
+  ck_assert_int_eq (instance_remove (parent, KEY), 0);
+  ck_assert (!is_there (KEY));
+  ck_assert (is_there ("elsewhere"));
+}
+END_TEST
+
 START_TEST (removing_what_is_not_there_is_done)
 {
   ck_assert_int_eq (instance_remove (parent, "nothing"), 0);
@@ -1411,6 +1427,7 @@ add_the_rest (Suite *suite)
   tcase_add_test (tcase, going_away_says_what_went_wrong);
   tcase_add_loop_test (tcase, removing_leaves_nothing, 0, 3);
   tcase_add_test (tcase, removing_follows_no_links);
+  tcase_add_loop_test (tcase, removing_takes_what_is_no_arrival, 0, 2);
   unit_add_if (tcase, a_host_s_name_leads_nowhere, unit_may_unshare (CLONE_NEWUTS),
                "the host's name cannot be changed here");
   tcase_add_loop_test (tcase, removing_says_what_it_could_not, 0, 3);
