@@ -19,51 +19,77 @@
 #define CONFIG_MAX ((size_t) 8 << 20)
 #define ID_MAX INT64_C (4294967294) /* 2^32-1 means "no id" to the kernel */
 
+/* The position behind the string that begins at AT. */
+static const char *
+behind_string (const char *at)
+{
+  for (at++; *at != '"' && *at != '\0'; at++)
+    if (*at == '\\' && at[1] != '\0')
+      at++; /* what is escaped is no quote */
+  return *at == '"' ? at + 1 : at;
+}
+
 /* The position behind the object or array that begins at AT. */
 static const char *
 behind_brackets (const char *at)
 {
   size_t depth = 0;
-  bool quoted = false;
 
   do
     {
-      if (*at == '\\' && at[1] != '\0')
-        at++; /* what is escaped is no quote */
-      else if (*at == '"')
-        quoted = !quoted;
-      else if (!quoted && (*at == '{' || *at == '['))
+      if (*at == '{' || *at == '[')
         depth++;
-      else if (!quoted && (*at == '}' || *at == ']'))
+      else if (*at == '}' || *at == ']')
         depth--;
+      at = *at == '"' ? behind_string (at) : at + 1;
     }
-  while (*at++ != '\0' && depth > 0);
-  return at[-1] == '\0' ? at - 1 : at;
+  while (*at != '\0' && depth > 0);
+  return at;
 }
 
-/* Most of config.json is mounts and system calls, for which nothing here asks.
- * Parsed, they would cost more than all the rest of the hook.  Puts a 0 in their
- * place in TEXT, and returns the length that is left. */
-static size_t
-drop_ballast (char *text, size_t length)
+/* Whether the LENGTH bytes at STRING name what nothing here asks for. */
+static bool
+is_ballast (const char *string, size_t length)
 {
   static const char *const names[]
     = { "\"mounts\"",  "\"seccomp\"",     "\"hooks\"",         "\"devices\"", "\"capabilities\"",
         "\"rlimits\"", "\"maskedPaths\"", "\"readonlyPaths\"", "\"resources\"" };
+  size_t i = 0;
 
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    for (char *at = text; (at = strstr (at, names[i])) != NULL;)
-      {
-        at += strlen (names[i]);
+  while (i < sizeof names / sizeof *names
+         && (strncmp (names[i], string, length) != 0 || names[i][length] != '\0'))
+    i++;
+  return i < sizeof names / sizeof *names;
+}
+
+/* Most of config.json is mounts and system calls.  Parsed, they would cost more than
+ * all the rest of the hook.  Puts a 0 in their place in TEXT, and returns the length
+ * that is left. */
+static size_t
+drop_ballast (char *text, size_t length)
+{
+  const char *at = text;
+  char *to = text;
+
+  if (strlen (text) != length)
+    return length; /* no JSON */
+  while (*at != '\0')
+    {
+      const char *from = at;
+      at = *at == '"' ? behind_string (at) : at + 1;
+      bool ballast = *from == '"' && is_ballast (from, (size_t) (at - from));
+      if (ballast)
         at += strspn (at, " \t\r\n:");
-        if (*at != '{' && *at != '[')
-          continue;
-        const char *end = behind_brackets (at);
-        *at++ = '0';
-        memmove (at, end, (size_t) (text + length + 1 - end));
-        length -= (size_t) (end - at);
-      }
-  return length;
+      memmove (to, from, (size_t) (at - from));
+      to += at - from;
+      if (ballast && (*at == '{' || *at == '['))
+        {
+          at = behind_brackets (at);
+          *to++ = '0';
+        }
+    }
+  *to = '\0';
+  return (size_t) (to - text);
 }
 
 static json_object *
