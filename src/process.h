@@ -11,10 +11,10 @@
 #include <sys/types.h>
 
 /* Closes inherited descriptors above 2, opens 0 to 2 on /dev/null where they
- * are closed, and sets: the standard signals to their defaults but SIGPIPE and
- * SIGXFSZ (ignored, so that a write fails instead), and umask 077.  Called first
- * in main().  Returns 0; or -1, if a descriptor below 3 cannot be opened, with
- * errno set. */
+ * are closed, and sets: umask 077; SIGPIPE and SIGXFSZ ignored, so that a write
+ * fails instead; SIGCHLD to its default, which wait(2) needs.  Called first in
+ * main().  Returns 0; or -1, if a descriptor below 3 cannot be opened, with errno
+ * set. */
 int process_prepare (void);
 
 /* Reads the start of the file NAME in /proc of the process PID, 0: this one. */
