@@ -424,8 +424,6 @@ call_off (struct attempt *a)
     }
   if (!a->tried && !a->leads && !a->belongs && !take_place (a))
     return STEP_FAILED;
-  /* Who was taken by a leader does not know yet whether the file system is lazy. */
-  (void) instance_open_arrival (&a->in, a->b->tasks);
   (void) snprintf (text, sizeof text, "procid %u: %s%.*s", a->b->self,
                    own.status == EX_TEMPFAIL ? TIMEOUT : "", INSTANCE_TEXT_MAX - 48, own.text);
   if (instance_call_off (&a->in, text) == 0)

@@ -155,8 +155,6 @@ instance_close (struct instance *in)
 int
 instance_open_arrival (struct instance *in, uint32_t tasks)
 {
-  struct statfs st;
-
   if (in->arrival >= 0)
     return 0;
   in->arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
@@ -173,11 +171,7 @@ instance_open_arrival (struct instance *in, uint32_t tasks)
         return -1;
       in->arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
     }
-  if (in->arrival < 0)
-    return -1;
-  in->lazy = fstatfs (in->top, &st) == 0
-             && ((uint32_t) st.f_type == MAGIC_CEPH || (uint32_t) st.f_type == MAGIC_FUSE);
-  return 0;
+  return in->arrival < 0 ? -1 : 0;
 }
 
 int
@@ -209,7 +203,17 @@ instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks)
 
 /* CephFS shows other clients a change only when its server writes its journal,
  * every 5 s, unless somebody asks for it.  Elsewhere this would wait for a
- * disk. */
+ * disk.  To find that out is a request to the server: not before others can see
+ * that this hook has arrived. */
+static void
+instance_find_lazy (struct instance *in)
+{
+  struct statfs st;
+
+  in->lazy = fstatfs (in->top, &st) == 0
+             && ((uint32_t) st.f_type == MAGIC_CEPH || (uint32_t) st.f_type == MAGIC_FUSE);
+}
+
 static void
 instance_sync (const struct instance *in, int dirfd, const char *path)
 {
@@ -257,7 +261,7 @@ make_mark (const struct instance *in, const char *name, const char *note)
 }
 
 int
-instance_arrive (const struct instance *in, const struct ranks *own, const char *note)
+instance_arrive (struct instance *in, const struct ranks *own, const char *note)
 {
   char name[NAME_MAX_];
   uint32_t from = 0;
@@ -273,6 +277,7 @@ instance_arrive (const struct instance *in, const struct ranks *own, const char 
         errno = error;
         return -1;
       }
+  instance_find_lazy (in);
   instance_sync (in, in->arrival, ".");
   return 0;
 }
@@ -621,11 +626,12 @@ instance_void (const struct instance *in)
 }
 
 int
-instance_call_off (const struct instance *in, const char *text)
+instance_call_off (struct instance *in, const char *text)
 {
   char target[sizeof CALLED_OFF + INSTANCE_TEXT_MAX];
 
   (void) snprintf (target, sizeof target, CALLED_OFF "%.*s", INSTANCE_TEXT_MAX - 1, text);
+  instance_find_lazy (in);
   return end_as (in, target);
 }
 

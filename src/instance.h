@@ -66,7 +66,8 @@ struct instance {
   const char *key; /* borrowed */
   int top;         /* descriptor of KEY (O_PATH) */
   int arrival;     /* descriptor of KEY/arrival, -1 until instance_open_arrival() */
-  bool lazy;       /* the server tells other nodes late, unless asked by fsync(2) */
+  bool lazy;       /* known to whoever has arrived: the server tells other nodes late,
+                    * unless asked by fsync(2) */
   bool reads_only; /* for --status: nothing is made to get past a cache */
   dev_t dev;       /* with ino: which one it is */
   ino_t ino;
@@ -106,7 +107,7 @@ int instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks);
 /* Makes the marks of the set OWN in arrival; exclusively: EEXIST if there is
  * one.  instance_touch() shows that the member is alive, instance_expire() that
  * it is not.  NOTE is what they point to. */
-int instance_arrive (const struct instance *in, const struct ranks *own, const char *note);
+int instance_arrive (struct instance *in, const struct ranks *own, const char *note);
 int instance_touch (const struct instance *in, const struct ranks *own);
 void instance_expire (const struct instance *in, const struct ranks *own);
 
@@ -129,7 +130,7 @@ enum outcome instance_outcome (const struct instance *in, char text[INSTANCE_TEX
  * The last two leave a trace in arrival, too, where who decides looks. */
 int instance_release (const struct instance *in);
 int instance_void (const struct instance *in);
-int instance_call_off (const struct instance *in, const char *text);
+int instance_call_off (struct instance *in, const char *text);
 
 /* When the outcome was made, or for a release when a member departed last, in
  * nanoseconds of the file server's clock. */
