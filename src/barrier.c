@@ -162,9 +162,10 @@
 #define REPORT (10 * SECOND)
 #define REPORT_MAX (60 * SECOND)
 
-/* After arrival was listed, it rests this many times as long; but no longer than
- * a second: a server that was not there for a while, or a SIGSTOP, says nothing
- * of the next time. */
+/* After so many marks were listed, arrival rests LIST_REST times as long; but no
+ * longer than a second: a server that was not there for a while, or a SIGSTOP, says
+ * nothing of the next time.  Fewer are a request or two, however long these take. */
+#define MANY_MARKS 64
 #define LIST_REST 4
 
 /* The times of a directory tell of all changes only when they are older than
@@ -213,7 +214,8 @@ struct attempt {
   uint64_t mark;        /* which its own mark is */
   int64_t to_server;    /* file server's clock less waiting_now() */
   int64_t changed;      /* arrival has not since it was listed; 0: not known */
-  struct ranks listed;  /* whose marks were in the last list */
+  struct ranks listed;  /* whose marks were in the last list, */
+  uint32_t marks;       /* and how many */
   struct ranks fresh;   /* whose mark it has seen fresh since the touch */
   int64_t report;       /* when to say who is missing */
   int64_t rest;         /* until when not to list a directory again */
@@ -625,6 +627,7 @@ visit_arrival (void *context, const struct instance_mark *mark)
   struct attempt *a = context;
   struct stat st;
 
+  a->marks++;
   a->look = a->look || strcmp (mark->ranks, INSTANCE_TRACE) == 0;
   if (!ranks_add_text (&a->listed, mark->ranks) || ranks_has_text (&a->fresh, mark->ranks))
     return STEP_ON;
@@ -692,11 +695,12 @@ list_arrivals (struct attempt *a)
   int64_t changed = a->changed;
 
   ranks_clear (&a->listed);
+  a->marks = 0;
   int step = instance_each_arrival (&a->in, &a->changed, visit_arrival, a);
   int64_t after = waiting_now ();
   if (step < 0)
     return failed_or_gone (a, "list the arrivals in");
-  if (changed != a->changed || changed == 0)
+  if (a->marks > MANY_MARKS && (changed != a->changed || changed == 0))
     a->rest = after + earlier (LIST_REST * (after - before), SECOND);
   /* What has changed just now may go on changing without another time. */
   if (step != STEP_ON || age_of (a, a->changed) < TIMES_ARE)
