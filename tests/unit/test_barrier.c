@@ -1510,6 +1510,15 @@ wait_until_blocked (uint32_t self)
   wait_until (is_blocked, pid);
 }
 
+/* Stands for the runtime that has started a hook. */
+static pid_t runtime;
+
+static void
+has_runtime (struct barrier *b)
+{
+  b->waiting->parent_fd = (int) syscall (SYS_pidfd_open, runtime, 0);
+}
+
 /* Starts member 1, which watches, and those after it, which are blocked; 0, which
  * decides, is not there. */
 static void
@@ -1517,7 +1526,7 @@ start_blocked (void)
 {
   for (uint32_t self = 1; self < model.tasks; self++)
     {
-      start (self, NULL);
+      start (self, self == 1 && runtime > 0 ? has_runtime : NULL);
       if (self == 1)
         wait_until (is_there, KEY "/lock");
       else
@@ -1550,6 +1559,21 @@ START_TEST (who_is_blocked_hears_of_the_end)
       assert_says (result, ends[_i].status, ends[_i].says);
       ck_assert_int_lt (result->took, LIMIT / 2);
     }
+}
+END_TEST
+
+START_TEST (the_runtime_of_who_watches_may_be_killed)
+{
+  model.tasks = 4;
+  model.nodes = 8;
+  runtime = fork ();
+  if (runtime == 0)
+    for (;;)
+      (void) pause ();
+  start_blocked ();
+  ck_assert_int_eq (kill (runtime, SIGKILL), 0);
+  for (uint32_t self = 1; self < model.tasks; self++)
+    assert_says (end (self), EX_PROTOCOL, "the runtime that started the hook is gone");
 }
 END_TEST
 
@@ -1769,6 +1793,7 @@ add_lock (Suite *suite)
 
   /* valgrind does not know that F_OFD_SETLKW waits: no other thread runs then. */
   unit_add_loop_if (tcase, who_is_blocked_hears_of_the_end, 0, 3, !unit_in_valgrind (), "valgrind");
+  unit_add_if (tcase, the_runtime_of_who_watches_may_be_killed, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_is_blocked_hears_of_its_members, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_watches_may_be_killed, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, a_lock_that_is_never_free_delays_a_while, !unit_in_valgrind (), "valgrind");
