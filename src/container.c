@@ -2,6 +2,7 @@
 #include "container.h"
 
 #include "json_text.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -172,8 +173,7 @@ read_config (const char *bundle, struct failure *f)
           config = NULL;
         }
     }
-  if (fd >= 0)
-    (void) close (fd);
+  close_one (&fd);
   return config;
 }
 

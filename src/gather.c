@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "gather.h"
 
+#include "process.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,9 +37,8 @@ struct word {
 };
 
 struct gather_member {
-  int fd; /* -1: a free place */
+  int fd; /* -1: gone; a free place if it had not said its */
   uint32_t rank;
-  bool lost; /* was taken and is gone: its place stays */
 };
 
 /* SO_PEERCRED says the peer's uid as this user namespace names it. */
@@ -424,16 +425,15 @@ member_is_refused (const struct gather *g, int64_t since)
   return waiting_now () - since > GATHER_PATIENCE ? GATHER_DEAD : GATHER_RETRY;
 }
 
-/* There is no socket: makes it. */
+/* What errno says of a socket that this hook could neither connect to nor make. */
 static enum gather_result
-become_leader (struct gather *g)
+no_socket (void)
 {
-  g->listener = instance_listen (g->in, g->node);
-  if (g->listener >= 0)
-    return leader_begin (g);
   switch (errno)
     {
     case EADDRINUSE: /* somebody else was faster */
+    case EAGAIN:     /* too many at once */
+    case EINTR:
       return GATHER_RETRY;
     case ELOOP:
       return GATHER_DEAD;
@@ -443,6 +443,7 @@ become_leader (struct gather *g)
     case EPERM:
     case ENOSYS:
     case EOPNOTSUPP:
+    case EAFNOSUPPORT:
     case EINVAL:
     case EACCES:
       return GATHER_IMPOSSIBLE;
@@ -463,25 +464,18 @@ gather_join (struct gather *g, int64_t deadline)
       g->fd = instance_connect (g->in, g->node);
       if (g->fd >= 0)
         return member_ask (g, deadline);
-      result = GATHER_RETRY;
-      if (errno == ENOENT)
-        {
-          refused = 0;
-          result = become_leader (g);
-        }
-      else if (errno == ECONNREFUSED || errno == EPROTOTYPE)
+      if (errno == ECONNREFUSED || errno == EPROTOTYPE)
         {
           refused = refused == 0 ? waiting_now () : refused;
           result = member_is_refused (g, refused);
         }
-      else if (errno == ESTALE)
-        result = GATHER_AGAIN;
-      else if (errno == ELOOP)
-        result = GATHER_DEAD;
-      else if (errno == EACCES || errno == EPERM || errno == EOPNOTSUPP || errno == EAFNOSUPPORT)
-        result = GATHER_IMPOSSIBLE;
-      else if (errno != EAGAIN && errno != EINTR) /* EAGAIN: too many at once */
-        result = GATHER_FAILED;
+      else
+        {
+          refused = 0;
+          if (errno == ENOENT)
+            g->listener = instance_listen (g->in, g->node);
+          result = g->listener >= 0 ? leader_begin (g) : no_socket ();
+        }
       if (result != GATHER_RETRY)
         return result;
       int64_t now = waiting_now ();

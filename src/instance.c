@@ -3,9 +3,9 @@
 
 #include "calls.h"
 #include "failure.h"
+#include "process.h"
 #include "waiting.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,12 +33,12 @@
 /* How deep instance_remove() goes into what somebody put into an instance. */
 #define REMOVE_DEPTH 16
 
+/* Of openat2(2); linux/openat2.h may not be there. */
+#define RESOLVE_OWN_NO_XDEV 0x01
+
 /* linux/magic.h has only some of them. */
 #define MAGIC_CEPH 0x00c36400
 #define MAGIC_FUSE 0x65735546
-
-/* Of openat2(2); linux/openat2.h may not be there. */
-#define RESOLVE_OWN_NO_XDEV 0x01
 
 bool
 instance_is_gone (int error)
@@ -46,28 +46,21 @@ instance_is_gone (int error)
   return error == ENOENT || error == ESTALE;
 }
 
-void
-close_one (int *fd)
-{
-  int error = errno;
-
-  if (*fd >= 0)
-    (void) close (*fd);
-  *fd = -1;
-  errno = error;
-}
-
-/* A new look at the directory PATH below DIRFD; the caller ends it with
- * closedir(3). */
+/* Takes FD, which may be -1. */
 static DIR *
-list (int dirfd, const char *path)
+open_list (int fd)
 {
-  int fd = openat (dirfd, path, OPEN_DIRECTORY);
   DIR *dir = fd < 0 ? NULL : fdopendir (fd);
 
   if (dir == NULL)
     close_one (&fd);
   return dir;
+}
+
+DIR *
+instance_list (int dirfd, const char *path)
+{
+  return open_list (openat (dirfd, path, OPEN_DIRECTORY));
 }
 
 /* closedir(3) that leaves errno alone. */
@@ -78,6 +71,33 @@ end_list (DIR *dir)
 
   (void) closedir (dir);
   errno = error;
+}
+
+/* Visits the entries in DIR, of instance_list(), that begin with PREFIX, or are called
+ * TRACE; ends it. */
+static int
+each_entry (DIR *dir, const char *prefix, const char *trace, instance_visit *visit, void *context)
+{
+  const size_t length = strlen (prefix);
+  const struct dirent *entry;
+  int result = 0;
+
+  if (dir == NULL)
+    return -1;
+  errno = 0;
+  while (result == 0 && (entry = readdir (dir)) != NULL)
+    {
+      const size_t skip = strncmp (entry->d_name, prefix, length) == 0 ? length : 0;
+      if (skip == length || strcmp (entry->d_name, trace) == 0)
+        result = visit (context, &(struct instance_mark){ dirfd (dir), entry->d_name,
+                                                          entry->d_name + skip, entry->d_type });
+      if (result == 0)
+        errno = 0;
+    }
+  if (result == 0 && errno != 0)
+    result = -1;
+  end_list (dir);
+  return result;
 }
 
 /* ------------------------------------------------------------ open and make */
@@ -231,6 +251,15 @@ next_mark (const struct ranks *own, uint32_t *from, char name[NAME_MAX_])
   return ranks_next_text (own, from, name + prefix, NAME_MAX_ - prefix);
 }
 
+static const char *
+first_mark (const struct ranks *own, char name[NAME_MAX_])
+{
+  uint32_t from = 0;
+
+  (void) next_mark (own, &from, name);
+  return name;
+}
+
 /* Whether the mark NAME says NOTE. */
 static bool
 mark_says (const struct instance *in, const char *name, const char *note)
@@ -311,30 +340,25 @@ int
 instance_refuse (const struct instance *in, const struct ranks *own)
 {
   char name[NAME_MAX_];
-  uint32_t from = 0;
 
-  (void) next_mark (own, &from, name);
-  return mkdirat (in->arrival, name, 0700);
+  return mkdirat (in->arrival, first_mark (own, name), 0700);
 }
 
 bool
 instance_is_own (const struct instance *in, const struct ranks *own, const char *note)
 {
   char name[NAME_MAX_];
-  uint32_t from = 0;
 
-  return next_mark (own, &from, name) && mark_says (in, name, note);
+  return mark_says (in, first_mark (own, name), note);
 }
 
 int
 instance_stat (const struct instance *in, const struct ranks *own, struct statx *st)
 {
   char name[NAME_MAX_];
-  uint32_t from = 0;
+  int result = statx (in->arrival, first_mark (own, name),
+                      AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, st);
 
-  (void) next_mark (own, &from, name);
-  int result = statx (in->arrival, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
-                      STATX_BASIC_STATS, st);
   /* The C library has its own statx(2) where the kernel, or a container, has none,
    * but not this flag. */
   if (result != 0 && errno == EINVAL)
@@ -389,40 +413,14 @@ instance_depart (const struct instance *in, const struct ranks *own, const char 
   return result;
 }
 
-/* Goes through the entries in DIR that begin with PREFIX, or are called TRACE, and
- * closes it. */
-static int
-each_entry (DIR *dir, const char *prefix, const char *trace, instance_visit *visit, void *context)
-{
-  const struct dirent *entry;
-  int result = 0;
-
-  errno = 0;
-  while (result == 0 && (entry = readdir (dir)) != NULL)
-    {
-      size_t skip = strncmp (entry->d_name, prefix, strlen (prefix)) == 0 ? strlen (prefix) : 0;
-      if (skip > 0 || strcmp (entry->d_name, trace) == 0)
-        result = visit (context, &(struct instance_mark){ dirfd (dir), entry->d_name,
-                                                          entry->d_name + skip, entry->d_type });
-      if (result == 0)
-        errno = 0;
-    }
-  if (result == 0 && errno != 0)
-    result = -1;
-  end_list (dir);
-  return result;
-}
-
 int
 instance_each_arrival (const struct instance *in, int64_t *changed, instance_visit *visit,
                        void *context)
 {
-  DIR *dir = list (in->arrival, ".");
+  DIR *dir = instance_list (in->arrival, ".");
   struct stat st;
 
-  if (dir == NULL)
-    return -1;
-  if (changed != NULL && fstat (dirfd (dir), &st) == 0)
+  if (dir != NULL && changed != NULL && fstat (dirfd (dir), &st) == 0)
     {
       int64_t time = nanoseconds (&st.st_mtim);
       if (time == *changed)
@@ -436,19 +434,9 @@ instance_each_arrival (const struct instance *in, int64_t *changed, instance_vis
 }
 
 int
-instance_each_departure (const struct instance *in, instance_visit *visit, void *context)
-{
-  DIR *dir = list (in->top, "departure");
-
-  return dir == NULL ? -1 : each_entry (dir, MARK, "", visit, context);
-}
-
-int
 instance_each_gathering (const struct instance *in, instance_visit *visit, void *context)
 {
-  DIR *dir = list (in->top, ".");
-
-  return dir == NULL ? -1 : each_entry (dir, INSTANCE_GATHERING, "", visit, context);
+  return each_entry (instance_list (in->top, "."), INSTANCE_GATHERING, "", visit, context);
 }
 
 bool
@@ -475,7 +463,7 @@ instance_list_arrival (const struct instance *in, struct ranks *set)
 int
 instance_list_departure (const struct instance *in, struct ranks *set)
 {
-  return instance_each_departure (in, visit_add, set);
+  return each_entry (instance_list (in->top, "departure"), MARK, "", visit_add, set);
 }
 
 bool
@@ -490,35 +478,12 @@ instance_read_note (int dirfd, const char *name, char note[INSTANCE_NOTE_MAX])
 
 /* -------------------------------------------------------------------- outcome */
 
-/* Looks for "departure" in a new list of the instance: 1, 0 or -1; and at what it
- * is, DT_UNKNOWN if the file system does not say.  A directory that was removed
- * has nothing in it, not even itself: readdir(3) does not say more of it. */
+/* Whether this is it; the context gets the type of the entry. */
 static int
-instance_find_outcome (const struct instance *in, unsigned char *type)
+visit_outcome (void *context, const struct instance_mark *entry)
 {
-  DIR *dir = list (in->top, ".");
-  const struct dirent *entry;
-  int found = 0;
-  bool empty = true;
-
-  if (dir == NULL)
-    return -1;
-  errno = 0;
-  while (found == 0 && (entry = readdir (dir)) != NULL)
-    {
-      empty = false;
-      if (strcmp (entry->d_name, "departure") == 0)
-        {
-          *type = entry->d_type;
-          found = 1;
-        }
-    }
-  if (empty && errno == 0)
-    errno = ENOENT;
-  if (found == 0 && errno != 0)
-    found = -1;
-  end_list (dir);
-  return found;
+  *(int *) context = entry->type;
+  return strcmp (entry->name, "departure") == 0;
 }
 
 /* What the link "departure" says. */
@@ -564,10 +529,16 @@ instance_know_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
 enum outcome
 instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
 {
-  unsigned char type = DT_UNKNOWN;
-  int found = instance_find_outcome (in, &type);
+  int type = -1, found = each_entry (instance_list (in->top, "."), "", "", visit_outcome, &type);
   int error = errno;
 
+  /* A directory that was removed has nothing in it, not even itself: readdir(3) does
+   * not say more of it. */
+  if (found == 0 && type < 0)
+    {
+      errno = ENOENT;
+      return OUTCOME_ERROR;
+    }
   if (found < 0 && (error == ENOMEM || error == EMFILE || error == ENFILE))
     {
       /* A release that is there is not to be missed for want of what a list takes,
@@ -655,36 +626,24 @@ instance_began (const struct instance *in, int64_t *time)
 
 /* ------------------------------------------------------------------- sockets */
 
-/* bind(2) or connect(2) FD at NAME in the instance: by its name alone, since a
- * socket's path holds 107 bytes. */
-static int
-instance_at_socket (int top, const char *name, int fd,
-                    int (*call) (int fd, const struct sockaddr *address, socklen_t size))
-{
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-  int result = -1;
-
-  (void) snprintf (address.sun_path, sizeof address.sun_path, "%s", name);
-  if (fchdir (top) == 0)
-    result = call (fd, (const struct sockaddr *) &address, sizeof address);
-  int error = errno;
-  if (chdir ("/") != 0)
-    {
-      result = -1;
-      error = errno;
-    }
-  errno = error;
-  return result;
-}
-
+/* A socket, by bind(2) or connect(2) at NAME in the instance: by its name alone,
+ * since a socket's path holds 107 bytes. */
 static int
 instance_socket (int top, const char *name,
                  int (*call) (int fd, const struct sockaddr *address, socklen_t size))
 {
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
   int fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-  if (fd >= 0 && instance_at_socket (top, name, fd, call) != 0)
+  (void) snprintf (address.sun_path, sizeof address.sun_path, "%s", name);
+  if (fd >= 0
+      && (fchdir (top) != 0 || call (fd, (const struct sockaddr *) &address, sizeof address) != 0))
     close_one (&fd);
+  int error = errno;
+  if (chdir ("/") != 0)
+    close_one (&fd);
+  else
+    errno = error;
   return fd;
 }
 
@@ -746,7 +705,7 @@ wake_leader (int top, const char *name)
 void
 instance_wake_leaders (const struct instance *in)
 {
-  DIR *dir = list (in->top, ".");
+  DIR *dir = instance_list (in->top, ".");
   const struct dirent *entry;
 
   while (dir != NULL && (entry = readdir (dir)) != NULL)
@@ -778,22 +737,17 @@ instance_open_lock (const struct instance *in)
 int64_t
 instance_leader_age (const struct instance *in, uint32_t node, const struct ranks *own)
 {
-  char path[sizeof "arrival/" + NAME_MAX_], name[NAME_MAX_];
+  char paths[3][sizeof "arrival/" + NAME_MAX_], name[NAME_MAX_];
   const int64_t odd = 30 * SECOND;
   int64_t seen = INT64_MIN, time;
   struct timespec now;
-  uint32_t from = 0;
 
-  node_name (path, INSTANCE_NODE, node);
-  if (instance_time_of (in, path, &time) == 0)
-    seen = time;
-  node_name (path, INSTANCE_GATHERING, node);
-  if (instance_time_of (in, path, &time) == 0 && time > seen)
-    seen = time;
-  (void) next_mark (own, &from, name);
-  (void) snprintf (path, sizeof path, "arrival/%s", name);
-  if (instance_time_of (in, path, &time) == 0 && time > seen)
-    seen = time;
+  node_name (paths[0], INSTANCE_NODE, node);
+  node_name (paths[1], INSTANCE_GATHERING, node);
+  (void) snprintf (paths[2], sizeof paths[2], "arrival/%s", first_mark (own, name));
+  for (int i = 0; i < 3; i++)
+    if (instance_time_of (in, paths[i], &time) == 0 && time > seen)
+      seen = time;
   if (seen == INT64_MIN)
     return 0; /* no socket: it has just gone */
   /* To ask the server costs a change: only if this node's clock finds it odd. */
@@ -920,49 +874,40 @@ instance_check_catch (const struct instance *in, const char *name)
 int
 instance_go_away (const struct instance *in, char name[256])
 {
-  static unsigned counter;
-  char host[33] = "";
+  /* No two hooks of a user, on whatever nodes, make the same at the same nanosecond. */
+  (void) snprintf (name, 256, INSTANCE_GONE "%ld-%lld-%s", (long) getpid (),
+                   (long long) waiting_now (), in->key);
+  /* ENOENT may be the answer to the repetition of a request that was done: then it
+   * is here under its new name. */
+  if (renameat (in->parent, in->key, in->parent, name) != 0 && errno != ENOENT)
+    return -1;
+  return instance_check_catch (in, name);
+}
 
-  /* In createContainer it is the container's, which may have anything in it. */
-  (void) gethostname (host, sizeof host - 1);
-  for (char *c = host; *c != '\0'; c++)
-    if (!isalnum ((unsigned char) *c) && strchr ("-._", *c) == NULL)
-      *c = '_';
-  for (int tries = 0; tries < 100; tries++)
-    {
-      (void) snprintf (name, 256, INSTANCE_GONE "%s-%ld-%u-%s", host, (long) getpid (), counter++,
-                       in->key);
-      if (renameat (in->parent, in->key, in->parent, name) == 0)
-        return instance_check_catch (in, name);
-      /* A name left by a process of the same number: the next one. */
-      if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR)
-        continue;
-      /* ENOENT may be the answer to the repetition of a request that was
-       * done: then it is here under its new name. */
-      return errno == ENOENT ? instance_check_catch (in, name) : -1;
-    }
-  return -1;
+struct search {
+  const struct instance *in;
+  char *name;
+};
+
+static int
+visit_gone (void *context, const struct instance_mark *entry)
+{
+  const struct search *s = context;
+  struct stat st;
+
+  if (fstatat (entry->dirfd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
+      || !instance_is (s->in, &st))
+    return 0;
+  (void) snprintf (s->name, 256, "%s", entry->name);
+  return 1;
 }
 
 bool
 instance_find_gone (const struct instance *in, char name[256])
 {
-  DIR *dir = list (in->parent, ".");
-  const struct dirent *entry;
-  bool found = false;
-  struct stat st;
+  struct search search = { in, name };
 
-  while (dir != NULL && !found && (entry = readdir (dir)) != NULL)
-    {
-      found = strncmp (entry->d_name, INSTANCE_GONE, strlen (INSTANCE_GONE)) == 0
-              && fstatat (in->parent, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
-              && instance_is (in, &st);
-      if (found)
-        (void) snprintf (name, 256, "%s", entry->d_name);
-    }
-  if (dir != NULL)
-    end_list (dir);
-  return found;
+  return each_entry (instance_list (in->parent, "."), INSTANCE_GONE, "", visit_gone, &search) == 1;
 }
 
 static bool instance_remove_entry (int dirfd, const char *name, unsigned char type, int depth);
@@ -1003,14 +948,12 @@ instance_remove_entry (int dirfd, const char *name, unsigned char type, int dept
   int fd = (int) syscall (SYS_openat2, dirfd, name, &how, sizeof how);
   if (fd < 0 && (errno == ENOSYS || errno == EPERM || errno == EAGAIN))
     fd = openat (dirfd, name, OPEN_DIRECTORY);
-  DIR *dir = fd < 0 ? NULL : fdopendir (fd);
+  DIR *dir = open_list (fd);
   if (dir != NULL)
     {
       (void) instance_empty (dir, "", depth + 1);
       (void) closedir (dir);
     }
-  else
-    close_one (&fd);
   if (unlinkat (dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
     return true;
   return errno == ENOTDIR && unlinkat (dirfd, name, 0) == 0;
@@ -1042,7 +985,7 @@ instance_remove (int parent, const char *name)
 
   for (int round = 0; round < 10; round++)
     {
-      DIR *dir = list (parent, name);
+      DIR *dir = instance_list (parent, name);
       if (dir == NULL)
         return errno == ENOENT ? 0 : -1;
       if (round > 1)

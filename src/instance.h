@@ -3,16 +3,28 @@
  * instance.h - what one barrier is on disk, and each thing that can be done
  * with it.  The rules that put these together are barrier.c's.
  *
- *   KEY/ntasks                       symbolic link to the number of tasks
- *   KEY/arrival/slurm-procid-RANKS   the tasks RANKS have arrived
- *   KEY/departure                    the outcome; made once, by whoever comes first:
- *       a directory                         released
- *       symbolic link "void"                no barrier happened here
- *       symbolic link "called-off: ..."     called off, and why
- *   KEY/departure/slurm-procid-RANKS the tasks RANKS have seen the release
- *   KEY/node-NODE                    socket at which the hooks of a node gather
- *   KEY/gathering-NODE               symbolic link that says who is there
- *   KEY/lock                         empty file that members lock (lock.h)
+ *   KEY              made by who comes first; renamed, then removed by who decides,
+ *                    or by a later hook of procid 0
+ *   KEY/ntasks       symbolic link to the number of tasks
+ *   KEY/arrival/slurm-procid-RANKS
+ *                    the tasks RANKS have arrived.  Made by their member, or by who
+ *                    will not come; after a call-off by whom it has reached, for
+ *                    later hooks of its tasks.  Its time is touched by the member
+ *                    only; stays as long as the instance
+ *   KEY/arrival/ended
+ *                    trace of an outcome that is no release
+ *   KEY/departure    the outcome; made once, by whoever comes first:
+ *                      a directory, by who decides: released
+ *                      symbolic link "void": no barrier happened here
+ *                      symbolic link "called-off: ...": called off, and why
+ *   KEY/departure/slurm-procid-RANKS
+ *                    the tasks RANKS have seen the release
+ *   KEY/node-NODE    socket at which the hooks of a node gather; its leader makes
+ *                    and removes it
+ *   KEY/gathering-NODE
+ *                    symbolic link by that leader, if not all of its node are
+ *                    there after a second: who is.  Removed when all are
+ *   KEY/lock         empty file that members lock (lock.h), made by who waits first
  *
  * RANKS is a set as ranks.h writes it.  Its files are the marks of a member: a
  * node, or a task where its node does not gather.  A set that is too long for
@@ -39,6 +51,7 @@
 
 #include "ranks.h"
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -82,8 +95,8 @@ enum outcome {
 
 bool instance_is_gone (int error);
 
-/* close(2), unless *FD is -1, which it is then; leaves errno alone. */
-void close_one (int *fd);
+/* A new look at the directory PATH below DIRFD, for closedir(3). */
+DIR *instance_list (int dirfd, const char *path);
 
 /* Opens the instance that KEY names in PARENT; makes it, for TASKS, if there is
  * none.  AGAIN: a look at the name before has shown that what this node has
@@ -151,15 +164,14 @@ struct instance_mark {
   unsigned char type; /* as readdir(3) says it: DT_LNK, or DT_UNKNOWN, or foreign */
 };
 
-/* Calls VISIT with each mark in arrival, or in departure, or with each gathering,
- * until that returns other than 0; returns what that was.  With CHANGED, a time
+/* Calls VISIT with each mark in arrival, or with each gathering, until that returns
+ * other than 0; returns what that was.  With CHANGED, a time
  * of the directory's in *CHANGED: nothing is listed while that is the same, and
  * it is brought up to date; and the trace of an outcome is visited, too, which
  * says INSTANCE_TRACE for its ranks. */
 typedef int instance_visit (void *context, const struct instance_mark *mark);
 int instance_each_arrival (const struct instance *in, int64_t *changed, instance_visit *visit,
                            void *context);
-int instance_each_departure (const struct instance *in, instance_visit *visit, void *context);
 int instance_each_gathering (const struct instance *in, instance_visit *visit, void *context);
 
 /* Whether it may be one: a link, or what the file system does not tell. */

@@ -17,6 +17,9 @@
  * errno set. */
 int process_prepare (void);
 
+/* close(2), unless *FD is -1, which it is then; leaves errno alone. */
+void close_one (int *fd);
+
 /* Reads the start of the file NAME in /proc of the process PID, 0: this one. */
 bool process_read (pid_t pid, const char *name, char *text, size_t size);
 

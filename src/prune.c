@@ -31,28 +31,23 @@ prune_is_remains (const char *name)
 }
 
 int64_t
-prune_last_change (int dirfd, const char *name, int depth)
+prune_last_change (int parent, const char *name, int depth)
 {
   const struct dirent *entry;
   struct stat st;
 
-  if (fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+  if (fstatat (parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return -1;
   int64_t last = nanoseconds (&st.st_mtim);
-  int fd = S_ISDIR (st.st_mode) && depth > 0
-             ? openat (dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-             : -1;
-  DIR *dir = fd < 0 ? NULL : fdopendir (fd);
+  DIR *dir = S_ISDIR (st.st_mode) && depth > 0 ? instance_list (parent, name) : NULL;
   while (dir != NULL && (entry = readdir (dir)) != NULL)
     if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
       {
-        int64_t change = prune_last_change (fd, entry->d_name, depth - 1);
+        int64_t change = prune_last_change (dirfd (dir), entry->d_name, depth - 1);
         last = change > last ? change : last;
       }
   if (dir != NULL)
     (void) closedir (dir);
-  else if (fd >= 0)
-    (void) close (fd);
   return last;
 }
 
@@ -125,8 +120,7 @@ int
 prune_run (struct prune *p, struct failure *f)
 {
   int64_t now = instance_server_time (p->dirfd);
-  int fd = openat (p->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *dir = fd < 0 ? NULL : fdopendir (fd);
+  DIR *dir = instance_list (p->dirfd, ".");
   const struct dirent *entry;
   unsigned count = 0;
 

@@ -29,11 +29,11 @@ int prune_run (struct prune *p, struct failure *f);
 bool prune_is_barrier (const char *name);
 bool prune_is_remains (const char *name);
 
-/* When something was last changed in the barrier NAME of the directory DIRFD,
+/* When something was last changed in the barrier NAME of the directory PARENT,
  * in nanoseconds of the file server's clock: a member came, or touched its
  * file, or left.  DEPTH: how deep it is looked into, PRUNE_DEPTH for its key,
  * arrival and marks.  -1 with errno if there is none. */
 #define PRUNE_DEPTH 2
-int64_t prune_last_change (int dirfd, const char *name, int depth);
+int64_t prune_last_change (int parent, const char *name, int depth);
 
 #endif

@@ -44,18 +44,16 @@ waiting_pidfd (pid_t pid)
 void
 waiting_start (struct waiting *w)
 {
-  struct sigaction action = { .sa_handler = waiting_on_signal };
+  static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+  const struct sigaction action = { .sa_handler = waiting_on_signal };
   sigset_t set;
 
   (void) sigemptyset (&set);
-  (void) sigaddset (&set, SIGTERM);
-  (void) sigaddset (&set, SIGINT);
-  (void) sigaddset (&set, SIGHUP);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    (void) sigaddset (&set, signals[i]);
   (void) sigprocmask (SIG_SETMASK, &set, NULL);
-  (void) sigemptyset (&action.sa_mask);
-  (void) sigaction (SIGTERM, &action, NULL);
-  (void) sigaction (SIGINT, &action, NULL);
-  (void) sigaction (SIGHUP, &action, NULL);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    (void) sigaction (signals[i], &action, NULL);
 
   /* In a pid namespace of the container's own (runc, createContainer) the
    * parent is outside and has no number: getppid(2) says 0 until it dies. */
@@ -93,10 +91,7 @@ waiting_for_hangup (int fd)
   int set = epoll_create1 (EPOLL_CLOEXEC);
 
   if (set >= 0 && epoll_ctl (set, EPOLL_CTL_ADD, fd, &unasked) != 0)
-    {
-      (void) close (set);
-      set = -1;
-    }
+    close_one (&set);
   return set;
 }
 
@@ -113,12 +108,10 @@ waiting_watch_podman (struct waiting *w)
     return;
   int fd
     = waiting_is_conmon (conmon) ? (int) syscall (SYS_pidfd_getfd, pidfd, CONMON_SOCKET, 0) : -1;
-  (void) close (pidfd);
-  if (fd < 0)
-    return;
-  if (getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+  close_one (&pidfd);
+  if (fd >= 0 && getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
     w->podman_fd = waiting_for_hangup (fd);
-  (void) close (fd);
+  close_one (&fd);
 }
 
 void
@@ -136,8 +129,8 @@ waiting_watch_task (struct waiting *w, pid_t task)
   if (fd >= 0 && process_read (process_parent (task), "comm", name, sizeof name)
       && strcmp (name, "slurmstepd\n") == 0)
     w->task_fd = fd;
-  else if (fd >= 0)
-    (void) close (fd);
+  else
+    close_one (&fd);
 }
 
 /* One ppoll(2), at most until UNTIL, which may have passed already.  Returns
