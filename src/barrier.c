@@ -23,21 +23,7 @@
  *   wait until gone   the instance is not this hook's: until the key names
  *           another one, or none; then enter again.  Only procid 0 makes it go
  *
- * What is on disk (instance.h), and who makes it and takes it away
- *
- *   KEY              made by who comes first; renamed, then removed by who decides
- *                    or by a later hook of procid 0
- *   node-N           made and removed by the leader of node N
- *   lock             made by who waits first; empty.  Goes with the instance
- *   gathering-N      made by that leader, if not all of its node are there after a
- *                    second; removed when they are
- *   arrival/RANKS    made by the member, or by who will not come; after a call-off
- *                    by whom it has reached, for later hooks of its tasks.  Its
- *                    time is touched by the member only; stays as long as the
- *                    instance
- *   arrival/ended    made by who made an outcome that is no release
- *   departure        a directory, made by who decides; or a link, by anybody
- *   departure/RANKS  made by the member that has seen the release
+ * instance.h says what is on disk, and who makes it and takes it away.
  *
  * Why the promises hold
  *
@@ -99,6 +85,7 @@
 #include "gather.h"
 #include "lock.h"
 #include "log.h"
+#include "nodes.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -191,7 +178,6 @@ struct attempt {
   struct instance in;
   struct gather gather;
   struct lock lock;
-  bool refuses;        /* this hook will not come */
   bool leads, belongs; /* at the socket of its node */
   bool unanswered;     /* there: the instance may be another hook's of its task */
   struct ranks single; /* of one who comes for itself alone */
@@ -282,12 +268,6 @@ age_of (const struct attempt *a, int64_t time)
   return waiting_now () + a->to_server - time;
 }
 
-static int64_t
-time_of (const struct statx_timestamp *t)
-{
-  return t->tv_sec * SECOND + t->tv_nsec;
-}
-
 /* Whether something of that AGE is older than LIMIT.  What is from the future
  * was made before the clock was set back, or by a clock that is wrong. */
 static bool
@@ -342,10 +322,10 @@ called_off (struct attempt *a, const char *text)
   return STEP_FAILED;
 }
 
-/* Speaks for itself alone from now on.  *KNOWN: its task has arrived already, so
- * the instance is another hook's. */
+/* Speaks for itself alone from now on, and makes its mark; or, if it REFUSES to come,
+ * takes the place of that.  STEP_NOT_OURS: its task has arrived already. */
 static enum step
-come_late (struct attempt *a, bool *known)
+come_alone (struct attempt *a, bool refuses)
 {
   struct ranks there;
   enum step step = be_alone (a);
@@ -356,8 +336,12 @@ come_late (struct attempt *a, bool *known)
     return failed_or_gone (a, "open");
   if (ranks_init (&there, a->b->tasks) != 0)
     return failed (a, "keep track of");
-  *known = instance_list_arrival (&a->in, &there) == 0 && ranks_has (&there, a->b->self);
+  bool known = instance_list_arrival (&a->in, &there) == 0 && ranks_has (&there, a->b->self);
   ranks_free (&there);
+  if (known)
+    return STEP_NOT_OURS;
+  if ((refuses ? instance_refuse (&a->in, a->own) : instance_arrive (&a->in, a->own, a->b->note)) != 0)
+    return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
   return STEP_ON;
 }
 
@@ -367,16 +351,13 @@ static enum step
 came_to_call_off (struct attempt *a, const char *text)
 {
   int64_t after = a->b->timeout > 0 ? a->b->timeout : FOREVER_IS, made;
+  enum step step = come_alone (a, false);
   struct statx own;
-  bool known = false;
 
-  enum step step = come_late (a, &known);
   if (step != STEP_ON)
     return step;
-  if (known || instance_arrive (&a->in, a->own, a->b->note) != 0)
-    return known || errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
   if (instance_outcome_time (&a->in, &made) == 0 && instance_stat (&a->in, a->own, &own) == 0
-      && is_older (time_of (&own.stx_mtime) - made, after))
+      && is_older (own.stx_mtime.tv_sec * SECOND + own.stx_mtime.tv_nsec - made, after))
     return STEP_NOT_OURS;
   return called_off (a, text);
 }
@@ -394,19 +375,6 @@ has_mark (struct attempt *a)
   return !is_gone (a);
 }
 
-/* This hook will not come: takes the place of its mark.  False: its task has
- * arrived already, and an earlier barrier is not to be called off. */
-static bool
-take_place (struct attempt *a)
-{
-  const struct failure own = *a->f;
-  bool known = false;
-  enum step step = come_late (a, &known);
-
-  *a->f = own;
-  return !known && (step != STEP_ON || instance_refuse (&a->in, a->own) == 0 || errno != EEXIST);
-}
-
 /* Calls the barrier off because of what the failure says.  But an outcome that
  * stands already counts.  Who has not arrived, nor was taken by a leader, and finds
  * that the key names another instance, has nothing to call off. */
@@ -422,8 +390,13 @@ call_off (struct attempt *a)
       if (there == OUTCOME_NONE || there == OUTCOME_ERROR)
         return STEP_FAILED;
     }
-  if (!a->tried && !a->leads && !a->belongs && !take_place (a))
-    return STEP_FAILED;
+  if (!a->tried && !a->leads && !a->belongs)
+    {
+      enum step step = come_alone (a, true);
+      *a->f = own;
+      if (step == STEP_NOT_OURS) /* an earlier barrier is not to be called off */
+        return STEP_FAILED;
+    }
   /* Who was taken by a leader does not know yet whether the file system is lazy. */
   (void) instance_open_arrival (&a->in, a->b->tasks);
   (void) snprintf (text, sizeof text, "procid %u: %s%.*s", a->b->self,
@@ -452,52 +425,33 @@ call_off (struct attempt *a)
   return STEP_FAILED;
 }
 
-/* One gathering: who is there. */
+/* Those who are there, whether they have arrived, or are gathered only.  Ended by
+ * nodes_survey_free(), as that. */
 static int
-visit_gathering (void *context, const struct instance_mark *mark)
+survey (const struct attempt *a, struct nodes_survey *s)
 {
-  char note[INSTANCE_NOTE_MAX];
-
-  if (instance_read_note (mark->dirfd, mark->name, note)
-      && strncmp (note, INSTANCE_GATHERED, strlen (INSTANCE_GATHERED)) == 0)
-    {
-      char *ranks = note + strlen (INSTANCE_GATHERED);
-      ranks[strcspn (ranks, " ")] = '\0';
-      (void) ranks_add_text (context, ranks);
-    }
-  return 0;
-}
-
-/* Those who are there, whether they have arrived, or are gathered only. */
-static int
-list_all (const struct attempt *a, struct ranks *there)
-{
-  if (ranks_init (there, a->b->tasks) != 0)
+  if (nodes_survey (s, &a->in, a->b->tasks) != 0)
     return -1;
-  if (a->in.arrival >= 0 && instance_list_arrival (&a->in, there) != 0)
-    return -1;
-  (void) instance_each_gathering (&a->in, visit_gathering, there);
   if (a->leads)
-    ranks_add_all (there, &a->gather.here);
+    ranks_add_all (&s->there, &a->gather.here);
   if (a->belongs || a->unanswered)
-    ranks_add (there, a->b->self);
-  if (a->belongs && a->gather.leader < there->count)
-    ranks_add (there, a->gather.leader);
+    ranks_add (&s->there, a->b->self);
+  if (a->belongs && a->gather.leader < a->b->tasks)
+    ranks_add (&s->there, a->gather.leader);
   return 0;
 }
 
 static void
-explain_missing (struct attempt *a, const struct ranks *there)
+explain_missing (struct attempt *a, const struct nodes_survey *s)
 {
-  char missing[200], more[200] = "";
+  const struct ranks *there = &s->there;
+  char missing[NODES_TEXT_MAX];
   uint32_t others = 0;
   bool local;
 
-  if (a->b->explain != NULL)
-    a->b->explain (&a->in, there, more, sizeof more);
-  (void) fail (a->f, EX_TEMPFAIL, "%u of %u tasks did not arrive within %g s: procid %s%s",
+  (void) fail (a->f, EX_TEMPFAIL, "%u of %u tasks did not arrive within %g s: %s",
                there->count - there->present, there->count, timeout_in_seconds (a->b),
-               ranks_missing (there, missing, sizeof missing), more);
+               nodes_tell_missing (s, missing));
   while (others < there->count && ranks_has (there, others) == ranks_has (a->own, others))
     others++;
   if (a->b->nodes < 2 || a->own != a->b->own || others < there->count)
@@ -513,20 +467,20 @@ static enum step
 time_out (struct attempt *a)
 {
   double seconds = timeout_in_seconds (a->b);
-  struct ranks there;
+  struct nodes_survey s;
 
   /* Members of a leader have not needed it so far. */
   (void) instance_open_arrival (&a->in, a->b->tasks);
-  if (list_all (a, &there) != 0)
+  if (survey (a, &s) != 0)
     (void) fail (a->f, EX_TEMPFAIL, "not all tasks arrived within %g s", seconds);
-  else if (ranks_full (&there))
+  else if (ranks_full (&s.there))
     (void) fail (a->f, EX_TEMPFAIL,
                  "all %u tasks arrived, but the hook that speaks for procid 0 did not let them go "
                  "within %g s; was it killed or stopped?",
-                 there.count, seconds);
+                 a->b->tasks, seconds);
   else
-    explain_missing (a, &there);
-  ranks_free (&there);
+    explain_missing (a, &s);
+  nodes_survey_free (&s);
   return STEP_FAILED;
 }
 
@@ -537,25 +491,19 @@ static enum step
 follow (struct attempt *a, enum outcome outcome, const char *text)
 {
   lock_end (&a->lock); /* the others shall see it, and nobody remove an open file */
-  switch (outcome)
-    {
-    case OUTCOME_RELEASED:
-      if (!a->arrived && !a->belongs)
-        return STEP_NOT_OURS;
-      return has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
-    case OUTCOME_VOID:
-      if (!a->arrived && !a->belongs)
-        return STEP_NOT_OURS;
-      /* Who has arrived here for procid 0 is the only one who could decide. */
-      if (a->arrived && decides (a))
-        clear_away (a, true, false);
-      return STEP_AGAIN;
-    case OUTCOME_CALLED_OFF:
-      return a->arrived || a->leads || a->belongs ? called_off (a, text)
-                                                  : came_to_call_off (a, text);
-    default:
-      return failed_or_gone (a, "look at");
-    }
+  if (outcome == OUTCOME_ERROR)
+    return failed_or_gone (a, "look at");
+  if (outcome == OUTCOME_CALLED_OFF)
+    return a->arrived || a->leads || a->belongs ? called_off (a, text)
+                                                : came_to_call_off (a, text);
+  if (!a->arrived && !a->belongs)
+    return STEP_NOT_OURS;
+  if (outcome == OUTCOME_RELEASED)
+    return has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
+  /* Void.  Who has arrived here for procid 0 is the only one who could decide. */
+  if (a->arrived && decides (a))
+    clear_away (a, true, false);
+  return STEP_AGAIN;
 }
 
 /* A member that sees no outcome while the key names another directory has
@@ -565,17 +513,14 @@ static enum step
 check_key (struct attempt *a, enum outcome *outcome, char text[INSTANCE_TEXT_MAX])
 {
   int current = instance_is_current (&a->in);
-  struct statx own;
 
   if (current < 0)
     return failed (a, "look for");
-  /* Somebody removes it under its name, by hand: what comes last, the name, is
+  /* Somebody may remove it under its name, by hand: what comes last, the name, is
    * told to nobody in here. */
-  if (current == 1 && a->arrived && waiting_now () - a->touched >= TOUCH
-      && instance_stat (&a->in, a->own, &own) != 0 && is_gone (a))
-    return STEP_AGAIN;
   if (current == 1)
-    return STEP_ON;
+    return a->arrived && waiting_now () - a->touched >= TOUCH && !has_mark (a) ? STEP_AGAIN
+                                                                               : STEP_ON;
   if (instance_void (&a->in) == 0 || errno != EEXIST)
     return STEP_AGAIN;
   /* What is there may go at any time, if somebody removes the instance.  To
@@ -584,8 +529,8 @@ check_key (struct attempt *a, enum outcome *outcome, char text[INSTANCE_TEXT_MAX
   return *outcome == OUTCOME_NONE ? STEP_AGAIN : STEP_ON;
 }
 
-/* Finds hooks of versions before 2: their marks are regular files, and they do
- * not count ours.  The reason is theirs to read, too. */
+/* A hook of a version before 2: its mark is a regular file, and it does not count
+ * ours.  The reason is its to read, too. */
 static enum step
 other_version (struct attempt *a, const char *ranks)
 {
@@ -596,31 +541,22 @@ other_version (struct attempt *a, const char *ranks)
   return STEP_FAILED;
 }
 
-static int
-visit_version (void *context, const struct instance_mark *mark)
-{
-  struct attempt *a = context;
-
-  if (mark->type == DT_REG && ranks_add_text (&a->listed, mark->ranks))
-    return (int) other_version (a, mark->ranks);
-  return STEP_ON;
-}
-
 /* -------------------------------------------------------------------- decide */
 
-/* Makes the instance void, because of the remains of WHOM found in it. */
+/* Makes the instance void, because of the remains of WHOM found in it; THEN is what
+ * to do after that. */
 static enum step
-make_void (struct attempt *a, const char *whom)
+make_void (struct attempt *a, const char *whom, enum step then)
 {
   log_message (LOG_INFO, "arriving anew: found the remains of %s in %s/%s", whom, a->b->where,
                a->b->key);
   if (instance_void (&a->in) == 0 || errno == EEXIST)
-    return STEP_ON;
+    return then;
   return failed_or_gone (a, "make void");
 }
 
-/* One mark in arrival, or the trace of an outcome.  Returns a step, STEP_ON
- * being 0. */
+/* One mark in arrival, or the trace of an outcome.  Who does not decide asks only
+ * for another version.  Returns a step, STEP_ON being 0. */
 static int
 visit_arrival (void *context, const struct instance_mark *mark)
 {
@@ -628,7 +564,11 @@ visit_arrival (void *context, const struct instance_mark *mark)
   struct stat st;
 
   a->look = a->look || strcmp (mark->ranks, INSTANCE_TRACE) == 0;
-  if (!ranks_add_text (&a->listed, mark->ranks) || ranks_has_text (&a->fresh, mark->ranks))
+  if (!ranks_add_text (&a->listed, mark->ranks))
+    return STEP_ON;
+  if (mark->type == DT_REG)
+    return (int) other_version (a, mark->ranks);
+  if (!decides (a) || ranks_has_text (&a->fresh, mark->ranks))
     return STEP_ON;
   if (fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return is_gone (a) ? STEP_ON : (int) failed (a, "look at an arrival in");
@@ -637,13 +577,9 @@ visit_arrival (void *context, const struct instance_mark *mark)
   if (!S_ISLNK (st.st_mode) && !S_ISDIR (st.st_mode))
     return STEP_ON; /* nobody arrives by it */
   if (is_older (age_of (a, nanoseconds (&st.st_mtim)), STALE))
-    {
-      enum step step = make_void (a, mark->name);
-      return step == STEP_ON ? STEP_AGAIN : (int) step;
-    }
-  if (S_ISDIR (st.st_mode))
-    return STEP_ON; /* who will not come is about to call off */
-  (void) ranks_add_text (&a->fresh, mark->ranks);
+    return (int) make_void (a, mark->name, STEP_AGAIN);
+  if (!S_ISDIR (st.st_mode)) /* who will not come is about to call off */
+    (void) ranks_add_text (&a->fresh, mark->ranks);
   return STEP_ON;
 }
 
@@ -652,23 +588,19 @@ static void
 report_missing (struct attempt *a)
 {
   int64_t now = waiting_now ();
-  char missing[200], more[200] = "";
-  struct ranks there;
+  char missing[NODES_TEXT_MAX];
+  struct nodes_survey s;
 
   if (now < a->report)
     return;
   a->report += earlier (a->report - a->began, REPORT_MAX);
   if (a->report <= now) /* it was stopped */
     a->report = now + REPORT;
-  if (list_all (a, &there) == 0)
-    {
-      if (a->b->explain != NULL)
-        a->b->explain (&a->in, &there, more, sizeof more);
-      log_message (LOG_INFO, "still waiting after %lld s for %u of %u tasks: procid %s%s",
-                   (long long) ((now - a->began) / SECOND), there.count - there.present,
-                   there.count, ranks_missing (&there, missing, sizeof missing), more);
-    }
-  ranks_free (&there);
+  if (survey (a, &s) == 0)
+    log_message (LOG_INFO, "still waiting after %lld s for %u of %u tasks: %s",
+                 (long long) ((now - a->began) / SECOND), s.there.count - s.there.present,
+                 s.there.count, nodes_tell_missing (&s, missing));
+  nodes_survey_free (&s);
 }
 
 static enum step
@@ -711,7 +643,6 @@ list_arrivals (struct attempt *a)
 static enum step
 decide (struct attempt *a)
 {
-  struct statx st;
   enum step step = list_arrivals (a);
 
   if (step == STEP_AGAIN)
@@ -722,8 +653,7 @@ decide (struct attempt *a)
   if (step != STEP_ON)
     return step;
   /* A directory that was removed is listed as an empty one, readdir(3). */
-  if (a->listed.present == 0 && a->changed == 0 && instance_stat (&a->in, a->own, &st) != 0
-      && is_gone (a))
+  if (a->listed.present == 0 && a->changed == 0 && !has_mark (a))
     return STEP_AGAIN;
   if (ranks_full (&a->fresh))
     {
@@ -760,16 +690,6 @@ check_tasks (struct attempt *a)
   return tasks == a->b->tasks ? STEP_ON : STEP_NOT_OURS;
 }
 
-/* Nobody has listened at the socket of this node for a while, and there is no
- * outcome: its leader is dead, this run's or another's. */
-static enum step
-leader_is_dead (struct attempt *a)
-{
-  enum step step = make_void (a, "a dead leader");
-
-  return step == STEP_ON ? STEP_NOT_OURS : step;
-}
-
 /* There is a reason to leave before anybody has answered. */
 static enum step
 given_up (struct attempt *a)
@@ -786,13 +706,9 @@ given_up (struct attempt *a)
 static enum step
 barrier_gather (struct attempt *a)
 {
-  struct barrier *b = a->b;
-
-  gather_start (&a->gather, &a->in, b->waiting, b->own, b->node, b->self);
-  if (!b->gathers)
+  if (!a->b->gathers)
     return STEP_ON;
-  a->gather.refuses = a->refuses;
-  switch (gather_join (&a->gather, b->deadline))
+  switch (gather_join (&a->gather, a->b->deadline))
     {
     case GATHER_LEADS:
       a->leads = true;
@@ -808,7 +724,7 @@ barrier_gather (struct attempt *a)
     case GATHER_IMPOSSIBLE:
       return be_alone (a);
     case GATHER_DEAD:
-      return leader_is_dead (a);
+      return make_void (a, "a dead leader", STEP_NOT_OURS); /* this run's or another's */
     case GATHER_GIVEN_UP:
       a->unanswered = true;
       return given_up (a);
@@ -971,7 +887,7 @@ look_for_others (struct attempt *a)
 {
   a->others = waiting_now () + TOUCH;
   ranks_clear (&a->listed);
-  int step = instance_each_arrival (&a->in, NULL, visit_version, a);
+  int step = instance_each_arrival (&a->in, NULL, visit_arrival, a);
   return step < 0 ? failed_or_gone (a, "list the arrivals in") : (enum step) step;
 }
 
@@ -1271,7 +1187,7 @@ make_it_go (struct attempt *a)
     return failed_or_gone (a, "look at");
   if (outcome == OUTCOME_NONE)
     /* Whoever is stopped, and lives, will arrive anew. */
-    return is_left_over (a) ? make_void (a, "a dead run") : STEP_ON;
+    return is_left_over (a) ? make_void (a, "a dead run", STEP_ON) : STEP_ON;
   if (instance_outcome_time (&a->in, &made) != 0)
     return STEP_ON;
   int64_t age = age_of (a, made);
@@ -1470,7 +1386,7 @@ may_call_off (struct attempt *a)
 {
   char text[INSTANCE_TEXT_MAX];
 
-  a->refuses = true;
+  a->gather.refuses = true;
   enum step step = barrier_gather (a);
   if (step != STEP_ON || a->leads || a->belongs)
     return step;

@@ -53,10 +53,6 @@ struct barrier {
   const char *note;  /* for those who look; not empty */
   struct waiting *waiting; /* borrowed */
 
-  /* Says more of who is missing than their numbers: writes it into TEXT, to
-   * stand behind them.  THERE are those who are there.  May be NULL. */
-  void (*explain) (const struct instance *in, const struct ranks *there, char *text, size_t size);
-
   /* Set by barrier_meet(). */
   bool passed_on; /* its error is what another one said ... */
   bool led;       /* ... and was told by the leader of this node */

@@ -13,7 +13,6 @@
 #include "failure.h"
 #include "identity.h"
 #include "log.h"
-#include "nodes.h"
 #include "process.h"
 #include "prune.h"
 #include "slurm_env.h"
@@ -133,20 +132,6 @@ hook_write_note (const struct hook *h, char note[BARRIER_NOTE_MAX])
                      task->tasks_per_node);
 }
 
-/* Adds to a time-out's message on which nodes the missing tasks are, where that
- * is certain. */
-static void
-hook_explain_missing (const struct instance *in, const struct ranks *there, char *text, size_t size)
-{
-  struct nodes_survey survey;
-  char nodes[256] = "";
-
-  if (nodes_survey (&survey, in, there->count) == 0)
-    (void) nodes_missing (&survey, nodes, sizeof nodes);
-  nodes_survey_free (&survey);
-  (void) snprintf (text, size, "%s%s", nodes[0] != '\0' ? " on " : "", nodes);
-}
-
 /* Everybody is on his way: time to remove what failed barriers of this user
  * have left, a few at a time.  Should it fail, the next one does it. */
 static void
@@ -187,7 +172,6 @@ hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct fail
     .timeout = h->config.timeout,
     .nodes = h->task.nodes,
     .note = note,
-    .explain = hook_explain_missing,
     .waiting = &h->waiting,
   };
   int result = comes ? barrier_meet (&barrier, f) : -1;

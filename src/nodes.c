@@ -155,8 +155,10 @@ visit_mark (void *context, const struct instance_mark *mark)
   if (!instance_is_mark (mark))
     return 0;
   (void) instance_read_note (mark->dirfd, mark->name, note);
+  /* Of a gathering only the note says it. */
+  const bool arrived = strncmp (mark->name, INSTANCE_GATHERING, strlen (INSTANCE_GATHERING)) != 0;
   if (!nodes_note_value (note, "procid", ranks, sizeof ranks))
-    (void) snprintf (ranks, sizeof ranks, "%s", mark->ranks);
+    (void) snprintf (ranks, sizeof ranks, "%s", arrived ? mark->ranks : "");
   if (!ranks_add_text (&s->there, ranks))
     return 0;
   m.tasks = s->there.present - m.tasks;
@@ -236,5 +238,17 @@ nodes_missing (const struct nodes_survey *s, char *text, size_t size)
                                    certain ? nodes[i].name : "...");
       }
   free (nodes);
+  return text;
+}
+
+char *
+nodes_tell_missing (const struct nodes_survey *s, char text[NODES_TEXT_MAX])
+{
+  char ranks[200], nodes[256];
+
+  (void) ranks_missing (&s->there, ranks, sizeof ranks);
+  (void) nodes_missing (s, nodes, sizeof nodes);
+  (void) snprintf (text, NODES_TEXT_MAX, "procid %s%s%s", ranks, nodes[0] != '\0' ? " on " : "",
+                   nodes);
   return text;
 }

@@ -52,4 +52,8 @@ void nodes_survey_free (struct nodes_survey *s);
  * "...".  Returns TEXT. */
 char *nodes_missing (const struct nodes_survey *s, char *text, size_t size);
 
+/* Writes into TEXT who is missing, as "procid 3,17-18 on n3,n7".  Returns TEXT. */
+#define NODES_TEXT_MAX 480
+char *nodes_tell_missing (const struct nodes_survey *s, char text[NODES_TEXT_MAX]);
+
 #endif

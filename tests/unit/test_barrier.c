@@ -536,19 +536,11 @@ START_TEST (all_there_and_no_release_is_no_release)
 }
 END_TEST
 
-static void
-on_explain (const struct instance *in, const struct ranks *there, char *text, size_t size)
-{
-  (void) snprintf (text, size, "; %u there, %s", there->present,
-                   faccessat (in->arrival, "slurm-procid-0", F_OK, AT_SYMLINK_NOFOLLOW) == 0
-                     ? "also 0" : "not 0");
-}
-
 START_TEST (more_is_said_of_who_is_missing)
 {
   model.timeout = SECOND / 5;
-  model.explain = on_explain;
-  assert_says (meet (0, NULL), EX_TEMPFAIL, "procid 1; 1 there, also 0");
+  model.note = "host=h1 pid=1 node=n1 nodes=n[1-2] tasks=1(x2)";
+  assert_says (meet (0, NULL), EX_TEMPFAIL, "procid 1 on n2");
 }
 END_TEST
 
