@@ -10,7 +10,7 @@
 #include "failure.h"
 #include "identity.h"
 
-#include <stdint.h>
+#include <json-c/json.h>
 #include <sys/types.h>
 
 /* Runs the command that CONFIG asks for: for the user of --user, or for all users
@@ -43,6 +43,20 @@ int admin_user (const struct config *config, struct identity *user, struct failu
 
 /* As root: becomes USER, with the groups that this node knows of him. */
 int admin_become (const struct identity *user, struct failure *f);
+
+/* A hook's JSON file, oci-hooks(5); and where make install puts ours. */
+#ifndef HOOK_JSON_INSTALLED
+#define HOOK_JSON_INSTALLED "/etc/containers/oci/hooks.d/slurm-global-sync.json"
+#endif
+
+/* Reads PATH.  EX_NOINPUT if it cannot be opened, EX_DATAERR if it is not a
+ * JSON object.  The caller ends with json_object_put(). */
+struct json_object *hook_json_read (const char *path, struct failure *f);
+
+/* Reads into CONFIG the settings that the hook will get: the options in hook.args,
+ * or else the variables in hook.env.  They are owned by JSON, which may be NULL:
+ * then there are none.  As config_read(). */
+int hook_json_settings (struct json_object *json, struct config *config, struct failure *f);
 
 /* Takes the paths that CONFIG leaves open from the hook JSON FILE; they are valid
  * until the next call.  EX_NOINPUT if it is not there. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "admin.h"
 
-#include "hook_json.h"
 #include "instance.h"
 #include "json_text.h"
 #include "process.h"
