@@ -3,8 +3,7 @@
  * admin.h - the commands of an administrator: --status, --prune, --check; --help and
  * --version.
  */
-#ifndef ADMIN_H
-#define ADMIN_H
+#pragma once
 
 #include "config.h"
 #include "failure.h"
@@ -65,5 +64,3 @@ int admin_take_settings (struct config *config, const char *file, struct failure
 /* Waits for the child PID, for SECONDS, and kills it then.  Returns its exit
  * status, or -1 if it has none. */
 int admin_wait (pid_t pid, int seconds);
-
-#endif

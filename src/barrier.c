@@ -35,11 +35,9 @@
  *   Agreement  All follow the one outcome.  Until all have departed nobody removes
  *              a release; a leader departs when all whom it has told have hung up.
  *              A release that is removed vanishes by a rename, before any mark.
- *   Progress   The kernel tells a leader which member has died, and the members
- *              that their leader has: who notices calls off.  Across nodes the
- *              timeout does.
- *              The lock says when to look, and no more: who is blocked looks every
- *              TOUCH in any case.
+ *   Progress   The kernel tells who has died, see below, on the same node.  Across
+ *              nodes the timeout does.  Who is blocked by the lock looks all the
+ *              same.
  *   Left-overs A mark that nobody has touched for STALE may be a dead run's, and a
  *              socket at which nobody listens is a dead leader's: the instance is
  *              void, and who lives arrives anew.  Instances go by a rename, which
@@ -64,21 +62,9 @@
  *                                      day old
  *   who removes                        --prune or procid 0's hook, after a day
  *
- * The lock of who is killed is free at once; that of a dead node, after the file
- * server's lease.
- *
  * Who is stopped for longer than STALE is taken for dead.  When it goes on it finds
  * the outcome that others have made, or its mark gone, and arrives anew: a release
  * counts only while the own mark is there (has_mark(), release()).
- *
- * Words
- *
- *   release    the outcome "all have come"       call off   the outcome "we fail"
- *   void       the outcome "no barrier happened here: arrive anew"
- *   taken      a leader has answered: it arrives for that hook, too
- *   stale      touched longer ago than STALE, by the file server's clock
- *   blocked    waits for a lock; looks when that is free, and else seldom
- *   expire     set a mark's time to 0: it is stale at once
  */
 #include "barrier.h"
 
@@ -242,7 +228,7 @@ is_gone (const struct attempt *a)
 {
   int error = errno;
   bool gone = instance_is_gone (error)
-              && !(error == ESTALE && a->arrived && instance_touch (&a->in, a->own) == 0);
+              && !(error == ESTALE && a->arrived && instance_touch (&a->in, a->own, true) == 0);
 
   errno = error;
   return gone;
@@ -409,7 +395,7 @@ call_off (struct attempt *a)
   if (errno != EEXIST)
     {
       if (a->arrived)
-        instance_expire (&a->in, a->own);
+        (void) instance_touch (&a->in, a->own, false);
       return STEP_FAILED;
     }
   enum outcome outcome = instance_outcome (&a->in, told);
@@ -421,7 +407,6 @@ call_off (struct attempt *a)
     return mine && has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
   if (outcome == OUTCOME_CALLED_OFF)
     return called_off (a, told);
-  *a->f = own;
   return STEP_FAILED;
 }
 
@@ -708,13 +693,14 @@ barrier_gather (struct attempt *a)
 {
   if (!a->b->gathers)
     return STEP_ON;
-  switch (gather_join (&a->gather, a->b->deadline))
+  const enum gather_result result = gather_join (&a->gather, a->b->deadline);
+  a->leads = result == GATHER_LEADS;
+  a->belongs = result == GATHER_BELONGS;
+  a->unanswered = result == GATHER_GIVEN_UP;
+  switch (result)
     {
     case GATHER_LEADS:
-      a->leads = true;
-      return STEP_ON;
     case GATHER_BELONGS:
-      a->belongs = true;
       return STEP_ON;
     case GATHER_ELSEWHERE:
       return STEP_NOT_OURS;
@@ -726,7 +712,6 @@ barrier_gather (struct attempt *a)
     case GATHER_DEAD:
       return make_void (a, "a dead leader", STEP_NOT_OURS); /* this run's or another's */
     case GATHER_GIVEN_UP:
-      a->unanswered = true;
       return given_up (a);
     default:
       return failed_or_gone (a, "gather in");
@@ -831,7 +816,7 @@ touch (struct attempt *a)
   a->touched = waiting_now ();
   if (!a->arrived)
     return STEP_ON; /* tell_gathering() shows it */
-  if (instance_touch (&a->in, a->own) != 0)
+  if (instance_touch (&a->in, a->own, true) != 0)
     return failed_or_gone (a, "touch the own mark in");
   if (decides (a))
     {
@@ -1053,50 +1038,37 @@ tell (struct attempt *a, enum step step)
   return all;
 }
 
-/* Whether nobody can depart any more, because somebody has removed the instance.
- * Under another name it is there, and to be removed here: another hook of procid
- * 0 has caught it by mistake. */
-static bool
-depart_is_over (struct attempt *a)
-{
-  char name[256];
-
-  return instance_is_current (&a->in) == 0 && !instance_find_gone (&a->in, name);
-}
-
-static bool
-depart_is_complete (struct attempt *a)
-{
-  return instance_list_departure (&a->in, &a->listed) == 0 && ranks_full (&a->listed);
-}
-
 /* Who has released: waits for the others, and removes what is left. */
 static void
 depart_last (struct attempt *a)
 {
   struct barrier *b = a->b;
-  int64_t start = waiting_now (), until = start + BARRIER_LEAVE, over = start + SECOND;
-  bool complete;
-  char text[200];
+  const int64_t start = waiting_now ();
+  int64_t over = start + SECOND;
+  char text[256];
 
   ranks_clear (&a->listed);
-  while (!(complete = depart_is_complete (a)) && waiting_now () < until
-         && waiting_end_reason (b->waiting) == NULL)
+  for (;;)
     {
+      if (instance_list_departure (&a->in, &a->listed) == 0 && ranks_full (&a->listed))
+        {
+          clear_away (a, true, true);
+          return;
+        }
       int64_t now = waiting_now ();
-      if (now >= over && depart_is_over (a))
+      if (now >= start + BARRIER_LEAVE || waiting_end_reason (b->waiting) != NULL)
+        break;
+      /* Nobody can depart any more if somebody has removed the instance.  Under
+       * another name it is there, and to be removed here: another hook of procid 0
+       * has caught it by mistake. */
+      if (now >= over && instance_is_current (&a->in) == 0 && !instance_find_gone (&a->in, text))
         break;
       over = now >= over ? now + SECOND : over;
       const int64_t pause = waiting_interval (b->waiting, now - start, LOOK_MAX);
       (void) waiting_sleep (b->waiting, now + pause, -1);
     }
-  if (complete)
-    {
-      clear_away (a, true, true);
-      return;
-    }
   /* Nobody is at work here any more: procid 0's next hook may clear it away. */
-  instance_expire (&a->in, a->own);
+  (void) instance_touch (&a->in, a->own, false);
   log_message (LOG_INFO, "released, but procid %s did not go on, killed perhaps; %s/%s stays "
                          "until a later barrier or --prune removes it",
                ranks_missing (&a->listed, text, sizeof text), b->where, b->key);
@@ -1267,12 +1239,12 @@ barrier_wait_until_gone (struct attempt *a)
 {
   struct barrier *b = a->b;
   int64_t start = waiting_now ();
-  enum step step = STEP_ON;
+  enum step step;
 
   gather_end (&a->gather);
   if (b->self == 0)
     ask_time (a);
-  while (step == STEP_ON && (step = look_whether_gone (a)) == STEP_ON)
+  while ((step = look_whether_gone (a)) == STEP_ON)
     {
       int64_t now = waiting_now ();
       /* Its leader may be dead meanwhile: the next try finds that out. */

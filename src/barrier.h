@@ -22,8 +22,7 @@
  * (gather.h).  It knows directories and sets of numbers, not Slurm.  What it is
  * on disk is written in instance.h, the steps and why each is safe in barrier.c.
  */
-#ifndef BARRIER_H
-#define BARRIER_H
+#pragma once
 
 #include "failure.h"
 #include "instance.h"
@@ -78,5 +77,3 @@ int barrier_meet (struct barrier *b, struct failure *f);
 void barrier_call_off (struct barrier *b, const char *reason);
 
 #define BARRIER_LEAVE (10 * SECOND)
-
-#endif

@@ -13,8 +13,7 @@
  * The kernel closes the sockets of who dies: so each side knows at once.  Peers
  * of another user are not believed, nor what is not just these messages.
  */
-#ifndef GATHER_H
-#define GATHER_H
+#pragma once
 
 #include "failure.h"
 #include "instance.h"
@@ -101,5 +100,3 @@ void gather_tell (struct gather *g, enum gather_word word, const char *text);
 /* The leader: waits until all whom it has told have hung up, whatever signal
  * comes; false if some have not at UNTIL. */
 bool gather_all_hung_up (struct gather *g, int64_t until);
-
-#endif

@@ -7,8 +7,7 @@
  *   in another user namespace           the owner of that namespace
  *   as an ordinary user                 himself
  */
-#ifndef IDENTITY_H
-#define IDENTITY_H
+#pragma once
 
 #include "container.h"
 #include "failure.h"
@@ -68,5 +67,3 @@ int identity_become (const struct identity *id, struct failure *f);
  * that need these, as podman does.  EX_NOPERM; and where the program has taken
  * rights from its file. */
 int identity_guard (bool runs_others, struct failure *f);
-
-#endif

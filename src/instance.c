@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "instance.h"
 
-#include "calls.h"
 #include "failure.h"
 #include "process.h"
 #include "waiting.h"
@@ -126,13 +125,10 @@ instance_hold (struct instance *in, int dirfd)
   struct stat st;
 
   in->top = openat (dirfd, in->key, HOLD_DIRECTORY);
+  if (in->top >= 0 && fstat (in->top, &st) != 0)
+    close_one (&in->top);
   if (in->top < 0)
     return -1;
-  if (fstat (in->top, &st) != 0)
-    {
-      close_one (&in->top);
-      return -1;
-    }
   in->dev = st.st_dev;
   in->ino = st.st_ino;
   return 0;
@@ -306,34 +302,19 @@ instance_arrive (const struct instance *in, const struct ranks *own, const char 
   return 0;
 }
 
-static int
-instance_set_time (const struct instance *in, const struct ranks *own,
-                   const struct timespec times[2])
+int
+instance_touch (const struct instance *in, const struct ranks *own, bool lives)
 {
+  /* The other time goes on telling when the member came. */
+  const struct timespec now[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
+  const struct timespec epoch[2] = { { 0 }, { 0 } };
   char name[NAME_MAX_];
   uint32_t from = 0;
 
   while (next_mark (own, &from, name))
-    if (utimensat (in->arrival, name, times, AT_SYMLINK_NOFOLLOW) != 0)
+    if (utimensat (in->arrival, name, lives ? now : epoch, AT_SYMLINK_NOFOLLOW) != 0)
       return -1;
   return 0;
-}
-
-int
-instance_touch (const struct instance *in, const struct ranks *own)
-{
-  /* The other time goes on telling when the member came. */
-  const struct timespec now[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
-
-  return instance_set_time (in, own, now);
-}
-
-void
-instance_expire (const struct instance *in, const struct ranks *own)
-{
-  const struct timespec epoch[2] = { { 0 }, { 0 } };
-
-  (void) instance_set_time (in, own, epoch);
 }
 
 int
@@ -563,24 +544,17 @@ instance_release (const struct instance *in)
   return 0;
 }
 
-/* Leaves a trace of the outcome in arrival, where who decides looks. */
-static void
-leave_trace (const struct instance *in)
-{
-  int arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
-
-  if (arrival >= 0 && symlinkat ("../departure", arrival, INSTANCE_TRACE) == 0)
-    instance_sync (in, in->top, "arrival");
-  close_one (&arrival);
-}
-
-/* Makes the outcome that is not a release: a link to TEXT. */
+/* Makes the outcome that is not a release, a link to TEXT; and its trace in arrival,
+ * where who decides looks. */
 static int
 end_as (const struct instance *in, const char *text)
 {
   if (symlinkat (text, in->top, "departure") != 0)
     return -1;
-  leave_trace (in);
+  int arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
+  if (arrival >= 0 && symlinkat ("../departure", arrival, INSTANCE_TRACE) == 0)
+    instance_sync (in, in->top, "arrival");
+  close_one (&arrival);
   instance_sync (in, in->top, ".");
   return 0;
 }

@@ -46,8 +46,7 @@
  * seen at once only in a directory that has just been opened anew, and on
  * FUSE file systems only in its listing; so every look opens anew and lists.
  */
-#ifndef INSTANCE_H
-#define INSTANCE_H
+#pragma once
 
 #include "ranks.h"
 
@@ -117,11 +116,10 @@ int instance_open_arrival (struct instance *in, uint32_t tasks);
 int instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks);
 
 /* Makes the marks of the set OWN in arrival; exclusively: EEXIST if there is
- * one.  instance_touch() shows that the member is alive, instance_expire() that
- * it is not.  NOTE is what they point to. */
+ * one.  NOTE is what they point to.  instance_touch() shows that the member LIVES,
+ * or that it does not any more. */
 int instance_arrive (const struct instance *in, const struct ranks *own, const char *note);
-int instance_touch (const struct instance *in, const struct ranks *own);
-void instance_expire (const struct instance *in, const struct ranks *own);
+int instance_touch (const struct instance *in, const struct ranks *own, bool lives);
 
 /* Takes the place of the mark of the one task in OWN by something that does not
  * count: it will not come.  EEXIST as above. */
@@ -233,5 +231,3 @@ const char *instance_file_system (int dirfd, bool *local);
 /* The time of the server that has DIRFD, by touching it, in nanoseconds since
  * 1970; its clock, because that is what sets the times of files. */
 int64_t instance_server_time (int dirfd);
-
-#endif

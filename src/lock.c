@@ -12,7 +12,6 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #define WATCHER 0
 #define DECIDER 1

@@ -9,8 +9,7 @@
  * nothing to say opens nothing.  Never fails; a message that cannot be
  * written is lost.
  */
-#ifndef LOG_H
-#define LOG_H
+#pragma once
 
 #include <stdbool.h>
 #include <syslog.h>
@@ -36,5 +35,3 @@ void log_message (int level, const char *format, ...)
 /* "error", "warning", "info" or "debug", or one digit, 0 (debug) to 3
  * (error), as Sarus writes it.  Returns the level of syslog.h, or -1. */
 int log_level_parse (const char *text);
-
-#endif

@@ -3,8 +3,7 @@
  * nodes.h - which nodes a job step has, and what the notes of its members
  * say: so that somebody who is missing can be looked for.
  */
-#ifndef NODES_H
-#define NODES_H
+#pragma once
 
 #include "instance.h"
 
@@ -55,5 +54,3 @@ char *nodes_missing (const struct nodes_survey *s, char *text, size_t size);
 /* Writes into TEXT who is missing, as "procid 3,17-18 on n3,n7".  Returns TEXT. */
 #define NODES_TEXT_MAX 480
 char *nodes_tell_missing (const struct nodes_survey *s, char text[NODES_TEXT_MAX]);
-
-#endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "process.h"
 
-#include "calls.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <errno.h>

@@ -3,8 +3,7 @@
  * prune.h - removes what killed and failed jobs have left in a user's
  * directory of barriers.
  */
-#ifndef PRUNE_H
-#define PRUNE_H
+#pragma once
 
 #include "failure.h"
 
@@ -35,5 +34,3 @@ bool prune_is_remains (const char *name);
  * arrival and marks.  -1 with errno if there is none. */
 #define PRUNE_DEPTH 2
 int64_t prune_last_change (int parent, const char *name, int depth);
-
-#endif

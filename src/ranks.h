@@ -3,8 +3,7 @@
  * ranks.h - a set of the numbers 0 .. count-1 (procids of a job step), and such
  * sets as text: "0-127", "0-126:2", "0,2-5", as cpulists have them.
  */
-#ifndef RANKS_H
-#define RANKS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,5 +48,3 @@ bool ranks_next_text (const struct ranks *set, uint32_t *from, char *text, size_
  * "17,40-41".  What does not fit is replaced by "...".  Returns
  * TEXT; SIZE must be at least 8. */
 char *ranks_missing (const struct ranks *set, char *text, size_t size);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "waiting.h"
 
-#include "calls.h"
 #include "process.h"
 
 #include <poll.h>

@@ -5,8 +5,7 @@
  *
  * Times are nanoseconds of CLOCK_MONOTONIC.
  */
-#ifndef WAITING_H
-#define WAITING_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -77,5 +76,3 @@ const char *waiting_end_reason (const struct waiting *w);
  * that, at least 2 ms, at most LONGEST, and up to an eighth more or less at
  * random. */
 int64_t waiting_interval (struct waiting *w, int64_t waited, int64_t longest);
-
-#endif

@@ -419,7 +419,7 @@ START_TEST (a_long_set_is_several_marks)
   ck_assert_uint_eq (set.present, own->present);
   for (uint32_t rank = 0; rank < 5000; rank++)
     ck_assert (ranks_has (&set, rank) == ranks_has (own, rank));
-  ck_assert_int_eq (instance_touch (&in, own), 0);
+  ck_assert_int_eq (instance_touch (&in, own, true), 0);
   ck_assert_int_eq (instance_stat (&in, own, &st), 0);
 
   ranks_clear (&set);
@@ -478,7 +478,7 @@ START_TEST (nobody_arrives_in_what_is_removed)
 {
   ck_assert_int_eq (rmdir (KEY "/arrival"), 0);
   assert_fails (instance_arrive (&in, only (1), "note"), ENOENT);
-  assert_fails (instance_touch (&in, only (1)), ENOENT);
+  assert_fails (instance_touch (&in, only (1), true), ENOENT);
 }
 END_TEST
 
@@ -488,16 +488,16 @@ START_TEST (touch_and_expire_set_the_time)
 
   ck_assert_int_eq (instance_arrive (&in, only (1), "note"), 0);
   set_time (KEY "/arrival/slurm-procid-1", 1000000);
-  ck_assert_int_eq (instance_touch (&in, only (1)), 0);
+  ck_assert_int_eq (instance_touch (&in, only (1), true), 0);
   ck_assert_int_eq (instance_stat (&in, only (1), &st), 0);
   ck_assert_int_le (llabs (real_now () / 1000000000 - st.stx_mtime.tv_sec), 5);
   ck_assert_int_eq (st.stx_atime.tv_sec, 1000000); /* still when it came */
-  instance_expire (&in, only (1));
+  (void) instance_touch (&in, only (1), false);
   ck_assert_int_eq (instance_stat (&in, only (1), &st), 0);
   ck_assert_int_eq (st.stx_mtime.tv_sec, 0);
-  instance_expire (&in, only (2));
+  (void) instance_touch (&in, only (2), false);
   ck_assert (!is_there (KEY "/arrival/slurm-procid-2"));
-  assert_fails (instance_touch (&in, only (2)), ENOENT);
+  assert_fails (instance_touch (&in, only (2), true), ENOENT);
 }
 END_TEST
 
@@ -690,7 +690,7 @@ START_TEST (the_instance_has_a_beginning)
 
   set_time (KEY "/ntasks", 1234567);
   ck_assert_int_eq (instance_arrive (&in, only (0), "note"), 0);
-  ck_assert_int_eq (instance_touch (&in, only (0)), 0);
+  ck_assert_int_eq (instance_touch (&in, only (0), true), 0);
   ck_assert_int_eq (instance_void (&in), 0);
   ck_assert_int_eq (instance_began (&in, &time), 0);
   ck_assert_int_eq (time, INT64_C (1234567000000000));
@@ -1003,7 +1003,7 @@ START_TEST (going_away_takes_the_key)
   ck_assert (!is_there (KEY));
   ck_assert_uint_eq (number_of (name), in.ino);
   ck_assert_int_eq (instance_is_current (&in), 0);
-  ck_assert_int_eq (instance_touch (&in, only (1)), 0);
+  ck_assert_int_eq (instance_touch (&in, only (1), true), 0);
 
   /* The name is no key. */
   ck_assert_int_eq (strncmp (name, INSTANCE_GONE, strlen (INSTANCE_GONE)), 0);
@@ -1023,7 +1023,7 @@ START_TEST (a_wrong_catch_is_removed)
   ck_assert_int_eq (instance_open_arrival (&second, 3), 0);
   ck_assert_int_eq (instance_arrive (&second, only (1), "note"), 0);
   ck_assert_int_eq (instance_go_away (&in, name), 1);
-  assert_fails (instance_touch (&second, only (1)), ENOENT);
+  assert_fails (instance_touch (&second, only (1), true), ENOENT);
   ck_assert (!is_there (KEY));
   ck_assert (!is_there (name));
   ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_NONE);
