@@ -645,7 +645,7 @@ decide (struct attempt *a)
       a->look = true;
       return release (a);
     }
-  if (log_enabled (LOG_INFO))
+  if (log_settings.level >= LOG_INFO)
     report_missing (a);
   return STEP_ON;
 }
@@ -853,7 +853,7 @@ next_look (struct attempt *a)
 
   if (a->lock.blocked)
     return earlier (until, now + b->nodes * LOOK_BLOCKED);
-  if (watches && log_enabled (LOG_INFO))
+  if (watches && log_settings.level >= LOG_INFO)
     until = earlier (until, a->report);
   if (!watches) /* the interval is a sixteenth of what was waited */
     waited += SECOND * 16 * b->nodes / FIRST_LOOKS_A_SECOND;

@@ -93,7 +93,7 @@ hook_open_stream (const struct hook *h, const char *annotation, int stream)
       (void) dup2 (fd, stream);
       (void) close (fd);
       if (stream == STDOUT_FILENO)
-        log_split_streams ();
+        log_settings.split = true;
     }
 }
 
@@ -232,7 +232,7 @@ hook_run (struct hook *h, struct failure *f)
   const char *timeout = container_annotation (&h->container, ANNOTATION_TIMEOUT);
   const char *level = container_annotation (&h->container, ANNOTATION_LOG_LEVEL);
   bool comes = config_complete (&h->config, timeout, level, f) == 0;
-  log_set_level (h->config.log_level);
+  log_settings.level = h->config.log_level;
   if (!h->config.usable)
     return -1;
   const char *enabled = container_annotation (&h->container, ANNOTATION_ENABLED);
@@ -261,7 +261,7 @@ hook_run (struct hook *h, struct failure *f)
 static int
 main_command (const struct config *config, int result, const struct failure *f)
 {
-  log_leave_syslog_alone ();
+  log_settings.no_syslog = true;
   if (result != 0)
     {
       log_message (LOG_ERR, "%s", f->text);

@@ -30,8 +30,9 @@ void ranks_add_all (struct ranks *set, const struct ranks *others); /* of the sa
 void ranks_clear (struct ranks *set);
 bool ranks_full (const struct ranks *set);
 
-/* The first number of SET at or after FROM; its count if there is none. */
-uint32_t ranks_next (const struct ranks *set, uint32_t from);
+/* The first number at or after FROM that is PRESENT in SET, or is not; its count if
+ * there is none. */
+uint32_t ranks_next (const struct ranks *set, uint32_t from, bool present);
 
 /* Adds the numbers of TEXT to SET; whether all of them are in SET.  False, and
  * nothing is added, if TEXT makes no sense: it has numbers from the set's count

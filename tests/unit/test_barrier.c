@@ -185,7 +185,7 @@ speak_for (struct barrier *b, uint32_t self)
   b->self = self;
   b->own = unit_ranks (b->tasks, sets[self] != NULL ? sets[self] : alone);
   b->gathers = sets[self] != NULL;
-  b->node = ranks_next (b->own, 0);
+  b->node = ranks_next (b->own, 0, true);
 }
 
 static void __attribute__ ((noreturn))
@@ -403,7 +403,7 @@ static void
 quiet_at_info (struct barrier *b)
 {
   (void) b;
-  log_set_level (LOG_INFO);
+  log_settings.level = LOG_INFO;
   ck_assert_ptr_nonnull (freopen ("log", "a", stderr));
 }
 
@@ -683,7 +683,7 @@ cannot_depart (struct barrier *b)
   no_links ("slurm-procid-", EIO, false);
   link_fault.spares = 1;
   unit_refuse (SYS_linkat, EIO);
-  log_set_level (LOG_ERR);
+  log_settings.level = LOG_ERR;
 }
 
 START_TEST (released_is_released)
