@@ -866,16 +866,6 @@ next_look (struct attempt *a)
   return until < a->rest ? a->rest : until;
 }
 
-/* Whether hooks of an earlier version are there. */
-static enum step
-look_for_others (struct attempt *a)
-{
-  a->others = waiting_now () + TOUCH;
-  ranks_clear (&a->listed);
-  int step = instance_each_arrival (&a->in, NULL, visit_arrival, a);
-  return step < 0 ? failed_or_gone (a, "list the arrivals in") : (enum step) step;
-}
-
 /* Goes for the lock: from then on one looks, and wakes the others.  Where that does
  * not work each goes on looking for itself. */
 static void
@@ -910,7 +900,10 @@ look (struct attempt *a)
   if (step == STEP_ON && watches)
     step = decide (a);
   else if (step == STEP_ON && a->arrived && !a->lock.blocked && now >= a->others)
-    step = look_for_others (a);
+    {
+      a->others = now + TOUCH;
+      step = list_arrivals (a);
+    }
   if (step == STEP_ON && a->arrived && now >= a->lock_after && !a->lock.decides
       && !a->lock.blocked)
     try_lock (a);
@@ -1351,20 +1344,6 @@ barrier_meet (struct barrier *b, struct failure *f)
   return step == STEP_DONE ? 0 : -1;
 }
 
-/* For a hook that cannot come: is the instance this hook's to call off?  STEP_ON:
- * its leader says so; or else there is no outcome, and call_off() finds out. */
-static enum step
-may_call_off (struct attempt *a)
-{
-  char text[INSTANCE_TEXT_MAX];
-
-  a->gather.refuses = true;
-  enum step step = barrier_gather (a);
-  if (step != STEP_ON || a->leads || a->belongs)
-    return step;
-  return instance_outcome (&a->in, text) == OUTCOME_NONE ? STEP_ON : STEP_NOT_OURS;
-}
-
 void
 barrier_call_off (struct barrier *b, const char *reason)
 {
@@ -1379,10 +1358,14 @@ barrier_call_off (struct barrier *b, const char *reason)
       struct attempt a;
 
       attempt_begin (&a, &now, waiting_now (), &f);
+      a.gather.refuses = true;
       step = barrier_enter (&a, tries > 0);
       if (step == STEP_ON)
-        step = may_call_off (&a);
-      if (step == STEP_ON)
+        step = barrier_gather (&a);
+      /* Its leader says whether the instance is this hook's to call off; or else there
+       * is no outcome, and call_off() finds out. */
+      if (step == STEP_ON
+          && (a.leads || a.belongs || instance_outcome (&a.in, NULL) == OUTCOME_NONE))
         {
           (void) fail (&f, EX_PROTOCOL, "%s", reason);
           (void) call_off (&a);

@@ -333,22 +333,22 @@ gather_all_hung_up (struct gather *g, int64_t until)
 /* Reads what the leader says: its word, 0 if he is gone, -1 if he has said
  * nothing yet. */
 static int
-member_read (struct gather *g, int flags, char text[INSTANCE_TEXT_MAX])
+member_read (struct gather *g, char *text)
 {
   struct word w;
-  ssize_t n = recv (g->fd, &w, sizeof w - 1, flags | MSG_TRUNC);
+  ssize_t n = recv (g->fd, &w, sizeof w - 1, MSG_DONTWAIT | MSG_TRUNC);
 
   /* recv(2) tells a pending error once, before what is in the queue: read again. */
   if (n < 0 && errno != EAGAIN)
-    n = recv (g->fd, &w, sizeof w - 1, flags | MSG_TRUNC);
+    n = recv (g->fd, &w, sizeof w - 1, MSG_DONTWAIT | MSG_TRUNC);
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return -1;
   if (n < (ssize_t) offsetof (struct word, text) || n >= (ssize_t) sizeof w || w.version != VERSION
       || w.word > GATHER_CALLED_OFF)
     return 0;
   ((char *) &w)[n] = '\0';
-  (void) snprintf (text, INSTANCE_TEXT_MAX, "%s", w.text);
-  (void) text_clean (text);
+  if (text != NULL)
+    (void) snprintf (text, INSTANCE_TEXT_MAX, "%s", text_clean (w.text));
   g->leader = w.leader;
   return (int) w.word;
 }
@@ -359,8 +359,6 @@ member_read (struct gather *g, int flags, char text[INSTANCE_TEXT_MAX])
 static enum gather_result
 member_await (struct gather *g, int64_t deadline)
 {
-  char unused[INSTANCE_TEXT_MAX];
-
   for (;;)
     {
       int64_t now = waiting_now ();
@@ -369,7 +367,7 @@ member_await (struct gather *g, int64_t deadline)
         return GATHER_BELONGS;
       if (wake == WAKE_END || waiting_now () >= deadline)
         return GATHER_GIVEN_UP;
-      enum outcome outcome = instance_outcome (g->in, unused);
+      enum outcome outcome = instance_outcome (g->in, NULL);
       if (outcome != OUTCOME_NONE)
         return outcome == OUTCOME_ERROR ? GATHER_AGAIN : GATHER_ENDED;
       /* Of times from the future the clock was set back since. */
@@ -385,20 +383,19 @@ member_ask (struct gather *g, int64_t deadline)
 {
   const struct hello hello = { VERSION, g->self, g->own->count, g->refuses };
   enum gather_result result = GATHER_AGAIN;
-  char unused[INSTANCE_TEXT_MAX];
   int answer = 0;
 
   if (is_own (g->fd) && send (g->fd, &hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t) sizeof hello)
     {
       result = member_await (g, deadline);
-      answer = member_read (g, MSG_DONTWAIT, unused);
+      answer = member_read (g, NULL);
       /* Who leaves now must know whether he was taken: after this the leader
        * cannot answer any more.  Not before it must be: the leader calls off when a
        * member hangs up, and knows less of the reason. */
       if (result != GATHER_BELONGS && answer < 0)
         {
           (void) shutdown (g->fd, SHUT_RDWR);
-          answer = member_read (g, MSG_DONTWAIT, unused);
+          answer = member_read (g, NULL);
         }
     }
   if (answer == GATHER_TAKEN)
@@ -415,8 +412,7 @@ member_ask (struct gather *g, int64_t deadline)
 static enum gather_result
 member_is_refused (const struct gather *g, int64_t since)
 {
-  char unused[INSTANCE_TEXT_MAX];
-  enum outcome outcome = instance_outcome (g->in, unused);
+  enum outcome outcome = instance_outcome (g->in, NULL);
 
   if (outcome == OUTCOME_ERROR)
     return instance_is_gone (errno) ? GATHER_AGAIN : GATHER_FAILED;
@@ -491,7 +487,7 @@ gather_listen (struct gather *g, int64_t until, enum gather_word *word,
                char text[INSTANCE_TEXT_MAX])
 {
   enum wake wake = waiting_sleep (g->waiting, until, g->fd);
-  int said = member_read (g, MSG_DONTWAIT, text);
+  int said = member_read (g, text);
 
   /* A word that is there counts, even for who is about to leave. */
   if (said < 0)

@@ -132,9 +132,9 @@ bool instance_is_own (const struct instance *in, const struct ranks *own, const 
 /* The (first) mark of the set OWN in arrival, as the server has it now. */
 int instance_stat (const struct instance *in, const struct ranks *own, struct statx *st);
 
-/* Looks at the outcome.  For CALLED_OFF, TEXT gets what follows
- * "called-off: ", cleaned. */
-enum outcome instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX]);
+/* Looks at the outcome.  For CALLED_OFF, TEXT gets what follows "called-off: ",
+ * cleaned, unless it is NULL. */
+enum outcome instance_outcome (const struct instance *in, char *text);
 
 /* Make the outcome.  EEXIST: there is one already, and that one counts.
  * The last two leave a trace in arrival, too, where who decides looks. */

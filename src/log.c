@@ -56,10 +56,7 @@ log_message (int level, const char *format, ...)
   size_t n = strlen (line);
   line[n] = '\n';
   int fd = log_settings.split && level > LOG_WARNING ? STDOUT_FILENO : STDERR_FILENO;
-  if (write (fd, line, n + 1) < 0)
-    {
-      /* Nobody is left to tell but syslog. */
-    }
+  (void) !write (fd, line, n + 1); /* nobody is left to tell but syslog */
   if (log_settings.no_syslog)
     return;
   openlog (PROGRAM, LOG_PID, LOG_USER);

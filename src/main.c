@@ -257,19 +257,6 @@ hook_run (struct hook *h, struct failure *f)
   return hook_synchronise (h, comes, f);
 }
 
-/* Runs a command; a hook never gets here.  RESULT is config_read()'s. */
-static int
-main_command (const struct config *config, int result, const struct failure *f)
-{
-  log_settings.no_syslog = true;
-  if (result != 0)
-    {
-      log_message (LOG_ERR, "%s", f->text);
-      return f->status;
-    }
-  return admin_run (config);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -283,13 +270,16 @@ main (int argc, char **argv)
   if (identity_guard (h.config.mode == CONFIG_CHECK, &f) != 0)
     result = -1;
   if (h.config.mode != CONFIG_HOOK)
-    return main_command (&h.config, result, &f);
+    {
+      log_settings.no_syslog = true;
+      if (result == 0)
+        return admin_run (&h.config);
+      log_message (LOG_ERR, "%s", f.text);
+      return f.status;
+    }
   (void) unsetenv ("TZ"); /* syslog(3) would open what it names */
   hook_name_itself (&h);
-  if (chdir ("/") != 0) /* / pins no file system */
-    {
-      /* It would only have been better. */
-    }
+  (void) !chdir ("/"); /* pins no file system; it would only be better */
   waiting_start (&h.waiting);
   if (result == 0)
     result = hook_run (&h, &f);
