@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
+#include <limits.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -73,20 +74,16 @@ admin_user (const struct config *config, struct identity *user, struct failure *
 int
 admin_become (const struct identity *user, struct failure *f)
 {
+  static gid_t groups[NGROUPS_MAX]; /* only what is used of it takes memory */
   struct identity with = *user;
-  int count = 0;
+  int count = NGROUPS_MAX;
 
   if (geteuid () != 0)
     return 0;
-  (void) getgrouplist (user->name, user->gid, NULL, &count);
-  with.groups = calloc ((size_t) count + 1, sizeof *with.groups);
-  if (with.groups == NULL)
-    return fail (f, EX_OSERR, "out of memory");
-  with.group_count
-    = getgrouplist (user->name, user->gid, with.groups, &count) < 0 ? 0 : (size_t) count;
-  int result = identity_become (&with, f);
-  free (with.groups);
-  return result;
+  with.groups = groups;
+  if (getgrouplist (user->name, user->gid, groups, &count) >= 0)
+    with.group_count = (size_t) count;
+  return identity_become (&with, f);
 }
 
 /* In a child: becomes the user, and works.  Returns the exit status. */
@@ -233,17 +230,13 @@ hook_json_read (const char *path, struct failure *f)
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   json_object *json = NULL;
   char *text = NULL;
+  ssize_t length = fd < 0 ? fail (f, errno == ENOENT ? EX_NOINPUT : EX_IOERR, "%s: %m", path)
+                          : json_text_read (path, fd, HOOK_JSON_MAX, &text, f);
 
-  if (fd < 0)
-    {
-      (void) fail (f, errno == ENOENT ? EX_NOINPUT : EX_IOERR, "%s: %m", path);
-      return NULL;
-    }
-  ssize_t length = json_text_read (path, fd, HOOK_JSON_MAX, &text, f);
   if (length >= 0)
     json = json_text_parse (path, text, (size_t) length, f);
   free (text);
-  (void) close (fd);
+  close_one (&fd);
   return json;
 }
 

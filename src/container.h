@@ -25,7 +25,7 @@ struct container {
 struct container_user {
   uid_t uid; /* as the host numbers it */
   gid_t gid;
-  gid_t *groups; /* additionalGids, as the host numbers them; owned, free() */
+  const gid_t *groups; /* additionalGids, as the host numbers them; until the next call */
   size_t group_count;
 };
 

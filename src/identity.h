@@ -22,7 +22,7 @@
 struct identity {
   uid_t uid;       /* as this process's user namespace numbers it */
   gid_t gid;
-  gid_t *groups;   /* supplementary groups to have; owned, free() */
+  const gid_t *groups; /* supplementary groups to have; borrowed */
   size_t group_count;
   bool in_namespace; /* in a user namespace other than the initial one */
   bool host_hidden;  /* in one that does not tell the uid of the host */

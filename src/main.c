@@ -82,19 +82,14 @@ hook_open_stream (const struct hook *h, const char *annotation, int stream)
 
   if (path == NULL)
     return;
-  int fd = -1;
-  if (path[0] == '/')
-    fd = open (path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  const int flags = O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+  int fd = path[0] == '/' ? open (path, flags) : -1;
   if (fd < 0)
     log_message (LOG_DEBUG, "annotation %s ignored: %s cannot be opened, or is no absolute path",
                  annotation, path);
-  else
-    {
-      (void) dup2 (fd, stream);
-      (void) close (fd);
-      if (stream == STDOUT_FILENO)
-        log_settings.split = true;
-    }
+  else if (dup2 (fd, stream) == STDOUT_FILENO)
+    log_settings.split = true;
+  close_one (&fd);
 }
 
 /* Finds the user and becomes him.  In a user namespace his name comes first,
@@ -119,10 +114,9 @@ static void
 hook_write_note (const struct hook *h, char note[BARRIER_NOTE_MAX])
 {
   const struct slurm_task *task = &h->task;
-  size_t n;
+  size_t n = (size_t) snprintf (note, BARRIER_NOTE_MAX, "host=%s pid=%ld since=%lld", h->host,
+                                (long) getpid (), (long long) time (NULL));
 
-  n = (size_t) snprintf (note, BARRIER_NOTE_MAX, "host=%s pid=%ld since=%lld", h->host,
-                         (long) getpid (), (long long) time (NULL));
   if (h->container.id[0] != '\0' && strpbrk (h->container.id, " ") == NULL)
     n += (size_t) snprintf (note + n, BARRIER_NOTE_MAX - n, " container=%s", h->container.id);
   if (task->node[0] != '\0')
@@ -287,6 +281,5 @@ main (int argc, char **argv)
     log_message (h.passed_on ? LOG_INFO : LOG_ERR, "%s", f.text);
   container_free (&h.container);
   ranks_free (&h.task.local);
-  free (h.user.groups);
   return result == 0 ? EX_OK : f.status;
 }
