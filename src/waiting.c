@@ -59,7 +59,7 @@ waiting_start (struct waiting *w)
   w->parent = getppid ();
   w->parent_fd = waiting_pidfd (w->parent);
   w->podman_fd = w->task_fd = w->lock_fd = -1;
-  w->parent_gone = w->podman_gone = w->task_gone = false;
+  w->gone = NULL;
   w->noise = (uint32_t) getpid () * 2654435761U + (uint32_t) waiting_now ();
   end_signal = 0;
 }
@@ -137,6 +137,8 @@ waiting_watch_task (struct waiting *w, pid_t task)
 static bool
 waiting_poll (struct waiting *w, int64_t until, int fd)
 {
+  static const char *const gone[]
+    = { "the runtime that started the hook is gone", "podman is gone", "the Slurm task has ended" };
   struct pollfd fds[] = {
     { .fd = w->parent_fd, .events = POLLIN }, /* ppoll passes over an fd of -1 */
     { .fd = w->podman_fd, .events = POLLIN },
@@ -157,14 +159,10 @@ waiting_poll (struct waiting *w, int64_t until, int fd)
     }
   (void) sigemptyset (&inside);
   int ready = ppoll (fds, 5, until == WAITING_FOREVER ? NULL : &rest, &inside);
-  if (ready > 0)
-    {
-      w->parent_gone = w->parent_gone || fds[0].revents != 0;
-      w->podman_gone = w->podman_gone || fds[1].revents != 0;
-      w->task_gone = w->task_gone || fds[2].revents != 0;
-    }
-  if (w->parent_fd < 0)
-    w->parent_gone = getppid () != w->parent;
+  for (int i = 2; ready > 0 && i >= 0; i--)
+    w->gone = fds[i].revents != 0 ? gone[i] : w->gone;
+  if (w->parent_fd < 0 && getppid () != w->parent)
+    w->gone = gone[0];
   return ready > 0 && (fds[3].revents != 0 || fds[4].revents != 0);
 }
 
@@ -175,11 +173,7 @@ waiting_end_reason (const struct waiting *w)
     return end_signal == SIGTERM  ? "got SIGTERM"
            : end_signal == SIGINT ? "got SIGINT"
                                   : "got SIGHUP";
-  if (w->parent_gone)
-    return "the runtime that started the hook is gone";
-  if (w->podman_gone)
-    return "podman is gone";
-  return w->task_gone ? "the Slurm task has ended" : NULL;
+  return w->gone;
 }
 
 enum wake

@@ -22,8 +22,8 @@ struct waiting {
   int podman_fd;  /* can be read when podman is gone; or -1 */
   int task_fd;    /* pidfd of the Slurm task, or -1 */
   int lock_fd;    /* can be read when a lock is to be had (lock.h), or -1 */
-  bool parent_gone, podman_gone, task_gone; /* what waiting_sleep() has seen */
-  uint32_t noise; /* for jitter */
+  const char *gone; /* which of them waiting_sleep() has seen end, in words, or NULL */
+  uint32_t noise;   /* for jitter */
 };
 
 enum wake {
