@@ -26,11 +26,14 @@ bool nodes_note_value (const char *note, const char *key, char *value, size_t si
  * The caller frees *NODES, which may be NULL. */
 size_t nodes_expand (const char *list, const char *per_node, struct node **nodes);
 
+/* As long as the name of a mark, and more. */
+#define NODES_RANKS_MAX 260
+
 /* Who has arrived, or is gathered on its node, as marks and notes say. */
 struct nodes_survey {
   struct ranks there;
   struct nodes_member {
-    char *ranks;   /* as text */
+    char ranks[NODES_RANKS_MAX]; /* as text */
     uint32_t tasks;
     char node[64]; /* or the host; "" if it has no note */
     bool by_slurm; /* it is the node as Slurm calls it */

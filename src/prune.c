@@ -74,26 +74,12 @@ prune_barrier (int dirfd, const char *key, int64_t before)
   return error == 0 ? instance_remove (dirfd, name) : -1;
 }
 
-/* Says what has become of NAME, or that it could not be removed: ERROR is not 0. */
-static void
-prune_say (const struct prune *p, const char *name, int error)
-{
-  char path[4096];
-
-  (void) snprintf (path, sizeof path, "%s/%s", p->where, name);
-  (void) text_clean (path);
-  if (error == 0)
-    (void) printf ("%s %s\n", p->dry_run ? "would remove" : "removed", path);
-  else
-    log_message (LOG_WARNING, "cannot remove %s: %s", path, strerror (error));
-  (void) fflush (stdout); /* it shows that this process is at work */
-}
-
 static bool
 prune_entry (struct prune *p, const char *name, int64_t now)
 {
   struct stat st;
   int64_t last = 0;
+  char path[4096];
 
   /* What is no directory is no barrier, whatever it is called. */
   if (!prune_is_barrier (name) || fstatat (p->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0
@@ -110,8 +96,15 @@ prune_entry (struct prune *p, const char *name, int64_t now)
   /* Somebody came meanwhile, or somebody else was faster: no failure. */
   const int error = done || errno == EBUSY || errno == ENOENT ? 0 : errno;
   p->failed = p->failed || error != 0;
-  if (p->where != NULL && (done || error != 0))
-    prune_say (p, name, error);
+  if (p->where == NULL || (!done && error == 0))
+    return done;
+  (void) snprintf (path, sizeof path, "%s/%s", p->where, name);
+  (void) text_clean (path);
+  if (done)
+    (void) printf ("%s %s\n", p->dry_run ? "would remove" : "removed", path);
+  else
+    log_message (LOG_WARNING, "cannot remove %s: %s", path, strerror (error));
+  (void) fflush (stdout); /* it shows that this process is at work */
   return done;
 }
 

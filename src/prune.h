@@ -18,9 +18,9 @@ struct prune {
   bool failed;       /* set if something could not be removed, which is logged */
 };
 
-/* Removes what has not changed for a day, and prints a line for each.  Returns how many there were,
- * or with dry_run would be; -1 and EX_IOERR if the directory cannot be read.  What
- * cannot be removed is passed over. */
+/* Removes what has not changed for a day, and prints a line for each.  Returns how many
+ * there were, or with dry_run would be; -1 and EX_IOERR if the directory cannot be read.
+ * What cannot be removed is passed over. */
 int prune_run (struct prune *p, struct failure *f);
 
 /* Whether NAME is a barrier's (jobid-...), or of the remains of one (gone-...);

@@ -37,16 +37,13 @@ static int
 syncdir_open_user (const char *base, const char *path, const struct identity *id, struct failure *f)
 {
   struct stat st;
-  const char *what = "directory";
+  const char *what = "symbolic link";
   int fd = open (path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  bool safe = true;
+  const bool link = fd < 0 && lstat (path, &st) == 0 && S_ISLNK (st.st_mode);
+  bool safe = !link || syncdir_owner_is_safe (&st, path, id);
 
-  if (fd < 0 && lstat (path, &st) == 0 && S_ISLNK (st.st_mode))
-    {
-      what = "symbolic link";
-      safe = syncdir_owner_is_safe (&st, path, id);
-      fd = safe ? open (path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-    }
+  if (link && safe)
+    fd = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (fd >= 0 && fstat (fd, &st) == 0)
     {
       what = "directory";
@@ -90,9 +87,8 @@ syncdir_open_own (int parent, const char *name, bool make, char path[SYNCDIR_USE
     {
       if (mkdirat (parent, name, 0700) != 0 && errno != EEXIST)
         {
-          (void) fail (f, EX_CANTCREAT, "cannot make %s: %m%s", path, failure_remedy (errno));
           close_one (&parent);
-          return -1;
+          return fail (f, EX_CANTCREAT, "cannot make %s: %m%s", path, failure_remedy (errno));
         }
       fd = openat (parent, name, flags);
     }
