@@ -91,7 +91,7 @@ print_missing (FILE *out, const struct instance *in, struct nodes_survey *s, boo
   if (released)
     {
       ranks_clear (&s->there);
-      (void) instance_list_departure (in, &s->there);
+      (void) instance_list_marks (in, true, &s->there);
       s->list[0] = '\0'; /* and it says nothing of where these are */
     }
   if (!ranks_full (&s->there))
@@ -117,9 +117,9 @@ print_state (FILE *out, const struct instance *in, const char *name, struct node
   /* A release says that all have come, also who came after the list. */
   (void) fprintf (out, "\n  %u/%u %s", released ? s->there.count : s->there.present,
                   s->there.count, ended ? states[outcome] : waits ? "waiting" : "void");
-  if (instance_began (in, &when) == 0)
+  if (instance_time (in, INSTANCE_BEGAN, &when) == 0)
     print_time (out, ", began ", when);
-  if (ended && instance_outcome_time (in, &when) == 0)
+  if (ended && instance_time (in, INSTANCE_OUTCOME, &when) == 0)
     print_time (out, ", ended ", when);
   if (outcome == OUTCOME_CALLED_OFF)
     (void) fprintf (out, "\n  %s", reason);

@@ -156,6 +156,9 @@ enum step {
   STEP_FAILED    /* the failure says why */
 };
 
+/* fail(), for who returns a step. */
+#define fail_step(...) ((void) fail (__VA_ARGS__), (enum step) STEP_FAILED)
+
 /* One try at one instance. */
 struct attempt {
   struct barrier *b;
@@ -175,7 +178,7 @@ struct attempt {
   int64_t next;         /* when to look again */
   int64_t looked;       /* when at the outcome */
   int64_t touched;      /* when it has shown last that it lives */
-  int64_t told;         /* when it has said last who is gathered, and */
+  int64_t tell;         /* when a leader says who is gathered: never, if all are; and */
   int64_t tell_again;   /* after how long it says it again */
   int64_t others;       /* when to look for hooks of another version */
   int64_t lock_after;   /* when to go for the lock */
@@ -189,6 +192,7 @@ struct attempt {
   struct ranks fresh;   /* whose mark it has seen fresh since the touch */
   int64_t report;       /* when to say who is missing */
   int64_t rest;         /* until when not to list a directory again */
+  bool others_came;     /* to an instance that is not this hook's */
 };
 
 static bool
@@ -215,9 +219,8 @@ failed (struct attempt *a, const char *what)
   else if (errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == EACCES || errno == EPERM
            || errno == ELOOP || errno == ENOTDIR)
     status = EX_CANTCREAT;
-  (void) fail (a->f, status, "cannot %s %s/%s: %m%s", what, a->b->where, a->b->key,
-               failure_remedy (errno));
-  return STEP_FAILED;
+  return fail_step (a->f, status, "cannot %s %s/%s: %m%s", what, a->b->where, a->b->key,
+                    failure_remedy (errno));
 }
 
 /* Whether errno means that somebody has removed the instance.  A file server
@@ -304,8 +307,7 @@ called_off (struct attempt *a, const char *text)
 
   (void) snprintf (a->off, sizeof a->off, "%s", text);
   a->b->passed_on = true;
-  (void) fail (a->f, late ? EX_TEMPFAIL : EX_PROTOCOL, "called off: %s", text);
-  return STEP_FAILED;
+  return fail_step (a->f, late ? EX_TEMPFAIL : EX_PROTOCOL, "called off: %s", text);
 }
 
 /* Speaks for itself alone from now on, and makes its mark; or, if it REFUSES to come,
@@ -322,13 +324,15 @@ come_alone (struct attempt *a, bool refuses)
     return failed_or_gone (a, "open");
   if (ranks_init (&there, a->b->tasks) != 0)
     return failed (a, "keep track of");
-  bool known = instance_list_arrival (&a->in, &there) == 0 && ranks_has (&there, a->b->self);
+  bool known = instance_list_marks (&a->in, false, &there) == 0 && ranks_has (&there, a->b->self);
   ranks_free (&there);
   if (known)
     return STEP_NOT_OURS;
-  if ((refuses ? instance_refuse (&a->in, a->own) : instance_arrive (&a->in, a->own, a->b->note)) != 0)
-    return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
-  return STEP_ON;
+  if (refuses && instance_refuse (&a->in, a->own) == 0)
+    return STEP_ON;
+  if (!refuses && instance_arrive (&a->in, a->own, a->b->note) == 0)
+    return STEP_ON;
+  return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
 }
 
 /* It is called off when this hook comes.  Who comes long after that is not meant,
@@ -342,7 +346,8 @@ came_to_call_off (struct attempt *a, const char *text)
 
   if (step != STEP_ON)
     return step;
-  if (instance_outcome_time (&a->in, &made) == 0 && instance_stat (&a->in, a->own, &own) == 0
+  if (instance_time (&a->in, INSTANCE_OUTCOME, &made) == 0
+      && instance_stat (&a->in, a->own, &own) == 0
       && is_older (own.stx_mtime.tv_sec * SECOND + own.stx_mtime.tv_nsec - made, after))
     return STEP_NOT_OURS;
   return called_off (a, text);
@@ -519,11 +524,10 @@ check_key (struct attempt *a, enum outcome *outcome, char text[INSTANCE_TEXT_MAX
 static enum step
 other_version (struct attempt *a, const char *ranks)
 {
-  (void) fail (a->f, EX_PROTOCOL,
-               "procid %s runs an earlier version of slurm_global_sync_hook; install the same on "
-               "all nodes",
-               ranks);
-  return STEP_FAILED;
+  return fail_step (a->f, EX_PROTOCOL,
+                    "procid %s runs an earlier version of slurm_global_sync_hook; install the "
+                    "same on all nodes",
+                    ranks);
 }
 
 /* -------------------------------------------------------------------- decide */
@@ -630,13 +634,9 @@ decide (struct attempt *a)
 {
   enum step step = list_arrivals (a);
 
-  if (step == STEP_AGAIN)
-    {
-      a->look = true; /* at what was made of it */
-      return STEP_ON;
-    }
+  a->look = a->look || step == STEP_AGAIN; /* at what was made of it */
   if (step != STEP_ON)
-    return step;
+    return step == STEP_AGAIN ? STEP_ON : step;
   /* A directory that was removed is listed as an empty one, readdir(3). */
   if (a->listed.present == 0 && a->changed == 0 && !has_mark (a))
     return STEP_AGAIN;
@@ -655,11 +655,10 @@ decide (struct attempt *a)
 static enum step
 barrier_enter (struct attempt *a, bool again)
 {
-  struct barrier *b = a->b;
+  const struct barrier *b = a->b;
+  const int result = instance_open (&a->in, b->dirfd, b->key, b->tasks, again);
 
-  if (instance_open (&a->in, b->dirfd, b->key, b->tasks, again) != 0)
-    return failed_or_gone (a, "open");
-  return STEP_ON;
+  return result == 0 ? STEP_ON : failed_or_gone (a, "open");
 }
 
 /* The members count alike: another number is a mistake, or another run's. */
@@ -681,10 +680,7 @@ given_up (struct attempt *a)
 {
   const char *reason = waiting_end_reason (a->b->waiting);
 
-  if (reason == NULL)
-    return time_out (a);
-  (void) fail (a->f, EX_PROTOCOL, "%s", reason);
-  return STEP_FAILED;
+  return reason == NULL ? time_out (a) : fail_step (a->f, EX_PROTOCOL, "%s", reason);
 }
 
 /* Comes to the socket of the node.  STEP_ON: leads, belongs, or is alone. */
@@ -718,21 +714,6 @@ barrier_gather (struct attempt *a)
     }
 }
 
-/* The leader of this hook has died without a word. */
-static enum step
-lost_leader (struct attempt *a)
-{
-  char text[INSTANCE_TEXT_MAX];
-  enum outcome outcome = instance_outcome (&a->in, text);
-
-  if (outcome != OUTCOME_NONE)
-    return follow (a, outcome, text);
-  (void) fail (a->f, EX_PROTOCOL,
-               "the hook of procid %u, which spoke for this node, is gone; was it killed?",
-               a->gather.leader);
-  return STEP_FAILED;
-}
-
 /* One whom a leader has taken: waits for his word. */
 static enum step
 barrier_listen (struct attempt *a)
@@ -757,23 +738,29 @@ barrier_listen (struct attempt *a)
       return STEP_AGAIN;
     case GATHER_AWAY:
       return STEP_NOT_OURS;
-    default:
-      return lost_leader (a);
+    default: /* it has died without one */
+      break;
     }
+  enum outcome outcome = instance_outcome (&a->in, text);
+  if (outcome != OUTCOME_NONE)
+    return follow (a, outcome, text);
+  return fail_step (a->f, EX_PROTOCOL,
+                    "the hook of procid %u, which spoke for this node, is gone; was it killed?",
+                    a->gather.leader);
 }
 
 /* Says who is gathered, when that is due. */
 static void
 tell_gathering (struct attempt *a)
 {
-  char ranks[260] = "", note[INSTANCE_NOTE_MAX];
+  char ranks[NODES_RANKS_MAX] = "", note[INSTANCE_NOTE_MAX];
   uint32_t from = 0;
 
   (void) ranks_next_text (&a->gather.here, &from, ranks, sizeof ranks);
-  (void) snprintf (note, sizeof note, INSTANCE_GATHERED "%s %s", ranks, a->b->note);
+  (void) snprintf (note, sizeof note, "procid=%s %s", ranks, a->b->note);
   instance_tell_gathering (&a->in, a->b->node, note);
-  a->told = waiting_now ();
   a->tell_again = earlier (2 * a->tell_again, TOUCH);
+  a->tell = waiting_now () + a->tell_again;
 }
 
 /* Makes the marks, if all for whom this hook speaks are there.  STEP_ON: look
@@ -795,7 +782,8 @@ arrive (struct attempt *a)
   a->arrived = a->look = true;
   a->touched = waiting_now ();
   a->lock_after = a->b->nodes < LOCK_FROM ? WAITING_FOREVER : a->touched + LOCK_AFTER;
-  if (a->told > 0)
+  a->tell = WAITING_FOREVER;
+  if (a->tell_again > TELL_GATHERING)
     instance_tell_gathering (&a->in, a->b->node, NULL);
   if (!decides (a))
     return STEP_ON;
@@ -911,42 +899,26 @@ look (struct attempt *a)
   return step;
 }
 
-/* When a leader says who is there: never, if all are. */
-static int64_t
-next_telling (const struct attempt *a)
-{
-  if (!a->leads || a->arrived)
-    return WAITING_FOREVER;
-  return a->told > 0 ? a->told + a->tell_again : a->began + TELL_GATHERING;
-}
-
-/* A member that this leader has taken is gone, and may have called off. */
-static enum step
-lost_member (struct attempt *a)
-{
-  enum step step = look_at_outcome (a, false);
-
-  if (step != STEP_ON)
-    return step;
-  (void) fail (a->f, EX_PROTOCOL,
-               "the hook of procid %u is gone before all tasks had come; was it killed?",
-               (unsigned) a->gather.lost);
-  return STEP_FAILED;
-}
-
 /* Sleeps until it is time to look, or somebody has come or gone. */
 static enum step
 wait_a_while (struct attempt *a)
 {
   struct barrier *b = a->b;
   struct gather *g = &a->gather;
-  int64_t until = earlier (earlier (a->next, next_telling (a)), b->deadline);
+  int64_t until = earlier (earlier (a->next, a->tell), b->deadline);
   enum wake wake = a->leads ? gather_serve (g, until, a->f) : waiting_sleep (b->waiting, until, -1);
 
   if (wake == WAKE_END)
     return waiting_end_reason (b->waiting) == NULL ? STEP_FAILED : given_up (a);
   if (a->leads && g->lost >= 0)
-    return lost_member (a);
+    {
+      enum step step = look_at_outcome (a, false); /* it may have called off */
+      if (step == STEP_ON)
+        (void) fail (a->f, EX_PROTOCOL,
+                     "the hook of procid %u is gone before all tasks had come; was it killed?",
+                     (unsigned) g->lost);
+      return step == STEP_ON ? STEP_FAILED : step;
+    }
   a->look = a->look || g->woken;
   g->woken = false;
   if (lock_is_over (&a->lock))
@@ -959,7 +931,7 @@ wait_a_while (struct attempt *a)
     return STEP_ON;
   if (waiting_now () >= b->deadline)
     return time_out (a);
-  if (waiting_now () >= next_telling (a))
+  if (waiting_now () >= a->tell)
     tell_gathering (a);
   return STEP_ON;
 }
@@ -984,6 +956,7 @@ barrier_wait (struct attempt *a)
     step = outcome == OUTCOME_NONE ? check_tasks (a) : STEP_AGAIN;
   a->touched = waiting_now ();
   a->others = a->touched + LOOK_AT_OTHERS;
+  a->tell = a->leads ? a->began + TELL_GATHERING : WAITING_FOREVER;
   a->tell_again = TELL_GATHERING;
   a->next = next_look (a);
   while (step == STEP_ON)
@@ -1005,27 +978,22 @@ barrier_wait (struct attempt *a)
 static bool
 tell (struct attempt *a, enum step step)
 {
-  bool all = true;
-
+  enum gather_word word = step == STEP_RELEASED ? GATHER_RELEASED
+                          : step == STEP_AGAIN  ? GATHER_VOID
+                                                : GATHER_AWAY;
   if (!a->leads)
     return true;
-  if (step == STEP_RELEASED)
+  if (step == STEP_FAILED && a->off[0] != '\0')
     {
-      gather_tell (&a->gather, GATHER_RELEASED, "");
-      all = gather_all_hung_up (&a->gather, waiting_now () + BARRIER_LEAVE);
-    }
-  else if (step == STEP_AGAIN)
-    gather_tell (&a->gather, GATHER_VOID, "");
-  else if (step == STEP_FAILED && a->off[0] != '\0')
-    {
+      word = GATHER_CALLED_OFF;
       /* For who comes later: these know it.  Before they do: their next hooks come
        * at once. */
       if (!a->arrived && instance_open_arrival (&a->in, a->b->tasks) == 0)
         (void) instance_arrive (&a->in, &a->gather.here, a->b->note);
-      gather_tell (&a->gather, GATHER_CALLED_OFF, a->off);
     }
-  else
-    gather_tell (&a->gather, GATHER_AWAY, "");
+  gather_tell (&a->gather, word, a->off);
+  const bool all = step != STEP_RELEASED
+                   || gather_all_hung_up (&a->gather, waiting_now () + BARRIER_LEAVE);
   gather_end (&a->gather);
   a->leads = false;
   return all;
@@ -1043,7 +1011,7 @@ depart_last (struct attempt *a)
   ranks_clear (&a->listed);
   for (;;)
     {
-      if (instance_list_departure (&a->in, &a->listed) == 0 && ranks_full (&a->listed))
+      if (instance_list_marks (&a->in, true, &a->listed) == 0 && ranks_full (&a->listed))
         {
           clear_away (a, true, true);
           return;
@@ -1088,7 +1056,7 @@ barrier_depart (struct attempt *a)
 
 /* Whether all tasks of the instance are in arrival, or in departure. */
 static bool
-is_complete (struct attempt *a, int (*list) (const struct instance *in, struct ranks *set))
+is_complete (struct attempt *a, bool departed)
 {
   struct ranks set;
   uint32_t tasks;
@@ -1097,43 +1065,37 @@ is_complete (struct attempt *a, int (*list) (const struct instance *in, struct r
   if (instance_tasks (&a->in, a->b->tasks, &tasks) != 0 || tasks == 0
       || ranks_init (&set, tasks) != 0)
     return false;
-  complete = list (&a->in, &set) == 0 && ranks_full (&set);
+  complete = instance_list_marks (&a->in, departed, &set) == 0 && ranks_full (&set);
   ranks_free (&set);
   return complete;
 }
 
-struct left_over {
-  const struct attempt *a;
-  bool marks, stale;
-};
-
 static int
 visit_left_over (void *context, const struct instance_mark *mark)
 {
-  struct left_over *l = context;
+  struct attempt *a = context;
   struct stat st;
 
   /* A directory is of one who will not come. */
   if ((!instance_is_mark (mark) && mark->type != DT_DIR)
       || fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return 0;
-  l->marks = true;
-  l->stale = is_older (age_of (l->a, nanoseconds (&st.st_mtim)), STALE);
-  return l->stale ? 1 : 0;
+  a->others_came = true;
+  return is_older (age_of (a, nanoseconds (&st.st_mtim)), STALE);
 }
 
 /* Whether a mark is stale, of whatever task; or nobody has ever come who is still
  * to be seen. */
 static bool
-is_left_over (const struct attempt *a)
+is_left_over (struct attempt *a)
 {
-  struct left_over l = { a, false, false };
   int64_t began;
 
-  if (instance_each_arrival (&a->in, NULL, visit_left_over, &l) < 0)
-    return false;
-  return l.stale
-         || (!l.marks && !a->b->gathers && instance_began (&a->in, &began) == 0
+  a->others_came = false;
+  const int stale = instance_each_arrival (&a->in, NULL, visit_left_over, a);
+  return stale > 0
+         || (stale == 0 && !a->others_came && !a->b->gathers
+             && instance_time (&a->in, INSTANCE_BEGAN, &began) == 0
              && is_older (age_of (a, began), STALE));
 }
 
@@ -1153,17 +1115,17 @@ make_it_go (struct attempt *a)
   if (outcome == OUTCOME_NONE)
     /* Whoever is stopped, and lives, will arrive anew. */
     return is_left_over (a) ? make_void (a, "a dead run", STEP_ON) : STEP_ON;
-  if (instance_outcome_time (&a->in, &made) != 0)
+  if (instance_time (&a->in, INSTANCE_OUTCOME, &made) != 0)
     return STEP_ON;
   int64_t age = age_of (a, made);
   bool at_work = (instance_stat (&a->in, a->b->own, &own) == 0
                   || instance_stat (&a->in, a->own, &own) == 0)
                  && own.stx_mtime.tv_sec != 0 && !is_older (age, BARRIER_LEAVE + SECOND);
-  if (outcome == OUTCOME_RELEASED && !at_work && is_complete (a, instance_list_departure))
+  if (outcome == OUTCOME_RELEASED && !at_work && is_complete (a, true))
     clear_away (a, true, false);
   else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && is_older (age, LEFT_OVER))
            || (outcome == OUTCOME_CALLED_OFF
-               && (is_older (age, after) || is_complete (a, instance_list_arrival))))
+               && (is_older (age, after) || is_complete (a, false))))
     clear_away (a, outcome == OUTCOME_VOID, false);
   else
     return STEP_ON;
@@ -1177,30 +1139,29 @@ was_not_gone (struct attempt *a)
   char text[INSTANCE_TEXT_MAX] = "";
   uint32_t tasks = b->tasks;
   enum outcome outcome = instance_outcome (&a->in, text);
+  const double seconds = timeout_in_seconds (b);
 
   (void) instance_tasks (&a->in, b->tasks, &tasks);
   if (tasks != b->tasks)
-    (void) fail (a->f, EX_TEMPFAIL,
-                 "this task counts %u tasks, but the barrier %s/%s is one of %u; it did not end "
-                 "within %g s",
-                 b->tasks, b->where, b->key, tasks, timeout_in_seconds (b));
-  else if (outcome == OUTCOME_VOID)
-    (void) fail (a->f, EX_TEMPFAIL,
-                 "procid 0 did not arrive within %g s, or was killed; only its hook makes way for "
-                 "a new barrier where %s/%s was given up",
-                 timeout_in_seconds (b), b->where, b->key);
-  else if (outcome == OUTCOME_CALLED_OFF)
-    /* It may have been meant for this very task, but was called off too long
-     * before it came. */
-    (void) fail (a->f, EX_TEMPFAIL,
-                 "came long after %s/%s had been called off, and met nobody within %g s: %s",
-                 b->where, b->key, timeout_in_seconds (b), text);
-  else
-    (void) fail (a->f, EX_TEMPFAIL,
-                 "an earlier barrier of this task, %s/%s, did not end within %g s; do all tasks "
-                 "start the same number of containers?",
-                 b->where, b->key, timeout_in_seconds (b));
-  return STEP_FAILED;
+    return fail_step (a->f, EX_TEMPFAIL,
+                      "this task counts %u tasks, but the barrier %s/%s is one of %u; it did not "
+                      "end within %g s",
+                      b->tasks, b->where, b->key, tasks, seconds);
+  if (outcome == OUTCOME_VOID)
+    return fail_step (a->f, EX_TEMPFAIL,
+                      "procid 0 did not arrive within %g s, or was killed; only its hook makes way "
+                      "for a new barrier where %s/%s was given up",
+                      seconds, b->where, b->key);
+  /* It may have been meant for this very task, but was called off too long before it
+   * came. */
+  if (outcome == OUTCOME_CALLED_OFF)
+    return fail_step (a->f, EX_TEMPFAIL,
+                      "came long after %s/%s had been called off, and met nobody within %g s: %s",
+                      b->where, b->key, seconds, text);
+  return fail_step (a->f, EX_TEMPFAIL,
+                    "an earlier barrier of this task, %s/%s, did not end within %g s; do all tasks "
+                    "start the same number of containers?",
+                    b->where, b->key, seconds);
 }
 
 /* One look at an instance that is not ours.  STEP_ON: it is still there. */
@@ -1208,21 +1169,16 @@ static enum step
 look_whether_gone (struct attempt *a)
 {
   int current = instance_is_current (&a->in);
-  const char *reason;
-  enum step step = STEP_ON;
 
   if (current <= 0)
     return current == 0 ? STEP_AGAIN : failed (a, "look for");
-  if (a->b->self == 0)
-    step = make_it_go (a);
+  const enum step step = a->b->self == 0 ? make_it_go (a) : STEP_ON;
   if (step != STEP_ON)
     return step;
-  reason = waiting_end_reason (a->b->waiting);
+  const char *reason = waiting_end_reason (a->b->waiting);
   if (reason != NULL)
-    {
-      (void) fail (a->f, EX_PROTOCOL, "%s, while an earlier barrier of this task went on", reason);
-      return STEP_FAILED;
-    }
+    return fail_step (a->f, EX_PROTOCOL, "%s, while an earlier barrier of this task went on",
+                      reason);
   return waiting_now () >= a->b->deadline ? was_not_gone (a) : STEP_ON;
 }
 

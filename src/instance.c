@@ -62,13 +62,14 @@ instance_list (int dirfd, const char *path)
   return open_list (openat (dirfd, path, OPEN_DIRECTORY));
 }
 
-/* closedir(3) that leaves errno alone. */
+/* closedir(3), unless DIR is NULL, that leaves errno alone. */
 static void
 end_list (DIR *dir)
 {
   int error = errno;
 
-  (void) closedir (dir);
+  if (dir != NULL)
+    (void) closedir (dir);
   errno = error;
 }
 
@@ -119,26 +120,18 @@ instance_make_arrival (int top, uint32_t tasks)
   return instance_write_tasks (top, tasks);
 }
 
-static int
-instance_hold (struct instance *in, int dirfd)
-{
-  struct stat st;
-
-  in->top = openat (dirfd, in->key, HOLD_DIRECTORY);
-  if (in->top >= 0 && fstat (in->top, &st) != 0)
-    close_one (&in->top);
-  if (in->top < 0)
-    return -1;
-  in->dev = st.st_dev;
-  in->ino = st.st_ino;
-  return 0;
-}
-
 int
 instance_find (struct instance *in, int parent, const char *key)
 {
-  *in = (struct instance){ .parent = parent, .key = key, .top = -1, .arrival = -1 };
-  return instance_hold (in, parent);
+  struct stat st = { 0 };
+
+  *in = (struct instance){ .parent = parent, .key = key, .arrival = -1 };
+  in->top = openat (parent, key, HOLD_DIRECTORY);
+  if (in->top >= 0 && fstat (in->top, &st) != 0)
+    close_one (&in->top);
+  in->dev = st.st_dev;
+  in->ino = st.st_ino;
+  return in->top < 0 ? -1 : 0;
 }
 
 int
@@ -146,17 +139,17 @@ instance_open (struct instance *in, int parent, const char *key, uint32_t tasks,
 {
   int fresh = again ? openat (parent, ".", OPEN_DIRECTORY) : -1;
   int dirfd = fresh < 0 ? parent : fresh;
+  int result = instance_find (in, dirfd, key);
 
-  *in = (struct instance){ .parent = parent, .key = key, .top = -1, .arrival = -1 };
-  int result = instance_hold (in, dirfd);
   if (result != 0 && errno == ENOENT)
     {
       bool made = mkdirat (dirfd, key, 0700) == 0;
       if (made || errno == EEXIST)
-        result = instance_hold (in, dirfd);
+        result = instance_find (in, dirfd, key);
       if (result == 0 && made && (result = instance_make_arrival (in->top, tasks)) != 0)
         close_one (&in->top);
     }
+  in->parent = parent;
   close_one (&fresh);
   return result;
 }
@@ -180,12 +173,10 @@ instance_open_arrival (struct instance *in, uint32_t tasks)
     {
       /* Whoever made the instance was killed before he made this; or it is being
        * removed, and nobody shall arrive there. */
-      if (instance_is_current (in) != 1)
-        {
-          errno = ENOENT;
-          return -1;
-        }
-      if (instance_make_arrival (in->top, tasks) != 0)
+      const bool current = instance_is_current (in) == 1;
+      if (!current)
+        errno = ENOENT;
+      if (!current || instance_make_arrival (in->top, tasks) != 0)
         return -1;
       in->arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
     }
@@ -273,11 +264,10 @@ make_mark (const struct instance *in, const char *name, const char *note)
 {
   if (symlinkat (note, in->arrival, name) == 0)
     return 0;
-  if (errno != EEXIST)
-    return -1;
-  if (mark_says (in, name, note))
+  const int error = errno;
+  if (error == EEXIST && mark_says (in, name, note))
     return 0;
-  errno = EEXIST;
+  errno = error;
   return -1;
 }
 
@@ -347,20 +337,6 @@ instance_stat (const struct instance *in, const struct ranks *own, struct statx 
   return result;
 }
 
-/* A second name for the mark takes no room of its own, so that a full file system
- * holds up nobody who has arrived.  It is not the usual way: CephFS shows it to
- * others late, and some (BeeGFS, AFS) have none from one directory to another. */
-static int
-depart_as (const struct instance *in, int departure, const char *name, const char *note)
-{
-  if (symlinkat (note, departure, name) == 0 || errno == EEXIST)
-    return 0;
-  if ((errno == ENOSPC || errno == EDQUOT)
-      && (linkat (in->arrival, name, departure, name, 0) == 0 || errno == EEXIST))
-    return 0;
-  return -1;
-}
-
 /* Opens departure, after RELEASED was seen; ENOENT if it is none any more. */
 static int
 open_departure (const struct instance *in)
@@ -386,8 +362,14 @@ instance_depart (const struct instance *in, const struct ranks *own, const char 
   char name[NAME_MAX_];
   uint32_t from = 0;
 
+  /* A second name for the mark takes no room of its own, so that a full file system
+   * holds up nobody who has arrived.  It is not the usual way: CephFS shows it to
+   * others late, and some (BeeGFS, AFS) have none from one directory to another. */
   while (result == 0 && next_mark (own, &from, name))
-    result = depart_as (in, departure, name, note);
+    if (symlinkat (note, departure, name) != 0 && errno != EEXIST
+        && ((errno != ENOSPC && errno != EDQUOT)
+            || (linkat (in->arrival, name, departure, name, 0) != 0 && errno != EEXIST)))
+      result = -1;
   close_one (&departure);
   if (result == 0)
     instance_sync (in, in->top, "departure");
@@ -436,15 +418,11 @@ visit_add (void *context, const struct instance_mark *mark)
 }
 
 int
-instance_list_arrival (const struct instance *in, struct ranks *set)
+instance_list_marks (const struct instance *in, bool departed, struct ranks *set)
 {
-  return instance_each_arrival (in, NULL, visit_add, set);
-}
+  DIR *dir = departed ? instance_list (in->top, "departure") : instance_list (in->arrival, ".");
 
-int
-instance_list_departure (const struct instance *in, struct ranks *set)
-{
-  return each_entry (instance_list (in->top, "departure"), MARK, "", visit_add, set);
+  return each_entry (dir, MARK, "", visit_add, set);
 }
 
 bool
@@ -574,8 +552,8 @@ instance_call_off (const struct instance *in, const char *text)
   return end_as (in, target);
 }
 
-static int
-instance_time_of (const struct instance *in, const char *path, int64_t *time)
+int
+instance_time (const struct instance *in, const char *path, int64_t *time)
 {
   struct stat st;
 
@@ -583,19 +561,6 @@ instance_time_of (const struct instance *in, const char *path, int64_t *time)
     return -1;
   *time = nanoseconds (&st.st_mtim);
   return 0;
-}
-
-int
-instance_outcome_time (const struct instance *in, int64_t *time)
-{
-  return instance_time_of (in, "departure", time);
-}
-
-int
-instance_began (const struct instance *in, int64_t *time)
-{
-  /* Made with the instance, and never touched. */
-  return instance_time_of (in, "ntasks", time);
 }
 
 /* ------------------------------------------------------------------- sockets */
@@ -621,10 +586,11 @@ instance_socket (int top, const char *name,
   return fd;
 }
 
-static void
+static const char *
 node_name (char name[32], const char *prefix, uint32_t node)
 {
   (void) snprintf (name, 32, "%s%u", prefix, node);
+  return name;
 }
 
 int
@@ -632,17 +598,15 @@ instance_connect (const struct instance *in, uint32_t node)
 {
   char name[32];
 
-  node_name (name, INSTANCE_NODE, node);
-  return instance_socket (in->top, name, connect);
+  return instance_socket (in->top, node_name (name, INSTANCE_NODE, node), connect);
 }
 
 int
 instance_listen (const struct instance *in, uint32_t node)
 {
   char name[32], target[1];
+  int fd = instance_socket (in->top, node_name (name, INSTANCE_NODE, node), bind);
 
-  node_name (name, INSTANCE_NODE, node);
-  int fd = instance_socket (in->top, name, bind);
   /* connect(2) follows a link, bind(2) does not. */
   if (fd < 0 && errno == EADDRINUSE)
     errno = readlinkat (in->top, name, target, sizeof target) >= 0 ? ELOOP : EADDRINUSE;
@@ -660,8 +624,7 @@ instance_unlisten (const struct instance *in, uint32_t node)
   char name[32];
   int error = errno;
 
-  node_name (name, INSTANCE_NODE, node);
-  (void) unlinkat (in->top, name, 0);
+  (void) unlinkat (in->top, node_name (name, INSTANCE_NODE, node), 0);
   errno = error;
 }
 
@@ -684,8 +647,7 @@ instance_wake_leaders (const struct instance *in)
 
   while (dir != NULL && (entry = readdir (dir)) != NULL)
     wake_leader (in->top, entry->d_name);
-  if (dir != NULL)
-    end_list (dir);
+  end_list (dir);
 }
 
 void
@@ -693,8 +655,7 @@ instance_tell_gathering (const struct instance *in, uint32_t node, const char *n
 {
   char name[32], new[64];
 
-  node_name (name, INSTANCE_GATHERING, node);
-  (void) snprintf (new, sizeof new, "%s.new", name);
+  (void) snprintf (new, sizeof new, "%s.new", node_name (name, INSTANCE_GATHERING, node));
   if (note == NULL)
     (void) unlinkat (in->top, name, 0);
   else if (symlinkat (note, in->top, name) != 0 && errno == EEXIST
@@ -716,11 +677,11 @@ instance_leader_age (const struct instance *in, uint32_t node, const struct rank
   int64_t seen = INT64_MIN, time;
   struct timespec now;
 
-  node_name (paths[0], INSTANCE_NODE, node);
-  node_name (paths[1], INSTANCE_GATHERING, node);
+  (void) node_name (paths[0], INSTANCE_NODE, node);
+  (void) node_name (paths[1], INSTANCE_GATHERING, node);
   (void) snprintf (paths[2], sizeof paths[2], "arrival/%s", first_mark (own, name));
   for (int i = 0; i < 3; i++)
-    if (instance_time_of (in, paths[i], &time) == 0 && time > seen)
+    if (instance_time (in, paths[i], &time) == 0 && time > seen)
       seen = time;
   if (seen == INT64_MIN)
     return 0; /* no socket: it has just gone */
@@ -885,7 +846,7 @@ instance_empty (DIR *dir, const char *keep, int depth)
   const struct dirent *entry;
   bool kept = false;
 
-  while ((entry = readdir (dir)) != NULL)
+  while (dir != NULL && (entry = readdir (dir)) != NULL)
     if (strcmp (entry->d_name, keep) == 0)
       kept = true;
     else if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
@@ -915,11 +876,8 @@ instance_remove_entry (int dirfd, const char *name, unsigned char type, int dept
   if (fd < 0 && (errno == ENOSYS || errno == EPERM || errno == EAGAIN))
     fd = openat (dirfd, name, OPEN_DIRECTORY);
   DIR *dir = open_list (fd);
-  if (dir != NULL)
-    {
-      (void) instance_empty (dir, "", depth + 1);
-      (void) closedir (dir);
-    }
+  (void) instance_empty (dir, "", depth + 1);
+  end_list (dir);
   if (unlinkat (dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
     return true;
   return errno == ENOTDIR && unlinkat (dirfd, name, 0) == 0;

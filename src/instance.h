@@ -70,9 +70,6 @@
 #define INSTANCE_NODE "node-"
 #define INSTANCE_GATHERING "gathering-"
 
-/* The note of a gathering begins with this, and who is there. */
-#define INSTANCE_GATHERED "procid="
-
 struct instance {
   int parent;      /* the directory that KEY is in; borrowed */
   const char *key; /* borrowed */
@@ -142,12 +139,12 @@ int instance_release (const struct instance *in);
 int instance_void (const struct instance *in);
 int instance_call_off (const struct instance *in, const char *text);
 
-/* When the outcome was made, or for a release when a member departed last, in
- * nanoseconds of the file server's clock. */
-int instance_outcome_time (const struct instance *in, int64_t *time);
-
-/* When the instance was made, by the same clock. */
-int instance_began (const struct instance *in, int64_t *time);
+/* The time of the file PATH in the instance, in nanoseconds of the file server's
+ * clock: when the outcome was made, or for a release when a member departed last; and
+ * when the instance was made. */
+#define INSTANCE_OUTCOME "departure"
+#define INSTANCE_BEGAN "ntasks"
+int instance_time (const struct instance *in, const char *path, int64_t *time);
 
 /* Makes the marks of OWN in departure, after RELEASED was seen.  Those that are
  * there already are as good.  ENOENT or ESTALE: the instance is being
@@ -175,9 +172,8 @@ int instance_each_gathering (const struct instance *in, instance_visit *visit, v
 /* Whether it may be one: a link, or what the file system does not tell. */
 bool instance_is_mark (const struct instance_mark *mark);
 
-/* Adds to SET the tasks whose marks are in arrival, or departure. */
-int instance_list_arrival (const struct instance *in, struct ranks *set);
-int instance_list_departure (const struct instance *in, struct ranks *set);
+/* Adds to SET the tasks whose marks are in arrival, or in departure. */
+int instance_list_marks (const struct instance *in, bool departed, struct ranks *set);
 
 /* Reads the note that the link NAME in DIRFD points to, cleaned.  False if there
  * is none. */

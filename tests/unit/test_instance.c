@@ -415,7 +415,7 @@ START_TEST (a_long_set_is_several_marks)
   ck_assert_int_eq (ranks_init (&set, 5000), 0);
   ck_assert_int_eq (instance_arrive (&in, own, "note"), 0);
   ck_assert_uint_gt (unit_entries (KEY "/arrival"), 1);
-  ck_assert_int_eq (instance_list_arrival (&in, &set), 0);
+  ck_assert_int_eq (instance_list_marks (&in, false, &set), 0);
   ck_assert_uint_eq (set.present, own->present);
   for (uint32_t rank = 0; rank < 5000; rank++)
     ck_assert (ranks_has (&set, rank) == ranks_has (own, rank));
@@ -425,7 +425,7 @@ START_TEST (a_long_set_is_several_marks)
   ranks_clear (&set);
   ck_assert_int_eq (instance_release (&in), 0);
   ck_assert_int_eq (instance_depart (&in, own, "note"), 0);
-  ck_assert_int_eq (instance_list_departure (&in, &set), 0);
+  ck_assert_int_eq (instance_list_marks (&in, true, &set), 0);
   ck_assert_uint_eq (set.present, own->present);
   ranks_free (&set);
 }
@@ -466,7 +466,7 @@ START_TEST (who_refuses_takes_the_place)
   assert_fails (instance_arrive (&in, only (1), "note"), EEXIST);
   assert_fails (instance_refuse (&in, only (1)), EEXIST);
   ck_assert_int_eq (ranks_init (&set, 3), 0);
-  ck_assert_int_eq (instance_list_arrival (&in, &set), 0);
+  ck_assert_int_eq (instance_list_marks (&in, false, &set), 0);
   ck_assert_uint_eq (set.present, 0);
   ranks_free (&set);
   ck_assert_int_eq (instance_arrive (&in, only (2), "note"), 0);
@@ -510,7 +510,7 @@ START_TEST (there_is_none_at_first)
   char text[INSTANCE_TEXT_MAX];
 
   ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_NONE);
-  assert_fails (instance_outcome_time (&in, &(int64_t){ 0 }), ENOENT);
+  assert_fails (instance_time (&in, INSTANCE_OUTCOME, &(int64_t){ 0 }), ENOENT);
 }
 END_TEST
 
@@ -621,7 +621,7 @@ START_TEST (a_listing_that_fails_is_an_error)
   ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_ERROR);
   ck_assert_int_eq (errno, ESTALE);
   ck_assert_int_eq (ranks_init (&set, 3), 0);
-  assert_fails (instance_list_arrival (&in, &set), ESTALE);
+  assert_fails (instance_list_marks (&in, false, &set), ESTALE);
   ranks_free (&set);
 }
 END_TEST
@@ -676,10 +676,10 @@ START_TEST (the_outcome_has_a_time)
   int64_t time = 0;
 
   ck_assert_int_eq (make_outcome (_i), 0);
-  ck_assert_int_eq (instance_outcome_time (&in, &time), 0);
+  ck_assert_int_eq (instance_time (&in, INSTANCE_OUTCOME, &time), 0);
   ck_assert_int_le (llabs (real_now () - time), INT64_C (5000000000));
   set_time (KEY "/departure", 1234567);
-  ck_assert_int_eq (instance_outcome_time (&in, &time), 0);
+  ck_assert_int_eq (instance_time (&in, INSTANCE_OUTCOME, &time), 0);
   ck_assert_int_eq (time, INT64_C (1234567000000000));
 }
 END_TEST
@@ -692,10 +692,10 @@ START_TEST (the_instance_has_a_beginning)
   ck_assert_int_eq (instance_arrive (&in, only (0), "note"), 0);
   ck_assert_int_eq (instance_touch (&in, only (0), true), 0);
   ck_assert_int_eq (instance_void (&in), 0);
-  ck_assert_int_eq (instance_began (&in, &time), 0);
+  ck_assert_int_eq (instance_time (&in, INSTANCE_BEGAN, &time), 0);
   ck_assert_int_eq (time, INT64_C (1234567000000000));
   ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
-  assert_fails (instance_began (&in, &time), ENOENT);
+  assert_fails (instance_time (&in, INSTANCE_BEGAN, &time), ENOENT);
 }
 END_TEST
 
@@ -710,7 +710,7 @@ START_TEST (departures_count_as_changes)
   ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_RELEASED);
   set_time (KEY "/departure", 1234567);
   ck_assert_int_eq (instance_depart (&in, only (1), "note"), 0);
-  ck_assert_int_eq (instance_outcome_time (&in, &time), 0);
+  ck_assert_int_eq (instance_time (&in, INSTANCE_OUTCOME, &time), 0);
   ck_assert_int_le (llabs (real_now () - time), INT64_C (5000000000));
 }
 END_TEST
@@ -907,12 +907,12 @@ START_TEST (lists_members_not_files)
 
   ck_assert_int_eq (ranks_init (&set, 3), 0);
   litter (KEY "/arrival");
-  ck_assert_int_eq (instance_list_arrival (&in, &set), 0);
+  ck_assert_int_eq (instance_list_marks (&in, false, &set), 0);
   ck_assert_uint_eq (set.present, 0);
   ck_assert_int_eq (instance_arrive (&in, only (0), "note"), 0);
   ck_assert_int_eq (instance_arrive (&in, only (2), "note"), 0);
   ck_assert_int_eq (instance_arrive (&in, only (3), "note"), 0);
-  ck_assert_int_eq (instance_list_arrival (&in, &set), 0);
+  ck_assert_int_eq (instance_list_marks (&in, false, &set), 0);
   ck_assert_uint_eq (set.present, 2);
   ck_assert (ranks_has (&set, 0) && ranks_has (&set, 2));
 
@@ -920,10 +920,10 @@ START_TEST (lists_members_not_files)
   ck_assert_int_eq (instance_release (&in), 0);
   litter (KEY "/departure");
   ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_RELEASED);
-  ck_assert_int_eq (instance_list_departure (&in, &set), 0);
+  ck_assert_int_eq (instance_list_marks (&in, true, &set), 0);
   ck_assert_uint_eq (set.present, 0);
   ck_assert_int_eq (instance_depart (&in, only (2), "note"), 0);
-  ck_assert_int_eq (instance_list_departure (&in, &set), 0);
+  ck_assert_int_eq (instance_list_marks (&in, true, &set), 0);
   ck_assert_uint_eq (set.present, 1);
   ck_assert (ranks_has (&set, 2));
   ranks_free (&set);
@@ -938,7 +938,7 @@ START_TEST (listing_adds_to_the_set)
   ck_assert_int_eq (ranks_init (&set, 3), 0);
   ranks_add (&set, 1);
   ck_assert_int_eq (instance_arrive (&in, only (2), "note"), 0);
-  ck_assert_int_eq (instance_list_arrival (&in, &set), 0);
+  ck_assert_int_eq (instance_list_marks (&in, false, &set), 0);
   ck_assert_uint_eq (set.present, 2);
   ck_assert (ranks_has (&set, 1) && ranks_has (&set, 2));
   ranks_free (&set);
@@ -958,7 +958,7 @@ START_TEST (lists_more_than_one_buffer)
       if (rank % 3 == 0)
         make_file (name);
     }
-  ck_assert_int_eq (instance_list_arrival (&in, &set), 0);
+  ck_assert_int_eq (instance_list_marks (&in, false, &set), 0);
   ck_assert (ranks_full (&set));
   ranks_free (&set);
 }
