@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "admin.h"
 
-#include "hook_json.h"
+#include "json_text.h"
 #include "log.h"
 #include "process.h"
 #include "prune.h"
@@ -11,7 +11,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <grp.h>
+#include <limits.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -22,6 +24,11 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define HOOK_JSON_MAX ((size_t) 1 << 20)
+
+/* More arguments, or variables, than this are not looked at. */
+#define WORDS_MAX 256
 
 /* How long a user's process may say nothing, in seconds. */
 #define SILENCE_MAX 30
@@ -67,20 +74,16 @@ admin_user (const struct config *config, struct identity *user, struct failure *
 int
 admin_become (const struct identity *user, struct failure *f)
 {
+  static gid_t groups[NGROUPS_MAX]; /* only what is used of it takes memory */
   struct identity with = *user;
-  int count = 0;
+  int count = NGROUPS_MAX;
 
   if (geteuid () != 0)
     return 0;
-  (void) getgrouplist (user->name, user->gid, NULL, &count);
-  with.groups = calloc ((size_t) count + 1, sizeof *with.groups);
-  if (with.groups == NULL)
-    return fail (f, EX_OSERR, "out of memory");
-  with.group_count
-    = getgrouplist (user->name, user->gid, with.groups, &count) < 0 ? 0 : (size_t) count;
-  int result = identity_become (&with, f);
-  free (with.groups);
-  return result;
+  with.groups = groups;
+  if (getgrouplist (user->name, user->gid, groups, &count) >= 0)
+    with.group_count = (size_t) count;
+  return identity_become (&with, f);
 }
 
 /* In a child: becomes the user, and works.  Returns the exit status. */
@@ -219,18 +222,58 @@ work_for_users (struct job *job, struct failure *f)
   return 0;
 }
 
-/* -------------------------------------------------------------------- commands */
+/* --------------------------------------------------------------- the hook JSON */
 
-static int
-prune_work (const struct config *config, int dirfd, const char *where, const struct identity *user,
-            struct failure *f)
+struct json_object *
+hook_json_read (const char *path, struct failure *f)
 {
-  struct prune prune = { .dirfd = dirfd, .where = where, .dry_run = config->dry_run != NULL };
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  json_object *json = NULL;
+  char *text = NULL;
+  ssize_t length = fd < 0 ? fail (f, errno == ENOENT ? EX_NOINPUT : EX_IOERR, "%s: %m", path)
+                          : json_text_read (path, fd, HOOK_JSON_MAX, &text, f);
 
-  (void) user;
-  if (prune_run (&prune, f) < 0)
-    return -1;
-  return prune.failed ? EX_IOERR : EX_OK;
+  if (length >= 0)
+    json = json_text_parse (path, text, (size_t) length, f);
+  free (text);
+  close_one (&fd);
+  return json;
+}
+
+/* Makes LIST the strings of the array at NAME, others as "", and a NULL at
+ * the end; returns how many there are. */
+static int
+list_strings (struct json_object *json, const char *name, char *list[WORDS_MAX + 1])
+{
+  json_object *array = json_text_part (json, name, json_type_array);
+  size_t count = array == NULL ? 0 : (size_t) json_object_array_length (array);
+
+  count = count < WORDS_MAX ? count : WORDS_MAX;
+  for (size_t i = 0; i < count; i++)
+    {
+      json_object *entry = json_object_array_get_idx (array, i);
+      const char *text
+        = json_object_is_type (entry, json_type_string) ? json_object_get_string (entry) : "";
+      /* What is const stays so: getopt(3) and getenv(3) change none of them. */
+      memcpy (&list[i], &text, sizeof text);
+    }
+  list[count] = NULL;
+  return (int) count;
+}
+
+int
+hook_json_settings (struct json_object *json, struct config *config, struct failure *f)
+{
+  char *args[WORDS_MAX + 1], *env[WORDS_MAX + 1], **own = environ;
+  int count = list_strings (json, "hook.args", args);
+
+  (void) list_strings (json, "hook.env", env);
+  environ = env;
+  optind = 0; /* getopt(3) starts anew */
+  int result = config_read (config, count, args, f);
+  environ = own;
+  config->files = NULL;
+  return result;
 }
 
 int
@@ -248,6 +291,20 @@ admin_take_settings (struct config *config, const char *file, struct failure *f)
   if (config->passwd_file == NULL)
     config->passwd_file = hook.passwd_file;
   return 0;
+}
+
+/* -------------------------------------------------------------------- commands */
+
+static int
+prune_work (const struct config *config, int dirfd, const char *where, const struct identity *user,
+            struct failure *f)
+{
+  struct prune prune = { .dirfd = dirfd, .where = where, .dry_run = config->dry_run != NULL };
+
+  (void) user;
+  if (prune_run (&prune, f) < 0)
+    return -1;
+  return prune.failed ? EX_IOERR : EX_OK;
 }
 
 int

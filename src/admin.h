@@ -3,14 +3,13 @@
  * admin.h - the commands of an administrator: --status, --prune, --check; --help and
  * --version.
  */
-#ifndef ADMIN_H
-#define ADMIN_H
+#pragma once
 
 #include "config.h"
 #include "failure.h"
 #include "identity.h"
 
-#include <stdint.h>
+#include <json-c/json.h>
 #include <sys/types.h>
 
 /* Runs the command that CONFIG asks for: for the user of --user, or for all users
@@ -44,6 +43,20 @@ int admin_user (const struct config *config, struct identity *user, struct failu
 /* As root: becomes USER, with the groups that this node knows of him. */
 int admin_become (const struct identity *user, struct failure *f);
 
+/* A hook's JSON file, oci-hooks(5); and where make install puts ours. */
+#ifndef HOOK_JSON_INSTALLED
+#define HOOK_JSON_INSTALLED "/etc/containers/oci/hooks.d/slurm-global-sync.json"
+#endif
+
+/* Reads PATH.  EX_NOINPUT if it cannot be opened, EX_DATAERR if it is not a
+ * JSON object.  The caller ends with json_object_put(). */
+struct json_object *hook_json_read (const char *path, struct failure *f);
+
+/* Reads into CONFIG the settings that the hook will get: the options in hook.args,
+ * or else the variables in hook.env.  They are owned by JSON, which may be NULL:
+ * then there are none.  As config_read(). */
+int hook_json_settings (struct json_object *json, struct config *config, struct failure *f);
+
 /* Takes the paths that CONFIG leaves open from the hook JSON FILE; they are valid
  * until the next call.  EX_NOINPUT if it is not there. */
 int admin_take_settings (struct config *config, const char *file, struct failure *f);
@@ -51,5 +64,3 @@ int admin_take_settings (struct config *config, const char *file, struct failure
 /* Waits for the child PID, for SECONDS, and kills it then.  Returns its exit
  * status, or -1 if it has none. */
 int admin_wait (pid_t pid, int seconds);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "admin.h"
 
-#include "hook_json.h"
 #include "instance.h"
 #include "json_text.h"
 #include "process.h"
@@ -43,7 +42,8 @@
 #define STATUS_NO_PODMAN 200
 #define STATUS_NONE 255
 
-/* What the hook says if it fails. */
+/* Before podman's debugging messages; and before what the hook says if it fails. */
+#define MESSAGE " msg=\""
 #define HOOK_FAILED "slurm_global_sync_hook: error: "
 
 enum finding { OK, WARNING, ERROR };
@@ -59,16 +59,12 @@ static bool nobody; /* the user is root, who has not named another */
 /* What podman itself says of the hook's JSON. */
 static struct {
   bool installed;
-  const char **messages; /* its debugging messages, ended by NULL; or NULL */
   const char *error; /* podman's last word; NULL: the hooks have run, or there was none */
   const char *hook;  /* the hook's, if it failed; NULL if not */
-  char *text;        /* all of this is in it */
+  char *text, *end;  /* all lines, each ended by NUL */
 } trial;
 
-static void say (enum finding finding, const char *format, ...)
-  __attribute__ ((format (printf, 2, 3)));
-
-static void
+__attribute__ ((format (printf, 2, 3))) static void
 say (enum finding finding, const char *format, ...)
 {
   static const char *const names[] = { "ok", "warning", "error" };
@@ -107,20 +103,15 @@ static const char script[]
 static int
 log_in (void)
 {
+  const char *path = getenv ("PATH"); /* the string stays */
   struct failure unused;
-  const char *path = getenv ("PATH");
-  char *copy = strdup (path != NULL ? path : "/usr/bin:/bin");
 
-  const int result = copy == NULL ? -1 : admin_become (&user, &unused);
-  if (result == 0)
-    {
-      (void) clearenv ();
-      (void) setenv ("PATH", copy, 1);
-      (void) setenv ("HOME", user.home, 1);
-      (void) setenv ("USER", user.name, 1);
-    }
-  free (copy);
-  return result;
+  if (admin_become (&user, &unused) != 0)
+    return -1;
+  (void) clearenv ();
+  (void) setenv ("PATH", path != NULL ? path : "/usr/bin:/bin", 1);
+  (void) setenv ("HOME", user.home, 1);
+  return setenv ("USER", user.name, 1);
 }
 
 /* Ends what podman has left to us: conmon, and in a user namespace a process
@@ -176,8 +167,7 @@ static void
 take_answer (int status, int out)
 {
   struct failure unused;
-  char *rest, *message;
-  size_t count = 0;
+  char *rest, *quote;
 
   trial.installed = status != STATUS_NO_PODMAN;
   trial.error = "it could not be run, or did not answer";
@@ -186,16 +176,11 @@ take_answer (int status, int out)
   ssize_t length = json_text_read ("podman", out, TRIAL_TEXT_MAX, &trial.text, &unused);
   if (length < 0)
     return;
-  /* Each takes 6 bytes at least. */
-  trial.messages = calloc ((size_t) length / 6 + 1, sizeof *trial.messages);
-  for (char *line = strtok_r (trial.text, "\n", &rest); line != NULL && trial.messages != NULL;
+  trial.end = trial.text + length;
+  for (char *line = strtok_r (trial.text, "\n", &rest); line != NULL;
        line = strtok_r (NULL, "\n", &rest))
-    if ((message = strstr (line, " msg=\"")) != NULL)
-      {
-        char *end = strrchr (line, '"');
-        *end = '\0';
-        trial.messages[count++] = message + strlen (" msg=\"");
-      }
+    if (strstr (line, MESSAGE) != NULL && (quote = strrchr (line, '"')) != NULL)
+      *quote = '\0';
     else if (strncmp (line, HOOK_FAILED, strlen (HOOK_FAILED)) == 0)
       trial.hook = line;
     else if (strncmp (trial.error, "Error: ", 7) != 0)
@@ -221,17 +206,19 @@ run_trial (void)
   (void) close (out);
 }
 
-/* What is behind PREFIX in the next message from *I on that begins so; NULL: none. */
+/* What is behind PREFIX in the next of podman's debugging messages from LINE on that
+ * begins so; NULL: none. */
 static const char *
-next_message (size_t *i, const char *prefix)
+next_message (const char **line, const char *prefix)
 {
   const size_t length = strlen (prefix);
 
-  while (trial.messages != NULL && trial.messages[*i] != NULL)
+  while (*line < trial.end)
     {
-      const char *message = trial.messages[(*i)++];
-      if (strncmp (message, prefix, length) == 0)
-        return message + length;
+      const char *message = strstr (*line, MESSAGE);
+      *line += strlen (*line) + 1;
+      if (message != NULL && strncmp (message + strlen (MESSAGE), prefix, length) == 0)
+        return message + strlen (MESSAGE) + length;
     }
   return NULL;
 }
@@ -243,7 +230,7 @@ added (const char *path)
 {
   const char *found, *last = NULL;
 
-  for (size_t i = 0; (found = next_message (&i, "added hook ")) != NULL;)
+  for (const char *at = trial.text; (found = next_message (&at, "added hook ")) != NULL;)
     if (strcmp (basename (found), basename (path)) == 0)
       last = found;
   return last;
@@ -255,10 +242,10 @@ static const char *
 stages_of (const char *path)
 {
   char prefix[NAME_MAX + 64];
-  size_t i = 0;
+  const char *at = trial.text;
 
   (void) snprintf (prefix, sizeof prefix, "hook %s matched; adding to stages [", basename (path));
-  return next_message (&i, prefix);
+  return next_message (&at, prefix);
 }
 
 /* ---------------------------------------------------------------- the hook JSON */
@@ -408,25 +395,25 @@ static void
 check_podman (void)
 {
   char real[PATH_MAX] = "", other[PATH_MAX] = "", dirs[2048] = "";
-  const char *path = added (file), *stages = stages_of (file), *dir;
-  size_t used = 0, any = 0;
+  const char *path = added (file), *stages = stages_of (file), *any = trial.text, *dir;
+  size_t used = 0;
 
   if (!trial.installed || (trial.error != NULL && next_message (&any, "added hook ") == NULL))
     return;
-  for (size_t i = 0; (dir = next_message (&i, "reading hooks from ")) != NULL;)
+  for (const char *at = trial.text; (dir = next_message (&at, "reading hooks from ")) != NULL;)
     if (used < sizeof dirs)
       used += (size_t) snprintf (dirs + used, sizeof dirs - used, "%s%s", used > 0 ? ", " : "",
                                  dir);
   const int first = (int) strcspn (dirs, ",");
-  if (realpath (file, real) == NULL)
-    say (ERROR, "cannot resolve its path: %s", strerror (errno));
-  else if (path == NULL && first == 0)
+  const bool known
+    = realpath (file, real) != NULL && path != NULL && realpath (path, other) != NULL;
+  if (path == NULL && first == 0)
     say (ERROR, "podman does not read it, nor any other: hooks_dir in containers.conf is empty");
   else if (path == NULL)
     say (ERROR,
          "podman does not read it: it reads %s; make a link there: mkdir -p %.*s && ln -s %s %.*s/",
          dirs, first, dirs, real, first, dirs);
-  else if (realpath (path, other) == NULL || strcmp (other, real) != 0)
+  else if (!known || strcmp (other, real) != 0)
     say (ERROR, "podman reads %s in its place; remove one of the two", path);
   else if (stages == NULL)
     say (WARNING, "podman reads it, but the annotation " ANNOTATION " does not ask for the hook: "
@@ -446,7 +433,7 @@ check_podman (void)
 static void
 check_file (const char *path)
 {
-  const size_t length = strlen (path);
+  const char *dot = strrchr (path, '.');
   struct failure f;
   struct config config;
   json_object *json = hook_json_read (path, &f);
@@ -459,7 +446,7 @@ check_file (const char *path)
     }
   file = path;
   bool there = check_program (json);
-  if (length < 5 || strcmp (path + length - 5, ".json") != 0)
+  if (dot == NULL || strcmp (dot, ".json") != 0)
     say (ERROR, "podman reads only files whose names end in .json; rename it");
   else if (there)
     check_podman ();
@@ -489,15 +476,12 @@ admin_check (const struct config *given)
   nobody = config.user == NULL && geteuid () == 0;
   (void) admin_take_settings (&config,
                               config.files[0] != NULL ? config.files[0] : HOOK_JSON_INSTALLED, &f);
-  if (admin_user (&config, &user, &f) != 0)
-    {
-      say (ERROR, "%s", f.text);
-      return EX_CONFIG;
-    }
-  run_trial ();
+  bool known = admin_user (&config, &user, &f) == 0;
+  if (known)
+    run_trial ();
   /* As root for a user: from here on all is looked at with his rights, also what
    * podman has named, since he can have podman name anything. */
-  if (user.uid != 0 && admin_become (&user, &f) != 0)
+  if (!known || (user.uid != 0 && admin_become (&user, &f) != 0))
     {
       say (ERROR, "%s", f.text);
       return EX_CONFIG;
@@ -512,7 +496,5 @@ admin_check (const struct config *given)
     check_file (installed != NULL ? installed : HOOK_JSON_INSTALLED);
   for (char **path = config.files; *path != NULL; path++)
     check_file (*path);
-  free (trial.messages);
-  free (trial.text);
   return worst == ERROR ? EX_CONFIG : worst == WARNING ? ADMIN_CHECK_WARNED : EX_OK;
 }

@@ -22,17 +22,13 @@
 /* Of so many members it says where they are. */
 #define MEMBERS_SHOWN 16
 
-/* NAME is KEY, or gone-HOST-PID-N-KEY; a host may have a strange name, so the key
- * is the last of its kind.  Returns it. */
+/* NAME is KEY, or that of remains, at whose end KEY is. */
 static const char *
 key_of (const char *name)
 {
-  const char *key = name;
+  const char *key = strstr (name, "jobid-");
 
-  if (prune_is_remains (name))
-    for (const char *next = name; (next = strstr (next, "jobid-")) != NULL; next++)
-      key = next;
-  return key;
+  return key != NULL ? key : name;
 }
 
 /* Prints what NAME says; a key is jobid-J[-stepid-S][-restart-R][-cluster-C]. */
@@ -90,19 +86,17 @@ print_members (FILE *out, struct nodes_survey *s)
 static void
 print_missing (FILE *out, const struct instance *in, struct nodes_survey *s, bool released)
 {
-  char text[256];
+  char text[NODES_TEXT_MAX];
 
   if (released)
     {
       ranks_clear (&s->there);
-      (void) instance_list_departure (in, &s->there);
+      (void) instance_list_marks (in, true, &s->there);
+      s->list[0] = '\0'; /* and it says nothing of where these are */
     }
-  if (ranks_full (&s->there))
-    return;
-  (void) fprintf (out, "\n  %s: procid %s", released ? "released, not departed" : "missing",
-                  ranks_missing (&s->there, text, sizeof text));
-  if (!released && *nodes_missing (s, text, sizeof text) != '\0')
-    (void) fprintf (out, " on %s", text);
+  if (!ranks_full (&s->there))
+    (void) fprintf (out, "\n  %s: %s", released ? "released, not departed" : "missing",
+                    nodes_tell_missing (s, text));
 }
 
 /* Prints how the barrier NAME stands, with the members that were there before. */
@@ -123,9 +117,9 @@ print_state (FILE *out, const struct instance *in, const char *name, struct node
   /* A release says that all have come, also who came after the list. */
   (void) fprintf (out, "\n  %u/%u %s", released ? s->there.count : s->there.present,
                   s->there.count, ended ? states[outcome] : waits ? "waiting" : "void");
-  if (instance_began (in, &when) == 0)
+  if (instance_time (in, INSTANCE_BEGAN, &when) == 0)
     print_time (out, ", began ", when);
-  if (ended && instance_outcome_time (in, &when) == 0)
+  if (ended && instance_time (in, INSTANCE_OUTCOME, &when) == 0)
     print_time (out, ", ended ", when);
   if (outcome == OUTCOME_CALLED_OFF)
     (void) fprintf (out, "\n  %s", reason);

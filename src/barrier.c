@@ -23,21 +23,7 @@
  *   wait until gone   the instance is not this hook's: until the key names
  *           another one, or none; then enter again.  Only procid 0 makes it go
  *
- * What is on disk (instance.h), and who makes it and takes it away
- *
- *   KEY              made by who comes first; renamed, then removed by who decides
- *                    or by a later hook of procid 0
- *   node-N           made and removed by the leader of node N
- *   lock             made by who waits first; empty.  Goes with the instance
- *   gathering-N      made by that leader, if not all of its node are there after a
- *                    second; removed when they are
- *   arrival/RANKS    made by the member, or by who will not come; after a call-off
- *                    by whom it has reached, for later hooks of its tasks.  Its
- *                    time is touched by the member only; stays as long as the
- *                    instance
- *   arrival/ended    made by who made an outcome that is no release
- *   departure        a directory, made by who decides; or a link, by anybody
- *   departure/RANKS  made by the member that has seen the release
+ * instance.h says what is on disk, and who makes it and takes it away.
  *
  * Why the promises hold
  *
@@ -49,11 +35,9 @@
  *   Agreement  All follow the one outcome.  Until all have departed nobody removes
  *              a release; a leader departs when all whom it has told have hung up.
  *              A release that is removed vanishes by a rename, before any mark.
- *   Progress   The kernel tells a leader which member has died, and the members
- *              that their leader has: who notices calls off.  Across nodes the
- *              timeout does.
- *              The lock says when to look, and no more: who is blocked looks every
- *              TOUCH in any case.
+ *   Progress   The kernel tells who has died, see below, on the same node.  Across
+ *              nodes the timeout does.  Who is blocked by the lock looks all the
+ *              same.
  *   Left-overs A mark that nobody has touched for STALE may be a dead run's, and a
  *              socket at which nobody listens is a dead leader's: the instance is
  *              void, and who lives arrives anew.  Instances go by a rename, which
@@ -78,27 +62,16 @@
  *                                      day old
  *   who removes                        --prune or procid 0's hook, after a day
  *
- * The lock of who is killed is free at once; that of a dead node, after the file
- * server's lease.
- *
  * Who is stopped for longer than STALE is taken for dead.  When it goes on it finds
  * the outcome that others have made, or its mark gone, and arrives anew: a release
  * counts only while the own mark is there (has_mark(), release()).
- *
- * Words
- *
- *   release    the outcome "all have come"       call off   the outcome "we fail"
- *   void       the outcome "no barrier happened here: arrive anew"
- *   taken      a leader has answered: it arrives for that hook, too
- *   stale      touched longer ago than STALE, by the file server's clock
- *   blocked    waits for a lock; looks when that is free, and else seldom
- *   expire     set a mark's time to 0: it is stale at once
  */
 #include "barrier.h"
 
 #include "gather.h"
 #include "lock.h"
 #include "log.h"
+#include "nodes.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -184,6 +157,9 @@ enum step {
   STEP_FAILED    /* the failure says why */
 };
 
+/* fail(), for who returns a step. */
+#define fail_step(...) ((void) fail (__VA_ARGS__), (enum step) STEP_FAILED)
+
 /* One try at one instance. */
 struct attempt {
   struct barrier *b;
@@ -192,7 +168,6 @@ struct attempt {
   struct instance in;
   struct gather gather;
   struct lock lock;
-  bool refuses;        /* this hook will not come */
   bool leads, belongs; /* at the socket of its node */
   bool unanswered;     /* there: the instance may be another hook's of its task */
   struct ranks single; /* of one who comes for itself alone */
@@ -204,7 +179,7 @@ struct attempt {
   int64_t next;         /* when to look again */
   int64_t looked;       /* when at the outcome */
   int64_t touched;      /* when it has shown last that it lives */
-  int64_t told;         /* when it has said last who is gathered, and */
+  int64_t tell;         /* when a leader says who is gathered: never, if all are; and */
   int64_t tell_again;   /* after how long it says it again */
   int64_t others;       /* when to look for hooks of another version */
   int64_t lock_after;   /* when to go for the lock */
@@ -219,6 +194,7 @@ struct attempt {
   struct ranks fresh;   /* whose mark it has seen fresh since the touch */
   int64_t report;       /* when to say who is missing */
   int64_t rest;         /* until when not to list a directory again */
+  bool others_came;     /* to an instance that is not this hook's */
 };
 
 static bool
@@ -245,9 +221,8 @@ failed (struct attempt *a, const char *what)
   else if (errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == EACCES || errno == EPERM
            || errno == ELOOP || errno == ENOTDIR)
     status = EX_CANTCREAT;
-  (void) fail (a->f, status, "cannot %s %s/%s: %m%s", what, a->b->where, a->b->key,
-               failure_remedy (errno));
-  return STEP_FAILED;
+  return fail_step (a->f, status, "cannot %s %s/%s: %m%s", what, a->b->where, a->b->key,
+                    failure_remedy (errno));
 }
 
 /* Whether errno means that somebody has removed the instance.  A file server
@@ -258,7 +233,7 @@ is_gone (const struct attempt *a)
 {
   int error = errno;
   bool gone = instance_is_gone (error)
-              && !(error == ESTALE && a->arrived && instance_touch (&a->in, a->own) == 0);
+              && !(error == ESTALE && a->arrived && instance_touch (&a->in, a->own, true) == 0);
 
   errno = error;
   return gone;
@@ -282,12 +257,6 @@ static int64_t
 age_of (const struct attempt *a, int64_t time)
 {
   return waiting_now () + a->to_server - time;
-}
-
-static int64_t
-time_of (const struct statx_timestamp *t)
-{
-  return t->tv_sec * SECOND + t->tv_nsec;
 }
 
 /* Whether something of that AGE is older than LIMIT.  What is from the future
@@ -340,14 +309,13 @@ called_off (struct attempt *a, const char *text)
 
   (void) snprintf (a->off, sizeof a->off, "%s", text);
   a->b->passed_on = true;
-  (void) fail (a->f, late ? EX_TEMPFAIL : EX_PROTOCOL, "called off: %s", text);
-  return STEP_FAILED;
+  return fail_step (a->f, late ? EX_TEMPFAIL : EX_PROTOCOL, "called off: %s", text);
 }
 
-/* Speaks for itself alone from now on.  *KNOWN: its task has arrived already, so
- * the instance is another hook's. */
+/* Speaks for itself alone from now on, and makes its mark; or, if it REFUSES to come,
+ * takes the place of that.  STEP_NOT_OURS: its task has arrived already. */
 static enum step
-come_late (struct attempt *a, bool *known)
+come_alone (struct attempt *a, bool refuses)
 {
   struct ranks there;
   enum step step = be_alone (a);
@@ -358,9 +326,15 @@ come_late (struct attempt *a, bool *known)
     return failed_or_gone (a, "open");
   if (ranks_init (&there, a->b->tasks) != 0)
     return failed (a, "keep track of");
-  *known = instance_list_arrival (&a->in, &there) == 0 && ranks_has (&there, a->b->self);
+  bool known = instance_list_marks (&a->in, false, &there) == 0 && ranks_has (&there, a->b->self);
   ranks_free (&there);
-  return STEP_ON;
+  if (known)
+    return STEP_NOT_OURS;
+  if (refuses && instance_refuse (&a->in, a->own) == 0)
+    return STEP_ON;
+  if (!refuses && instance_arrive (&a->in, a->own, a->b->note) == 0)
+    return STEP_ON;
+  return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
 }
 
 /* It is called off when this hook comes.  Who comes long after that is not meant,
@@ -369,16 +343,14 @@ static enum step
 came_to_call_off (struct attempt *a, const char *text)
 {
   int64_t after = a->b->timeout > 0 ? a->b->timeout : FOREVER_IS, made;
+  enum step step = come_alone (a, false);
   struct statx own;
-  bool known = false;
 
-  enum step step = come_late (a, &known);
   if (step != STEP_ON)
     return step;
-  if (known || instance_arrive (&a->in, a->own, a->b->note) != 0)
-    return known || errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
-  if (instance_outcome_time (&a->in, &made) == 0 && instance_stat (&a->in, a->own, &own) == 0
-      && is_older (time_of (&own.stx_mtime) - made, after))
+  if (instance_time (&a->in, INSTANCE_OUTCOME, &made) == 0
+      && instance_stat (&a->in, a->own, &own) == 0
+      && is_older (own.stx_mtime.tv_sec * SECOND + own.stx_mtime.tv_nsec - made, after))
     return STEP_NOT_OURS;
   return called_off (a, text);
 }
@@ -396,19 +368,6 @@ has_mark (struct attempt *a)
   return !is_gone (a);
 }
 
-/* This hook will not come: takes the place of its mark.  False: its task has
- * arrived already, and an earlier barrier is not to be called off. */
-static bool
-take_place (struct attempt *a)
-{
-  const struct failure own = *a->f;
-  bool known = false;
-  enum step step = come_late (a, &known);
-
-  *a->f = own;
-  return !known && (step != STEP_ON || instance_refuse (&a->in, a->own) == 0 || errno != EEXIST);
-}
-
 /* Calls the barrier off because of what the failure says.  But an outcome that
  * stands already counts.  Who has not arrived, nor was taken by a leader, and finds
  * that the key names another instance, has nothing to call off. */
@@ -424,8 +383,13 @@ call_off (struct attempt *a)
       if (there == OUTCOME_NONE || there == OUTCOME_ERROR)
         return STEP_FAILED;
     }
-  if (!a->tried && !a->leads && !a->belongs && !take_place (a))
-    return STEP_FAILED;
+  if (!a->tried && !a->leads && !a->belongs)
+    {
+      enum step step = come_alone (a, true);
+      *a->f = own;
+      if (step == STEP_NOT_OURS) /* an earlier barrier is not to be called off */
+        return STEP_FAILED;
+    }
   (void) snprintf (text, sizeof text, "procid %u: %s%.*s", a->b->self,
                    own.status == EX_TEMPFAIL ? TIMEOUT : "", INSTANCE_TEXT_MAX - 48, own.text);
   if (instance_call_off (&a->in, text) == 0)
@@ -436,7 +400,7 @@ call_off (struct attempt *a)
   if (errno != EEXIST)
     {
       if (a->arrived)
-        instance_expire (&a->in, a->own);
+        (void) instance_touch (&a->in, a->own, false);
       return STEP_FAILED;
     }
   enum outcome outcome = instance_outcome (&a->in, told);
@@ -448,56 +412,36 @@ call_off (struct attempt *a)
     return mine && has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
   if (outcome == OUTCOME_CALLED_OFF)
     return called_off (a, told);
-  *a->f = own;
   return STEP_FAILED;
 }
 
-/* One gathering: who is there. */
+/* Those who are there, whether they have arrived, or are gathered only.  Ended by
+ * nodes_survey_free(), as that. */
 static int
-visit_gathering (void *context, const struct instance_mark *mark)
+survey (const struct attempt *a, struct nodes_survey *s)
 {
-  char note[INSTANCE_NOTE_MAX];
-
-  if (instance_read_note (mark->dirfd, mark->name, note)
-      && strncmp (note, INSTANCE_GATHERED, strlen (INSTANCE_GATHERED)) == 0)
-    {
-      char *ranks = note + strlen (INSTANCE_GATHERED);
-      ranks[strcspn (ranks, " ")] = '\0';
-      (void) ranks_add_text (context, ranks);
-    }
-  return 0;
-}
-
-/* Those who are there, whether they have arrived, or are gathered only. */
-static int
-list_all (const struct attempt *a, struct ranks *there)
-{
-  if (ranks_init (there, a->b->tasks) != 0)
+  if (nodes_survey (s, &a->in, a->b->tasks) != 0)
     return -1;
-  if (a->in.arrival >= 0 && instance_list_arrival (&a->in, there) != 0)
-    return -1;
-  (void) instance_each_gathering (&a->in, visit_gathering, there);
   if (a->leads)
-    ranks_add_all (there, &a->gather.here);
+    ranks_add_all (&s->there, &a->gather.here);
   if (a->belongs || a->unanswered)
-    ranks_add (there, a->b->self);
-  if (a->belongs && a->gather.leader < there->count)
-    ranks_add (there, a->gather.leader);
+    ranks_add (&s->there, a->b->self);
+  if (a->belongs && a->gather.leader < a->b->tasks)
+    ranks_add (&s->there, a->gather.leader);
   return 0;
 }
 
 static void
-explain_missing (struct attempt *a, const struct ranks *there)
+explain_missing (struct attempt *a, const struct nodes_survey *s)
 {
-  char missing[200], more[200] = "";
+  const struct ranks *there = &s->there;
+  char missing[NODES_TEXT_MAX];
   uint32_t others = 0;
   bool local;
 
-  if (a->b->explain != NULL)
-    a->b->explain (&a->in, there, more, sizeof more);
-  (void) fail (a->f, EX_TEMPFAIL, "%u of %u tasks did not arrive within %g s: procid %s%s",
+  (void) fail (a->f, EX_TEMPFAIL, "%u of %u tasks did not arrive within %g s: %s",
                there->count - there->present, there->count, timeout_in_seconds (a->b),
-               ranks_missing (there, missing, sizeof missing), more);
+               nodes_tell_missing (s, missing));
   while (others < there->count && ranks_has (there, others) == ranks_has (a->own, others))
     others++;
   if (a->b->nodes < 2 || a->own != a->b->own || others < there->count)
@@ -513,20 +457,20 @@ static enum step
 time_out (struct attempt *a)
 {
   double seconds = timeout_in_seconds (a->b);
-  struct ranks there;
+  struct nodes_survey s;
 
   /* Members of a leader have not needed it so far. */
   (void) instance_open_arrival (&a->in, a->b->tasks);
-  if (list_all (a, &there) != 0)
+  if (survey (a, &s) != 0)
     (void) fail (a->f, EX_TEMPFAIL, "not all tasks arrived within %g s", seconds);
-  else if (ranks_full (&there))
+  else if (ranks_full (&s.there))
     (void) fail (a->f, EX_TEMPFAIL,
                  "all %u tasks arrived, but the hook that speaks for procid 0 did not let them go "
                  "within %g s; was it killed or stopped?",
-                 there.count, seconds);
+                 a->b->tasks, seconds);
   else
-    explain_missing (a, &there);
-  ranks_free (&there);
+    explain_missing (a, &s);
+  nodes_survey_free (&s);
   return STEP_FAILED;
 }
 
@@ -537,25 +481,19 @@ static enum step
 follow (struct attempt *a, enum outcome outcome, const char *text)
 {
   lock_end (&a->lock); /* the others shall see it, and nobody remove an open file */
-  switch (outcome)
-    {
-    case OUTCOME_RELEASED:
-      if (!a->arrived && !a->belongs)
-        return STEP_NOT_OURS;
-      return has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
-    case OUTCOME_VOID:
-      if (!a->arrived && !a->belongs)
-        return STEP_NOT_OURS;
-      /* Who has arrived here for procid 0 is the only one who could decide. */
-      if (a->arrived && decides (a))
-        clear_away (a, true, false);
-      return STEP_AGAIN;
-    case OUTCOME_CALLED_OFF:
-      return a->arrived || a->leads || a->belongs ? called_off (a, text)
-                                                  : came_to_call_off (a, text);
-    default:
-      return failed_or_gone (a, "look at");
-    }
+  if (outcome == OUTCOME_ERROR)
+    return failed_or_gone (a, "look at");
+  if (outcome == OUTCOME_CALLED_OFF)
+    return a->arrived || a->leads || a->belongs ? called_off (a, text)
+                                                : came_to_call_off (a, text);
+  if (!a->arrived && !a->belongs)
+    return STEP_NOT_OURS;
+  if (outcome == OUTCOME_RELEASED)
+    return has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
+  /* Void.  Who has arrived here for procid 0 is the only one who could decide. */
+  if (a->arrived && decides (a))
+    clear_away (a, true, false);
+  return STEP_AGAIN;
 }
 
 /* A member that sees no outcome while the key names another directory has
@@ -565,17 +503,14 @@ static enum step
 check_key (struct attempt *a, enum outcome *outcome, char text[INSTANCE_TEXT_MAX])
 {
   int current = instance_is_current (&a->in);
-  struct statx own;
 
   if (current < 0)
     return failed (a, "look for");
-  /* Somebody removes it under its name, by hand: what comes last, the name, is
+  /* Somebody may remove it under its name, by hand: what comes last, the name, is
    * told to nobody in here. */
-  if (current == 1 && a->arrived && waiting_now () - a->touched >= TOUCH
-      && instance_stat (&a->in, a->own, &own) != 0 && is_gone (a))
-    return STEP_AGAIN;
   if (current == 1)
-    return STEP_ON;
+    return a->arrived && waiting_now () - a->touched >= TOUCH && !has_mark (a) ? STEP_AGAIN
+                                                                               : STEP_ON;
   if (instance_void (&a->in) == 0 || errno != EEXIST)
     return STEP_AGAIN;
   /* What is there may go at any time, if somebody removes the instance.  To
@@ -584,43 +519,33 @@ check_key (struct attempt *a, enum outcome *outcome, char text[INSTANCE_TEXT_MAX
   return *outcome == OUTCOME_NONE ? STEP_AGAIN : STEP_ON;
 }
 
-/* Finds hooks of versions before 2: their marks are regular files, and they do
- * not count ours.  The reason is theirs to read, too. */
+/* A hook of a version before 2: its mark is a regular file, and it does not count
+ * ours.  The reason is its to read, too. */
 static enum step
 other_version (struct attempt *a, const char *ranks)
 {
-  (void) fail (a->f, EX_PROTOCOL,
-               "procid %s runs an earlier version of slurm_global_sync_hook; install the same on "
-               "all nodes",
-               ranks);
-  return STEP_FAILED;
-}
-
-static int
-visit_version (void *context, const struct instance_mark *mark)
-{
-  struct attempt *a = context;
-
-  if (mark->type == DT_REG && ranks_add_text (&a->listed, mark->ranks))
-    return (int) other_version (a, mark->ranks);
-  return STEP_ON;
+  return fail_step (a->f, EX_PROTOCOL,
+                    "procid %s runs an earlier version of slurm_global_sync_hook; install the "
+                    "same on all nodes",
+                    ranks);
 }
 
 /* -------------------------------------------------------------------- decide */
 
-/* Makes the instance void, because of the remains of WHOM found in it. */
+/* Makes the instance void, because of the remains of WHOM found in it; THEN is what
+ * to do after that. */
 static enum step
-make_void (struct attempt *a, const char *whom)
+make_void (struct attempt *a, const char *whom, enum step then)
 {
   log_message (LOG_INFO, "arriving anew: found the remains of %s in %s/%s", whom, a->b->where,
                a->b->key);
   if (instance_void (&a->in) == 0 || errno == EEXIST)
-    return STEP_ON;
+    return then;
   return failed_or_gone (a, "make void");
 }
 
-/* One mark in arrival, or the trace of an outcome.  Returns a step, STEP_ON
- * being 0. */
+/* One mark in arrival, or the trace of an outcome.  Who does not decide asks only
+ * for another version.  Returns a step, STEP_ON being 0. */
 static int
 visit_arrival (void *context, const struct instance_mark *mark)
 {
@@ -629,7 +554,11 @@ visit_arrival (void *context, const struct instance_mark *mark)
 
   a->marks++;
   a->look = a->look || strcmp (mark->ranks, INSTANCE_TRACE) == 0;
-  if (!ranks_add_text (&a->listed, mark->ranks) || ranks_has_text (&a->fresh, mark->ranks))
+  if (!ranks_add_text (&a->listed, mark->ranks))
+    return STEP_ON;
+  if (mark->type == DT_REG)
+    return (int) other_version (a, mark->ranks);
+  if (!decides (a) || ranks_has_text (&a->fresh, mark->ranks))
     return STEP_ON;
   if (fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return is_gone (a) ? STEP_ON : (int) failed (a, "look at an arrival in");
@@ -638,13 +567,9 @@ visit_arrival (void *context, const struct instance_mark *mark)
   if (!S_ISLNK (st.st_mode) && !S_ISDIR (st.st_mode))
     return STEP_ON; /* nobody arrives by it */
   if (is_older (age_of (a, nanoseconds (&st.st_mtim)), STALE))
-    {
-      enum step step = make_void (a, mark->name);
-      return step == STEP_ON ? STEP_AGAIN : (int) step;
-    }
-  if (S_ISDIR (st.st_mode))
-    return STEP_ON; /* who will not come is about to call off */
-  (void) ranks_add_text (&a->fresh, mark->ranks);
+    return (int) make_void (a, mark->name, STEP_AGAIN);
+  if (!S_ISDIR (st.st_mode)) /* who will not come is about to call off */
+    (void) ranks_add_text (&a->fresh, mark->ranks);
   return STEP_ON;
 }
 
@@ -653,23 +578,19 @@ static void
 report_missing (struct attempt *a)
 {
   int64_t now = waiting_now ();
-  char missing[200], more[200] = "";
-  struct ranks there;
+  char missing[NODES_TEXT_MAX];
+  struct nodes_survey s;
 
   if (now < a->report)
     return;
   a->report += earlier (a->report - a->began, REPORT_MAX);
   if (a->report <= now) /* it was stopped */
     a->report = now + REPORT;
-  if (list_all (a, &there) == 0)
-    {
-      if (a->b->explain != NULL)
-        a->b->explain (&a->in, &there, more, sizeof more);
-      log_message (LOG_INFO, "still waiting after %lld s for %u of %u tasks: procid %s%s",
-                   (long long) ((now - a->began) / SECOND), there.count - there.present,
-                   there.count, ranks_missing (&there, missing, sizeof missing), more);
-    }
-  ranks_free (&there);
+  if (survey (a, &s) == 0)
+    log_message (LOG_INFO, "still waiting after %lld s for %u of %u tasks: %s",
+                 (long long) ((now - a->began) / SECOND), s.there.count - s.there.present,
+                 s.there.count, nodes_tell_missing (&s, missing));
+  nodes_survey_free (&s);
 }
 
 static enum step
@@ -713,26 +634,20 @@ list_arrivals (struct attempt *a)
 static enum step
 decide (struct attempt *a)
 {
-  struct statx st;
   enum step step = list_arrivals (a);
 
-  if (step == STEP_AGAIN)
-    {
-      a->look = true; /* at what was made of it */
-      return STEP_ON;
-    }
+  a->look = a->look || step == STEP_AGAIN; /* at what was made of it */
   if (step != STEP_ON)
-    return step;
+    return step == STEP_AGAIN ? STEP_ON : step;
   /* A directory that was removed is listed as an empty one, readdir(3). */
-  if (a->listed.present == 0 && a->changed == 0 && instance_stat (&a->in, a->own, &st) != 0
-      && is_gone (a))
+  if (a->listed.present == 0 && a->changed == 0 && !has_mark (a))
     return STEP_AGAIN;
   if (ranks_full (&a->fresh))
     {
       a->look = true;
       return release (a);
     }
-  if (log_enabled (LOG_INFO))
+  if (log_settings.level >= LOG_INFO)
     report_missing (a);
   return STEP_ON;
 }
@@ -742,11 +657,10 @@ decide (struct attempt *a)
 static enum step
 barrier_enter (struct attempt *a, bool again)
 {
-  struct barrier *b = a->b;
+  const struct barrier *b = a->b;
+  const int result = instance_open (&a->in, b->dirfd, b->key, b->tasks, again);
 
-  if (instance_open (&a->in, b->dirfd, b->key, b->tasks, again) != 0)
-    return failed_or_gone (a, "open");
-  return STEP_ON;
+  return result == 0 ? STEP_ON : failed_or_gone (a, "open");
 }
 
 /* The members count alike: another number is a mistake, or another run's. */
@@ -762,45 +676,29 @@ check_tasks (struct attempt *a)
   return tasks == a->b->tasks ? STEP_ON : STEP_NOT_OURS;
 }
 
-/* Nobody has listened at the socket of this node for a while, and there is no
- * outcome: its leader is dead, this run's or another's. */
-static enum step
-leader_is_dead (struct attempt *a)
-{
-  enum step step = make_void (a, "a dead leader");
-
-  return step == STEP_ON ? STEP_NOT_OURS : step;
-}
-
 /* There is a reason to leave before anybody has answered. */
 static enum step
 given_up (struct attempt *a)
 {
   const char *reason = waiting_end_reason (a->b->waiting);
 
-  if (reason == NULL)
-    return time_out (a);
-  (void) fail (a->f, EX_PROTOCOL, "%s", reason);
-  return STEP_FAILED;
+  return reason == NULL ? time_out (a) : fail_step (a->f, EX_PROTOCOL, "%s", reason);
 }
 
 /* Comes to the socket of the node.  STEP_ON: leads, belongs, or is alone. */
 static enum step
 barrier_gather (struct attempt *a)
 {
-  struct barrier *b = a->b;
-
-  gather_start (&a->gather, &a->in, b->waiting, b->own, b->node, b->self);
-  if (!b->gathers)
+  if (!a->b->gathers)
     return STEP_ON;
-  a->gather.refuses = a->refuses;
-  switch (gather_join (&a->gather, b->deadline))
+  const enum gather_result result = gather_join (&a->gather, a->b->deadline);
+  a->leads = result == GATHER_LEADS;
+  a->belongs = result == GATHER_BELONGS;
+  a->unanswered = result == GATHER_GIVEN_UP;
+  switch (result)
     {
     case GATHER_LEADS:
-      a->leads = true;
-      return STEP_ON;
     case GATHER_BELONGS:
-      a->belongs = true;
       return STEP_ON;
     case GATHER_ELSEWHERE:
       return STEP_NOT_OURS;
@@ -810,28 +708,12 @@ barrier_gather (struct attempt *a)
     case GATHER_IMPOSSIBLE:
       return be_alone (a);
     case GATHER_DEAD:
-      return leader_is_dead (a);
+      return make_void (a, "a dead leader", STEP_NOT_OURS); /* this run's or another's */
     case GATHER_GIVEN_UP:
-      a->unanswered = true;
       return given_up (a);
     default:
       return failed_or_gone (a, "gather in");
     }
-}
-
-/* The leader of this hook has died without a word. */
-static enum step
-lost_leader (struct attempt *a)
-{
-  char text[INSTANCE_TEXT_MAX];
-  enum outcome outcome = instance_outcome (&a->in, text);
-
-  if (outcome != OUTCOME_NONE)
-    return follow (a, outcome, text);
-  (void) fail (a->f, EX_PROTOCOL,
-               "the hook of procid %u, which spoke for this node, is gone; was it killed?",
-               a->gather.leader);
-  return STEP_FAILED;
 }
 
 /* One whom a leader has taken: waits for his word. */
@@ -858,23 +740,29 @@ barrier_listen (struct attempt *a)
       return STEP_AGAIN;
     case GATHER_AWAY:
       return STEP_NOT_OURS;
-    default:
-      return lost_leader (a);
+    default: /* it has died without one */
+      break;
     }
+  enum outcome outcome = instance_outcome (&a->in, text);
+  if (outcome != OUTCOME_NONE)
+    return follow (a, outcome, text);
+  return fail_step (a->f, EX_PROTOCOL,
+                    "the hook of procid %u, which spoke for this node, is gone; was it killed?",
+                    a->gather.leader);
 }
 
 /* Says who is gathered, when that is due. */
 static void
 tell_gathering (struct attempt *a)
 {
-  char ranks[260] = "", note[INSTANCE_NOTE_MAX];
+  char ranks[NODES_RANKS_MAX] = "", note[INSTANCE_NOTE_MAX];
   uint32_t from = 0;
 
   (void) ranks_next_text (&a->gather.here, &from, ranks, sizeof ranks);
-  (void) snprintf (note, sizeof note, INSTANCE_GATHERED "%s %s", ranks, a->b->note);
+  (void) snprintf (note, sizeof note, "procid=%s %s", ranks, a->b->note);
   instance_tell_gathering (&a->in, a->b->node, note);
-  a->told = waiting_now ();
   a->tell_again = earlier (2 * a->tell_again, TOUCH);
+  a->tell = waiting_now () + a->tell_again;
 }
 
 /* Makes the marks, if all for whom this hook speaks are there.  STEP_ON: look
@@ -896,7 +784,8 @@ arrive (struct attempt *a)
   a->arrived = a->look = true;
   a->touched = waiting_now ();
   a->lock_after = a->b->nodes < LOCK_FROM ? WAITING_FOREVER : a->touched + LOCK_AFTER;
-  if (a->told > 0)
+  a->tell = WAITING_FOREVER;
+  if (a->tell_again > TELL_GATHERING)
     instance_tell_gathering (&a->in, a->b->node, NULL);
   if (!decides (a))
     return STEP_ON;
@@ -917,7 +806,7 @@ touch (struct attempt *a)
   a->touched = waiting_now ();
   if (!a->arrived)
     return STEP_ON; /* tell_gathering() shows it */
-  if (instance_touch (&a->in, a->own) != 0)
+  if (instance_touch (&a->in, a->own, true) != 0)
     return failed_or_gone (a, "touch the own mark in");
   if (decides (a))
     {
@@ -954,7 +843,7 @@ next_look (struct attempt *a)
 
   if (a->lock.blocked)
     return earlier (until, now + b->nodes * LOOK_BLOCKED);
-  if (watches && log_enabled (LOG_INFO))
+  if (watches && log_settings.level >= LOG_INFO)
     until = earlier (until, a->report);
   if (!watches) /* the interval is a sixteenth of what was waited */
     waited += SECOND * 16 * b->nodes / FIRST_LOOKS_A_SECOND;
@@ -965,16 +854,6 @@ next_look (struct attempt *a)
   if (!a->leads || b->nodes != 1)
     until = earlier (until, now + waiting_interval (b->waiting, waited, longest));
   return until < a->rest ? a->rest : until;
-}
-
-/* Whether hooks of an earlier version are there. */
-static enum step
-look_for_others (struct attempt *a)
-{
-  a->others = waiting_now () + TOUCH;
-  ranks_clear (&a->listed);
-  int step = instance_each_arrival (&a->in, NULL, visit_version, a);
-  return step < 0 ? failed_or_gone (a, "list the arrivals in") : (enum step) step;
 }
 
 /* Goes for the lock: from then on one looks, and wakes the others.  Where that does
@@ -1011,35 +890,15 @@ look (struct attempt *a)
   if (step == STEP_ON && watches)
     step = decide (a);
   else if (step == STEP_ON && a->arrived && !a->lock.blocked && now >= a->others)
-    step = look_for_others (a);
+    {
+      a->others = now + TOUCH;
+      step = list_arrivals (a);
+    }
   if (step == STEP_ON && a->arrived && now >= a->lock_after && !a->lock.decides
       && !a->lock.blocked)
     try_lock (a);
   a->next = next_look (a);
   return step;
-}
-
-/* When a leader says who is there: never, if all are. */
-static int64_t
-next_telling (const struct attempt *a)
-{
-  if (!a->leads || a->arrived)
-    return WAITING_FOREVER;
-  return a->told > 0 ? a->told + a->tell_again : a->began + TELL_GATHERING;
-}
-
-/* A member that this leader has taken is gone, and may have called off. */
-static enum step
-lost_member (struct attempt *a)
-{
-  enum step step = look_at_outcome (a, false);
-
-  if (step != STEP_ON)
-    return step;
-  (void) fail (a->f, EX_PROTOCOL,
-               "the hook of procid %u is gone before all tasks had come; was it killed?",
-               (unsigned) a->gather.lost);
-  return STEP_FAILED;
 }
 
 /* Sleeps until it is time to look, or somebody has come or gone. */
@@ -1048,13 +907,20 @@ wait_a_while (struct attempt *a)
 {
   struct barrier *b = a->b;
   struct gather *g = &a->gather;
-  int64_t until = earlier (earlier (a->next, next_telling (a)), b->deadline);
+  int64_t until = earlier (earlier (a->next, a->tell), b->deadline);
   enum wake wake = a->leads ? gather_serve (g, until, a->f) : waiting_sleep (b->waiting, until, -1);
 
   if (wake == WAKE_END)
     return waiting_end_reason (b->waiting) == NULL ? STEP_FAILED : given_up (a);
   if (a->leads && g->lost >= 0)
-    return lost_member (a);
+    {
+      enum step step = look_at_outcome (a, false); /* it may have called off */
+      if (step == STEP_ON)
+        (void) fail (a->f, EX_PROTOCOL,
+                     "the hook of procid %u is gone before all tasks had come; was it killed?",
+                     (unsigned) g->lost);
+      return step == STEP_ON ? STEP_FAILED : step;
+    }
   a->look = a->look || g->woken;
   g->woken = false;
   if (lock_is_over (&a->lock))
@@ -1067,7 +933,7 @@ wait_a_while (struct attempt *a)
     return STEP_ON;
   if (waiting_now () >= b->deadline)
     return time_out (a);
-  if (waiting_now () >= next_telling (a))
+  if (waiting_now () >= a->tell)
     tell_gathering (a);
   return STEP_ON;
 }
@@ -1092,6 +958,7 @@ barrier_wait (struct attempt *a)
     step = outcome == OUTCOME_NONE ? check_tasks (a) : STEP_AGAIN;
   a->touched = waiting_now ();
   a->others = a->touched + LOOK_AT_OTHERS;
+  a->tell = a->leads ? a->began + TELL_GATHERING : WAITING_FOREVER;
   a->tell_again = TELL_GATHERING;
   a->next = next_look (a);
   while (step == STEP_ON)
@@ -1113,47 +980,25 @@ barrier_wait (struct attempt *a)
 static bool
 tell (struct attempt *a, enum step step)
 {
-  bool all = true;
-
+  enum gather_word word = step == STEP_RELEASED ? GATHER_RELEASED
+                          : step == STEP_AGAIN  ? GATHER_VOID
+                                                : GATHER_AWAY;
   if (!a->leads)
     return true;
-  if (step == STEP_RELEASED)
+  if (step == STEP_FAILED && a->off[0] != '\0')
     {
-      gather_tell (&a->gather, GATHER_RELEASED, "");
-      all = gather_all_hung_up (&a->gather, waiting_now () + BARRIER_LEAVE);
-    }
-  else if (step == STEP_AGAIN)
-    gather_tell (&a->gather, GATHER_VOID, "");
-  else if (step == STEP_FAILED && a->off[0] != '\0')
-    {
+      word = GATHER_CALLED_OFF;
       /* For who comes later: these know it.  Before they do: their next hooks come
        * at once. */
       if (!a->arrived && instance_open_arrival (&a->in, a->b->tasks) == 0)
         (void) instance_arrive (&a->in, &a->gather.here, a->b->note);
-      gather_tell (&a->gather, GATHER_CALLED_OFF, a->off);
     }
-  else
-    gather_tell (&a->gather, GATHER_AWAY, "");
+  gather_tell (&a->gather, word, a->off);
+  const bool all = step != STEP_RELEASED
+                   || gather_all_hung_up (&a->gather, waiting_now () + BARRIER_LEAVE);
   gather_end (&a->gather);
   a->leads = false;
   return all;
-}
-
-/* Whether nobody can depart any more, because somebody has removed the instance.
- * Under another name it is there, and to be removed here: another hook of procid
- * 0 has caught it by mistake. */
-static bool
-depart_is_over (struct attempt *a)
-{
-  char name[256];
-
-  return instance_is_current (&a->in) == 0 && !instance_find_gone (&a->in, name);
-}
-
-static bool
-depart_is_complete (struct attempt *a)
-{
-  return instance_list_departure (&a->in, &a->listed) == 0 && ranks_full (&a->listed);
 }
 
 /* Who has released: waits for the others, and removes what is left. */
@@ -1161,28 +1006,32 @@ static void
 depart_last (struct attempt *a)
 {
   struct barrier *b = a->b;
-  int64_t start = waiting_now (), until = start + BARRIER_LEAVE, over = start + SECOND;
-  bool complete;
-  char text[200];
+  const int64_t start = waiting_now ();
+  int64_t over = start + SECOND;
+  char text[256];
 
   ranks_clear (&a->listed);
-  while (!(complete = depart_is_complete (a)) && waiting_now () < until
-         && waiting_end_reason (b->waiting) == NULL)
+  for (;;)
     {
+      if (instance_list_marks (&a->in, true, &a->listed) == 0 && ranks_full (&a->listed))
+        {
+          clear_away (a, true, true);
+          return;
+        }
       int64_t now = waiting_now ();
-      if (now >= over && depart_is_over (a))
+      if (now >= start + BARRIER_LEAVE || waiting_end_reason (b->waiting) != NULL)
+        break;
+      /* Nobody can depart any more if somebody has removed the instance.  Under
+       * another name it is there, and to be removed here: another hook of procid 0
+       * has caught it by mistake. */
+      if (now >= over && instance_is_current (&a->in) == 0 && !instance_find_gone (&a->in, text))
         break;
       over = now >= over ? now + SECOND : over;
       const int64_t pause = waiting_interval (b->waiting, now - start, LOOK_MAX);
       (void) waiting_sleep (b->waiting, now + pause, -1);
     }
-  if (complete)
-    {
-      clear_away (a, true, true);
-      return;
-    }
   /* Nobody is at work here any more: procid 0's next hook may clear it away. */
-  instance_expire (&a->in, a->own);
+  (void) instance_touch (&a->in, a->own, false);
   log_message (LOG_INFO, "released, but procid %s did not go on, killed perhaps; %s/%s stays "
                          "until a later barrier or --prune removes it",
                ranks_missing (&a->listed, text, sizeof text), b->where, b->key);
@@ -1209,7 +1058,7 @@ barrier_depart (struct attempt *a)
 
 /* Whether all tasks of the instance are in arrival, or in departure. */
 static bool
-is_complete (struct attempt *a, int (*list) (const struct instance *in, struct ranks *set))
+is_complete (struct attempt *a, bool departed)
 {
   struct ranks set;
   uint32_t tasks;
@@ -1218,43 +1067,37 @@ is_complete (struct attempt *a, int (*list) (const struct instance *in, struct r
   if (instance_tasks (&a->in, a->b->tasks, &tasks) != 0 || tasks == 0
       || ranks_init (&set, tasks) != 0)
     return false;
-  complete = list (&a->in, &set) == 0 && ranks_full (&set);
+  complete = instance_list_marks (&a->in, departed, &set) == 0 && ranks_full (&set);
   ranks_free (&set);
   return complete;
 }
 
-struct left_over {
-  const struct attempt *a;
-  bool marks, stale;
-};
-
 static int
 visit_left_over (void *context, const struct instance_mark *mark)
 {
-  struct left_over *l = context;
+  struct attempt *a = context;
   struct stat st;
 
   /* A directory is of one who will not come. */
   if ((!instance_is_mark (mark) && mark->type != DT_DIR)
       || fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return 0;
-  l->marks = true;
-  l->stale = is_older (age_of (l->a, nanoseconds (&st.st_mtim)), STALE);
-  return l->stale ? 1 : 0;
+  a->others_came = true;
+  return is_older (age_of (a, nanoseconds (&st.st_mtim)), STALE);
 }
 
 /* Whether a mark is stale, of whatever task; or nobody has ever come who is still
  * to be seen. */
 static bool
-is_left_over (const struct attempt *a)
+is_left_over (struct attempt *a)
 {
-  struct left_over l = { a, false, false };
   int64_t began;
 
-  if (instance_each_arrival (&a->in, NULL, visit_left_over, &l) < 0)
-    return false;
-  return l.stale
-         || (!l.marks && !a->b->gathers && instance_began (&a->in, &began) == 0
+  a->others_came = false;
+  const int stale = instance_each_arrival (&a->in, NULL, visit_left_over, a);
+  return stale > 0
+         || (stale == 0 && !a->others_came && !a->b->gathers
+             && instance_time (&a->in, INSTANCE_BEGAN, &began) == 0
              && is_older (age_of (a, began), STALE));
 }
 
@@ -1273,18 +1116,18 @@ make_it_go (struct attempt *a)
     return failed_or_gone (a, "look at");
   if (outcome == OUTCOME_NONE)
     /* Whoever is stopped, and lives, will arrive anew. */
-    return is_left_over (a) ? make_void (a, "a dead run") : STEP_ON;
-  if (instance_outcome_time (&a->in, &made) != 0)
+    return is_left_over (a) ? make_void (a, "a dead run", STEP_ON) : STEP_ON;
+  if (instance_time (&a->in, INSTANCE_OUTCOME, &made) != 0)
     return STEP_ON;
   int64_t age = age_of (a, made);
   bool at_work = (instance_stat (&a->in, a->b->own, &own) == 0
                   || instance_stat (&a->in, a->own, &own) == 0)
                  && own.stx_mtime.tv_sec != 0 && !is_older (age, BARRIER_LEAVE + SECOND);
-  if (outcome == OUTCOME_RELEASED && !at_work && is_complete (a, instance_list_departure))
+  if (outcome == OUTCOME_RELEASED && !at_work && is_complete (a, true))
     clear_away (a, true, false);
   else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && is_older (age, LEFT_OVER))
            || (outcome == OUTCOME_CALLED_OFF
-               && (is_older (age, after) || is_complete (a, instance_list_arrival))))
+               && (is_older (age, after) || is_complete (a, false))))
     clear_away (a, outcome == OUTCOME_VOID, false);
   else
     return STEP_ON;
@@ -1298,30 +1141,29 @@ was_not_gone (struct attempt *a)
   char text[INSTANCE_TEXT_MAX] = "";
   uint32_t tasks = b->tasks;
   enum outcome outcome = instance_outcome (&a->in, text);
+  const double seconds = timeout_in_seconds (b);
 
   (void) instance_tasks (&a->in, b->tasks, &tasks);
   if (tasks != b->tasks)
-    (void) fail (a->f, EX_TEMPFAIL,
-                 "this task counts %u tasks, but the barrier %s/%s is one of %u; it did not end "
-                 "within %g s",
-                 b->tasks, b->where, b->key, tasks, timeout_in_seconds (b));
-  else if (outcome == OUTCOME_VOID)
-    (void) fail (a->f, EX_TEMPFAIL,
-                 "procid 0 did not arrive within %g s, or was killed; only its hook makes way for "
-                 "a new barrier where %s/%s was given up",
-                 timeout_in_seconds (b), b->where, b->key);
-  else if (outcome == OUTCOME_CALLED_OFF)
-    /* It may have been meant for this very task, but was called off too long
-     * before it came. */
-    (void) fail (a->f, EX_TEMPFAIL,
-                 "came long after %s/%s had been called off, and met nobody within %g s: %s",
-                 b->where, b->key, timeout_in_seconds (b), text);
-  else
-    (void) fail (a->f, EX_TEMPFAIL,
-                 "an earlier barrier of this task, %s/%s, did not end within %g s; do all tasks "
-                 "start the same number of containers?",
-                 b->where, b->key, timeout_in_seconds (b));
-  return STEP_FAILED;
+    return fail_step (a->f, EX_TEMPFAIL,
+                      "this task counts %u tasks, but the barrier %s/%s is one of %u; it did not "
+                      "end within %g s",
+                      b->tasks, b->where, b->key, tasks, seconds);
+  if (outcome == OUTCOME_VOID)
+    return fail_step (a->f, EX_TEMPFAIL,
+                      "procid 0 did not arrive within %g s, or was killed; only its hook makes way "
+                      "for a new barrier where %s/%s was given up",
+                      seconds, b->where, b->key);
+  /* It may have been meant for this very task, but was called off too long before it
+   * came. */
+  if (outcome == OUTCOME_CALLED_OFF)
+    return fail_step (a->f, EX_TEMPFAIL,
+                      "came long after %s/%s had been called off, and met nobody within %g s: %s",
+                      b->where, b->key, seconds, text);
+  return fail_step (a->f, EX_TEMPFAIL,
+                    "an earlier barrier of this task, %s/%s, did not end within %g s; do all tasks "
+                    "start the same number of containers?",
+                    b->where, b->key, seconds);
 }
 
 /* One look at an instance that is not ours.  STEP_ON: it is still there. */
@@ -1329,21 +1171,16 @@ static enum step
 look_whether_gone (struct attempt *a)
 {
   int current = instance_is_current (&a->in);
-  const char *reason;
-  enum step step = STEP_ON;
 
   if (current <= 0)
     return current == 0 ? STEP_AGAIN : failed (a, "look for");
-  if (a->b->self == 0)
-    step = make_it_go (a);
+  const enum step step = a->b->self == 0 ? make_it_go (a) : STEP_ON;
   if (step != STEP_ON)
     return step;
-  reason = waiting_end_reason (a->b->waiting);
+  const char *reason = waiting_end_reason (a->b->waiting);
   if (reason != NULL)
-    {
-      (void) fail (a->f, EX_PROTOCOL, "%s, while an earlier barrier of this task went on", reason);
-      return STEP_FAILED;
-    }
+    return fail_step (a->f, EX_PROTOCOL, "%s, while an earlier barrier of this task went on",
+                      reason);
   return waiting_now () >= a->b->deadline ? was_not_gone (a) : STEP_ON;
 }
 
@@ -1353,12 +1190,12 @@ barrier_wait_until_gone (struct attempt *a)
 {
   struct barrier *b = a->b;
   int64_t start = waiting_now ();
-  enum step step = STEP_ON;
+  enum step step;
 
   gather_end (&a->gather);
   if (b->self == 0)
     ask_time (a);
-  while (step == STEP_ON && (step = look_whether_gone (a)) == STEP_ON)
+  while ((step = look_whether_gone (a)) == STEP_ON)
     {
       int64_t now = waiting_now ();
       /* Its leader may be dead meanwhile: the next try finds that out. */
@@ -1465,20 +1302,6 @@ barrier_meet (struct barrier *b, struct failure *f)
   return step == STEP_DONE ? 0 : -1;
 }
 
-/* For a hook that cannot come: is the instance this hook's to call off?  STEP_ON:
- * its leader says so; or else there is no outcome, and call_off() finds out. */
-static enum step
-may_call_off (struct attempt *a)
-{
-  char text[INSTANCE_TEXT_MAX];
-
-  a->refuses = true;
-  enum step step = barrier_gather (a);
-  if (step != STEP_ON || a->leads || a->belongs)
-    return step;
-  return instance_outcome (&a->in, text) == OUTCOME_NONE ? STEP_ON : STEP_NOT_OURS;
-}
-
 void
 barrier_call_off (struct barrier *b, const char *reason)
 {
@@ -1493,10 +1316,14 @@ barrier_call_off (struct barrier *b, const char *reason)
       struct attempt a;
 
       attempt_begin (&a, &now, waiting_now (), &f);
+      a.gather.refuses = true;
       step = barrier_enter (&a, tries > 0);
       if (step == STEP_ON)
-        step = may_call_off (&a);
-      if (step == STEP_ON)
+        step = barrier_gather (&a);
+      /* Its leader says whether the instance is this hook's to call off; or else there
+       * is no outcome, and call_off() finds out. */
+      if (step == STEP_ON
+          && (a.leads || a.belongs || instance_outcome (&a.in, NULL) == OUTCOME_NONE))
         {
           (void) fail (&f, EX_PROTOCOL, "%s", reason);
           (void) call_off (&a);

@@ -22,8 +22,7 @@
  * (gather.h).  It knows directories and sets of numbers, not Slurm.  What it is
  * on disk is written in instance.h, the steps and why each is safe in barrier.c.
  */
-#ifndef BARRIER_H
-#define BARRIER_H
+#pragma once
 
 #include "failure.h"
 #include "instance.h"
@@ -53,10 +52,6 @@ struct barrier {
   const char *note;  /* for those who look; not empty */
   struct waiting *waiting; /* borrowed */
 
-  /* Says more of who is missing than their numbers: writes it into TEXT, to
-   * stand behind them.  THERE are those who are there.  May be NULL. */
-  void (*explain) (const struct instance *in, const struct ranks *there, char *text, size_t size);
-
   /* Set by barrier_meet(). */
   bool passed_on; /* its error is what another one said ... */
   bool led;       /* ... and was told by the leader of this node */
@@ -82,5 +77,3 @@ int barrier_meet (struct barrier *b, struct failure *f);
 void barrier_call_off (struct barrier *b, const char *reason);
 
 #define BARRIER_LEAVE (10 * SECOND)
-
-#endif

@@ -147,12 +147,11 @@ static int
 config_parse_timeout (struct config *config, struct failure *f)
 {
   const char *text = config->timeout_text;
-  size_t whole = strspn (text, "0123456789");
-  size_t point = text[whole] == '.' ? 1 : 0;
-  size_t part = strspn (text + whole + point, "0123456789");
-  double seconds = strtod (text, NULL);
+  char *end;
+  const double seconds = strtod (text, &end);
 
-  if (whole + part == 0 || text[whole + point + part] != '\0' || seconds > CONFIG_TIMEOUT_MAX)
+  if (end == text || *end != '\0' || text[strspn (text, "0123456789.")] != '\0'
+      || seconds > CONFIG_TIMEOUT_MAX)
     return fail (f, EX_CONFIG,
                  "timeout \"%.80s\" is not a number of seconds (0 waits for ever; see "
                  "HOOK_TIMEOUT)",

@@ -3,8 +3,7 @@
  * config.h - the settings: options win over the environment of the hook, the
  * environment over the annotations of the container.
  */
-#ifndef CONFIG_H
-#define CONFIG_H
+#pragma once
 
 #include "failure.h"
 
@@ -61,5 +60,3 @@ int config_complete (struct config *config, const char *timeout, const char *log
 
 /* The text of --help. */
 extern const char config_help[];
-
-#endif

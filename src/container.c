@@ -2,9 +2,11 @@
 #include "container.h"
 
 #include "json_text.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,8 +200,7 @@ read_config (const char *bundle, struct failure *f)
           config = NULL;
         }
     }
-  if (fd >= 0)
-    (void) close (fd);
+  close_one (&fd);
   return config;
 }
 
@@ -340,14 +341,16 @@ map_id (const struct container *c, const char *name, int64_t *id, struct failure
                (long long) *id, name, count == 0 ? "is missing" : "lacks it");
 }
 
-static int
-get_user (const struct container *c, struct container_user *user, struct failure *f)
+int
+container_user (const struct container *c, struct container_user *user, struct failure *f)
 {
+  static gid_t host_groups[NGROUPS_MAX]; /* only what is used of it takes memory */
   json_object *groups
     = json_text_part (c->config, "process.user.additionalGids", json_type_array);
   const size_t count = get_length (groups);
   int64_t id;
 
+  *user = (struct container_user){ .groups = host_groups };
   if (get_id (c->config, "", "process.user.uid", &id, f) != 0
       || map_id (c, "linux.uidMappings", &id, f) != 0)
     return -1;
@@ -356,27 +359,15 @@ get_user (const struct container *c, struct container_user *user, struct failure
       || map_id (c, "linux.gidMappings", &id, f) != 0)
     return -1;
   user->gid = (gid_t) id;
-  user->groups = calloc (count + 1, sizeof *user->groups);
-  if (user->groups == NULL)
-    return fail (f, EX_OSERR, "config.json: process.user.additionalGids: %m");
+  if (count > NGROUPS_MAX)
+    return fail (f, EX_DATAERR, "config.json: process.user.additionalGids are %zu", count);
   for (; user->group_count < count; user->group_count++)
     {
       json_object *group = json_object_array_get_idx (groups, user->group_count);
       if (check_id (group, "", "process.user.additionalGids", &id, f) != 0
           || map_id (c, "linux.gidMappings", &id, f) != 0)
         return -1;
-      user->groups[user->group_count] = (gid_t) id;
+      host_groups[user->group_count] = (gid_t) id;
     }
   return 0;
-}
-
-int
-container_user (const struct container *c, struct container_user *user, struct failure *f)
-{
-  *user = (struct container_user){ 0 };
-  if (get_user (c, user, f) == 0)
-    return 0;
-  free (user->groups);
-  *user = (struct container_user){ 0 };
-  return -1;
 }

@@ -6,8 +6,7 @@
  * config.json is trusted no further than its reader: the user of the
  * container chooses much of it (environment, annotations, user).
  */
-#ifndef CONTAINER_H
-#define CONTAINER_H
+#pragma once
 
 #include "failure.h"
 
@@ -26,7 +25,7 @@ struct container {
 struct container_user {
   uid_t uid; /* as the host numbers it */
   gid_t gid;
-  gid_t *groups; /* additionalGids, as the host numbers them; owned, free() */
+  const gid_t *groups; /* additionalGids, as the host numbers them; until the next call */
   size_t group_count;
 };
 
@@ -46,5 +45,3 @@ const char *container_annotation (const struct container *c, const char *key);
  * user namespace of its own.  EX_DATAERR if it is missing or makes no sense,
  * EX_NOPERM if an id has no number on the host. */
 int container_user (const struct container *c, struct container_user *user, struct failure *f);
-
-#endif

@@ -17,8 +17,7 @@
  *
  * Functions that cannot fail, or whose failure changes nothing, say so.
  */
-#ifndef FAILURE_H
-#define FAILURE_H
+#pragma once
 
 #include <stddef.h>
 #include <sysexits.h>
@@ -44,5 +43,3 @@ const char *failure_remedy (int error);
 /* Replaces all but printable ASCII in TEXT by '?', in place: nothing else is the
  * same on each terminal and in each log.  Returns TEXT. */
 char *text_clean (char *text);
-
-#endif

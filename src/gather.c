@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "gather.h"
 
+#include "process.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +18,9 @@
 /* Descriptors that a hook has open besides those of its members. */
 #define DESCRIPTORS 32
 
-/* The epoll(7) data of the listener; else it is the place of a member. */
-#define LISTENER UINT32_MAX
-
-/* The task of a connection that has not said it. */
+/* The task of a connection that has not said it; and of what is none. */
 #define UNKNOWN UINT32_MAX
+#define NOBODY (UINT32_MAX - 1)
 
 /* What a hook says when it has come, */
 struct hello {
@@ -32,12 +32,6 @@ struct hello {
 struct word {
   uint32_t version, word, leader;
   char text[INSTANCE_TEXT_MAX];
-};
-
-struct gather_member {
-  int fd; /* -1: a free place */
-  uint32_t rank;
-  bool lost; /* was taken and is gone: its place stays */
 };
 
 /* SO_PEERCRED says the peer's uid as this user namespace names it. */
@@ -54,15 +48,9 @@ void
 gather_start (struct gather *g, const struct instance *in, struct waiting *waiting,
               const struct ranks *own, uint32_t node, uint32_t self)
 {
-  *g = (struct gather){ .in = in,
-                        .waiting = waiting,
-                        .own = own,
-                        .node = node,
-                        .self = self,
-                        .fd = -1,
-                        .listener = -1,
-                        .set = -1,
-                        .lost = -1 };
+  *g = (struct gather){ .in = in, .waiting = waiting, .own = own, .node = node, .self = self };
+  g->fd = g->listener = g->set = -1;
+  g->lost = -1;
 }
 
 void
@@ -72,11 +60,12 @@ gather_end (struct gather *g)
 
   close_one (&g->fd);
   close_one (&g->listener);
-  for (size_t i = 0; i < g->count; i++)
-    close_one (&g->members[i].fd);
-  free (g->members);
-  g->members = NULL;
-  g->count = g->room = 0;
+  for (int fd = 0; fd < g->room; fd++)
+    if (g->ranks[fd] != NOBODY)
+      (void) close (fd);
+  free (g->ranks);
+  g->ranks = NULL;
+  g->room = 0;
   close_one (&g->set);
   ranks_free (&g->here);
   /* Last: NFS keeps the file of a socket that is open under another name. */
@@ -87,24 +76,11 @@ gather_end (struct gather *g)
 /* ------------------------------------------------------------------ the leader */
 
 static int
-leader_watch (struct gather *g, int fd, uint32_t place)
+leader_watch (struct gather *g, int fd)
 {
-  struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data = { .u32 = place } };
+  struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data = { .fd = fd } };
 
   return epoll_ctl (g->set, EPOLL_CTL_ADD, fd, &event);
-}
-
-/* A descriptor for each task of the node. */
-static void
-leader_raise_limit (const struct gather *g)
-{
-  const rlim_t wanted = (rlim_t) g->own->present + DESCRIPTORS;
-  struct rlimit limit;
-
-  if (getrlimit (RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-    return;
-  limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-  (void) setrlimit (RLIMIT_NOFILE, &limit);
 }
 
 /* Whether others can find the socket that this hook has made: on FUSE file
@@ -125,13 +101,19 @@ leader_can_be_found (struct gather *g)
 static enum gather_result
 leader_begin (struct gather *g)
 {
+  const rlim_t wanted = (rlim_t) g->own->present + DESCRIPTORS;
   enum gather_result result = GATHER_IMPOSSIBLE;
+  struct rlimit limit;
 
-  leader_raise_limit (g);
+  if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted)
+    {
+      limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+      (void) setrlimit (RLIMIT_NOFILE, &limit);
+    }
   if (leader_can_be_found (g))
     {
       g->set = epoll_create1 (EPOLL_CLOEXEC);
-      result = g->set >= 0 && leader_watch (g, g->listener, LISTENER) == 0
+      result = g->set >= 0 && leader_watch (g, g->listener) == 0
                    && ranks_init (&g->here, g->own->count) == 0
                  ? GATHER_LEADS
                  : GATHER_FAILED;
@@ -157,27 +139,27 @@ leader_say (const struct gather *g, int fd, enum gather_word word, const char *t
   return send (fd, &w, offsetof (struct word, text) + length, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* A connection ends: of one that was taken, the place stays, since he is
- * lost. */
+/* A connection ends. */
 static void
-leader_drop (struct gather *g, struct gather_member *m)
+leader_drop (struct gather *g, int fd)
 {
-  if (m->rank == UNKNOWN)
+  if (g->ranks[fd] == UNKNOWN)
     g->woken = true;
   else
     {
       g->connected--;
-      g->lost = g->closed ? g->lost : (int64_t) m->rank;
+      g->lost = g->closed ? g->lost : (int64_t) g->ranks[fd];
     }
-  close_one (&m->fd);
+  g->ranks[fd] = NOBODY;
+  (void) close (fd);
 }
 
 /* Answers one who has said who he is, or has not. */
 static void
-leader_answer (struct gather *g, struct gather_member *m)
+leader_answer (struct gather *g, int fd)
 {
   struct hello hello;
-  ssize_t n = recv (m->fd, &hello, sizeof hello, MSG_DONTWAIT | MSG_TRUNC);
+  ssize_t n = recv (fd, &hello, sizeof hello, MSG_DONTWAIT | MSG_TRUNC);
 
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return;
@@ -188,40 +170,36 @@ leader_answer (struct gather *g, struct gather_member *m)
       if (hello.refuses != 0)
         {
           /* When it hangs up it has called off. */
-          (void) leader_say (g, m->fd, GATHER_TAKEN, "");
+          (void) leader_say (g, fd, GATHER_TAKEN, "");
           return;
         }
-      m->rank = hello.rank;
+      g->ranks[fd] = hello.rank;
       g->connected++;
       /* Who has left without having been answered was not here. */
-      if (leader_say (g, m->fd, GATHER_TAKEN, "") > 0)
+      if (leader_say (g, fd, GATHER_TAKEN, "") > 0)
         ranks_add (&g->here, hello.rank);
       else
-        leader_drop (g, m);
+        leader_drop (g, fd);
       return;
     }
   if (fits)
-    (void) leader_say (g, m->fd, GATHER_AWAY, "");
-  leader_drop (g, m);
+    (void) leader_say (g, fd, GATHER_AWAY, "");
+  leader_drop (g, fd);
 }
 
-/* A place for one who has come; NULL with ENOMEM. */
-static struct gather_member *
-leader_new_member (struct gather *g)
+/* Somebody has come at FD.  False if there is no memory for that. */
+static bool
+leader_let_in (struct gather *g, int fd)
 {
-  for (size_t i = g->count < 4 ? 0 : g->count - 4; i < g->count; i++)
-    if (g->members[i].fd < 0 && g->members[i].rank == UNKNOWN)
-      return &g->members[i];
-  if (g->count == g->room)
-    {
-      size_t room = g->room + g->own->present + 1;
-      struct gather_member *members = realloc (g->members, room * sizeof *members);
-      if (members == NULL)
-        return NULL;
-      g->members = members;
-      g->room = room;
-    }
-  return &g->members[g->count++];
+  const int room = fd < g->room ? g->room : fd + (int) g->own->present;
+  uint32_t *ranks = room == g->room ? g->ranks : realloc (g->ranks, (size_t) room * sizeof *ranks);
+
+  if (ranks == NULL)
+    return false;
+  for (g->ranks = ranks; g->room < room; g->room++)
+    ranks[g->room] = NOBODY;
+  ranks[fd] = UNKNOWN;
+  return true;
 }
 
 /* Takes those who wait in the socket's queue.  -1: somebody is there who cannot
@@ -234,33 +212,27 @@ leader_accept (struct gather *g)
       int fd = accept4 (g->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (fd < 0)
         return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? 0 : -1;
-      struct gather_member *m = is_own (fd) ? leader_new_member (g) : NULL;
-      if (m == NULL)
-        {
-          (void) close (fd);
-          continue;
-        }
-      *m = (struct gather_member){ .fd = fd, .rank = UNKNOWN };
-      if (leader_watch (g, fd, (uint32_t) (m - g->members)) != 0)
-        leader_drop (g, m);
+      if (!is_own (fd) || !leader_let_in (g, fd))
+        (void) close (fd);
+      else if (leader_watch (g, fd) != 0)
+        leader_drop (g, fd);
       else
-        leader_answer (g, m);
+        leader_answer (g, fd);
     }
 }
 
 /* One event of a connection. */
 static void
-leader_hear (struct gather *g, struct gather_member *m)
+leader_hear (struct gather *g, int fd)
 {
   char more;
 
-  if (m->fd < 0)
-    return;
-  if (m->rank == UNKNOWN)
-    leader_answer (g, m);
+  if (g->ranks[fd] == UNKNOWN)
+    leader_answer (g, fd);
   /* Who was taken has nothing more to say: an end, or what is not ours. */
-  else if (recv (m->fd, &more, 1, MSG_DONTWAIT) <= 0 && errno != EAGAIN && errno != EINTR)
-    leader_drop (g, m);
+  else if (g->ranks[fd] != NOBODY && recv (fd, &more, 1, MSG_DONTWAIT) <= 0 && errno != EAGAIN
+           && errno != EINTR)
+    leader_drop (g, fd);
 }
 
 /* Deals with all that has happened by now, or does in the next TIMEOUT ms. */
@@ -276,10 +248,10 @@ leader_hear_all (struct gather *g, int timeout)
       for (int i = 0; i < n && result == 0; i++)
         {
           errno = 0;
-          if (events[i].data.u32 == LISTENER)
+          if (events[i].data.fd == g->listener)
             result = leader_accept (g);
           else
-            leader_hear (g, &g->members[events[i].data.u32]);
+            leader_hear (g, events[i].data.fd);
         }
     }
   while (n == 64 && result == 0);
@@ -307,14 +279,11 @@ gather_tell (struct gather *g, enum gather_word word, const char *text)
   g->closed = true;
   /* Those in its queue see that nobody has answered them. */
   close_one (&g->listener);
-  for (size_t i = 0; i < g->count; i++)
-    {
-      struct gather_member *m = &g->members[i];
-      if (m->fd >= 0 && m->rank == UNKNOWN)
-        close_one (&m->fd);
-      else if (m->fd >= 0)
-        (void) leader_say (g, m->fd, word, text);
-    }
+  for (int fd = 0; fd < g->room; fd++)
+    if (g->ranks[fd] == UNKNOWN)
+      leader_drop (g, fd);
+    else if (g->ranks[fd] != NOBODY)
+      (void) leader_say (g, fd, word, text);
 }
 
 bool
@@ -332,22 +301,22 @@ gather_all_hung_up (struct gather *g, int64_t until)
 /* Reads what the leader says: its word, 0 if he is gone, -1 if he has said
  * nothing yet. */
 static int
-member_read (struct gather *g, int flags, char text[INSTANCE_TEXT_MAX])
+member_read (struct gather *g, char *text)
 {
   struct word w;
-  ssize_t n = recv (g->fd, &w, sizeof w - 1, flags | MSG_TRUNC);
+  ssize_t n = recv (g->fd, &w, sizeof w - 1, MSG_DONTWAIT | MSG_TRUNC);
 
   /* recv(2) tells a pending error once, before what is in the queue: read again. */
   if (n < 0 && errno != EAGAIN)
-    n = recv (g->fd, &w, sizeof w - 1, flags | MSG_TRUNC);
+    n = recv (g->fd, &w, sizeof w - 1, MSG_DONTWAIT | MSG_TRUNC);
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return -1;
   if (n < (ssize_t) offsetof (struct word, text) || n >= (ssize_t) sizeof w || w.version != VERSION
       || w.word > GATHER_CALLED_OFF)
     return 0;
   ((char *) &w)[n] = '\0';
-  (void) snprintf (text, INSTANCE_TEXT_MAX, "%s", w.text);
-  (void) text_clean (text);
+  if (text != NULL)
+    (void) snprintf (text, INSTANCE_TEXT_MAX, "%s", text_clean (w.text));
   g->leader = w.leader;
   return (int) w.word;
 }
@@ -358,8 +327,6 @@ member_read (struct gather *g, int flags, char text[INSTANCE_TEXT_MAX])
 static enum gather_result
 member_await (struct gather *g, int64_t deadline)
 {
-  char unused[INSTANCE_TEXT_MAX];
-
   for (;;)
     {
       int64_t now = waiting_now ();
@@ -368,7 +335,7 @@ member_await (struct gather *g, int64_t deadline)
         return GATHER_BELONGS;
       if (wake == WAKE_END || waiting_now () >= deadline)
         return GATHER_GIVEN_UP;
-      enum outcome outcome = instance_outcome (g->in, unused);
+      enum outcome outcome = instance_outcome (g->in, NULL);
       if (outcome != OUTCOME_NONE)
         return outcome == OUTCOME_ERROR ? GATHER_AGAIN : GATHER_ENDED;
       /* Of times from the future the clock was set back since. */
@@ -384,20 +351,19 @@ member_ask (struct gather *g, int64_t deadline)
 {
   const struct hello hello = { VERSION, g->self, g->own->count, g->refuses };
   enum gather_result result = GATHER_AGAIN;
-  char unused[INSTANCE_TEXT_MAX];
   int answer = 0;
 
   if (is_own (g->fd) && send (g->fd, &hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t) sizeof hello)
     {
       result = member_await (g, deadline);
-      answer = member_read (g, MSG_DONTWAIT, unused);
+      answer = member_read (g, NULL);
       /* Who leaves now must know whether he was taken: after this the leader
        * cannot answer any more.  Not before it must be: the leader calls off when a
        * member hangs up, and knows less of the reason. */
       if (result != GATHER_BELONGS && answer < 0)
         {
           (void) shutdown (g->fd, SHUT_RDWR);
-          answer = member_read (g, MSG_DONTWAIT, unused);
+          answer = member_read (g, NULL);
         }
     }
   if (answer == GATHER_TAKEN)
@@ -414,8 +380,7 @@ member_ask (struct gather *g, int64_t deadline)
 static enum gather_result
 member_is_refused (const struct gather *g, int64_t since)
 {
-  char unused[INSTANCE_TEXT_MAX];
-  enum outcome outcome = instance_outcome (g->in, unused);
+  enum outcome outcome = instance_outcome (g->in, NULL);
 
   if (outcome == OUTCOME_ERROR)
     return instance_is_gone (errno) ? GATHER_AGAIN : GATHER_FAILED;
@@ -424,16 +389,15 @@ member_is_refused (const struct gather *g, int64_t since)
   return waiting_now () - since > GATHER_PATIENCE ? GATHER_DEAD : GATHER_RETRY;
 }
 
-/* There is no socket: makes it. */
+/* What errno says of a socket that this hook could neither connect to nor make. */
 static enum gather_result
-become_leader (struct gather *g)
+no_socket (void)
 {
-  g->listener = instance_listen (g->in, g->node);
-  if (g->listener >= 0)
-    return leader_begin (g);
   switch (errno)
     {
     case EADDRINUSE: /* somebody else was faster */
+    case EAGAIN:     /* too many at once */
+    case EINTR:
       return GATHER_RETRY;
     case ELOOP:
       return GATHER_DEAD;
@@ -443,6 +407,7 @@ become_leader (struct gather *g)
     case EPERM:
     case ENOSYS:
     case EOPNOTSUPP:
+    case EAFNOSUPPORT:
     case EINVAL:
     case EACCES:
       return GATHER_IMPOSSIBLE;
@@ -463,25 +428,18 @@ gather_join (struct gather *g, int64_t deadline)
       g->fd = instance_connect (g->in, g->node);
       if (g->fd >= 0)
         return member_ask (g, deadline);
-      result = GATHER_RETRY;
-      if (errno == ENOENT)
-        {
-          refused = 0;
-          result = become_leader (g);
-        }
-      else if (errno == ECONNREFUSED || errno == EPROTOTYPE)
+      if (errno == ECONNREFUSED || errno == EPROTOTYPE)
         {
           refused = refused == 0 ? waiting_now () : refused;
           result = member_is_refused (g, refused);
         }
-      else if (errno == ESTALE)
-        result = GATHER_AGAIN;
-      else if (errno == ELOOP)
-        result = GATHER_DEAD;
-      else if (errno == EACCES || errno == EPERM || errno == EOPNOTSUPP || errno == EAFNOSUPPORT)
-        result = GATHER_IMPOSSIBLE;
-      else if (errno != EAGAIN && errno != EINTR) /* EAGAIN: too many at once */
-        result = GATHER_FAILED;
+      else
+        {
+          refused = 0;
+          if (errno == ENOENT)
+            g->listener = instance_listen (g->in, g->node);
+          result = g->listener >= 0 ? leader_begin (g) : no_socket ();
+        }
       if (result != GATHER_RETRY)
         return result;
       int64_t now = waiting_now ();
@@ -497,7 +455,7 @@ gather_listen (struct gather *g, int64_t until, enum gather_word *word,
                char text[INSTANCE_TEXT_MAX])
 {
   enum wake wake = waiting_sleep (g->waiting, until, g->fd);
-  int said = member_read (g, MSG_DONTWAIT, text);
+  int said = member_read (g, text);
 
   /* A word that is there counts, even for who is about to leave. */
   if (said < 0)

@@ -13,8 +13,7 @@
  * The kernel closes the sockets of who dies: so each side knows at once.  Peers
  * of another user are not believed, nor what is not just these messages.
  */
-#ifndef GATHER_H
-#define GATHER_H
+#pragma once
 
 #include "failure.h"
 #include "instance.h"
@@ -55,7 +54,7 @@ enum gather_result {
 #define GATHER_STALE (60 * SECOND)
 
 struct gather {
-  const struct instance *in; /* borrowed, as all pointers here but members */
+  const struct instance *in; /* borrowed, as all pointers here but ranks */
   struct waiting *waiting;
   const struct ranks *own; /* the tasks of this node */
   uint32_t node;           /* its number, of the socket's name */
@@ -71,9 +70,9 @@ struct gather {
   bool closed;       /* nobody is taken any more */
   bool woken;      /* somebody has come and gone: a reason to look */
   int64_t lost;      /* a task that was taken and is gone, or -1 */
-  struct gather_member *members;
-  size_t count, room; /* of members: places in use (some free again), and all */
-  size_t connected;   /* taken and not hung up */
+  uint32_t *ranks;   /* of the connections, by their descriptors */
+  int room;          /* in that */
+  size_t connected;  /* taken and not hung up */
 };
 
 /* Fills G.  gather_end() hangs up, frees, and removes the socket if this hook
@@ -101,5 +100,3 @@ void gather_tell (struct gather *g, enum gather_word word, const char *text);
 /* The leader: waits until all whom it has told have hung up, whatever signal
  * comes; false if some have not at UNTIL. */
 bool gather_all_hung_up (struct gather *g, int64_t until);
-
-#endif

@@ -7,7 +7,6 @@
 #include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>

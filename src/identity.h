@@ -7,8 +7,7 @@
  *   in another user namespace           the owner of that namespace
  *   as an ordinary user                 himself
  */
-#ifndef IDENTITY_H
-#define IDENTITY_H
+#pragma once
 
 #include "container.h"
 #include "failure.h"
@@ -23,7 +22,7 @@
 struct identity {
   uid_t uid;       /* as this process's user namespace numbers it */
   gid_t gid;
-  gid_t *groups;   /* supplementary groups to have; owned, free() */
+  const gid_t *groups; /* supplementary groups to have; borrowed */
   size_t group_count;
   bool in_namespace; /* in a user namespace other than the initial one */
   bool host_hidden;  /* in one that does not tell the uid of the host */
@@ -68,5 +67,3 @@ int identity_become (const struct identity *id, struct failure *f);
  * that need these, as podman does.  EX_NOPERM; and where the program has taken
  * rights from its file. */
 int identity_guard (bool runs_others, struct failure *f);
-
-#endif

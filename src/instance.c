@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "instance.h"
 
-#include "calls.h"
 #include "failure.h"
+#include "process.h"
 #include "waiting.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,12 +32,12 @@
 /* How deep instance_remove() goes into what somebody put into an instance. */
 #define REMOVE_DEPTH 16
 
+/* Of openat2(2); linux/openat2.h may not be there. */
+#define RESOLVE_OWN_NO_XDEV 0x01
+
 /* linux/magic.h has only some of them. */
 #define MAGIC_CEPH 0x00c36400
 #define MAGIC_FUSE 0x65735546
-
-/* Of openat2(2); linux/openat2.h may not be there. */
-#define RESOLVE_OWN_NO_XDEV 0x01
 
 bool
 instance_is_gone (int error)
@@ -46,23 +45,10 @@ instance_is_gone (int error)
   return error == ENOENT || error == ESTALE;
 }
 
-void
-close_one (int *fd)
-{
-  int error = errno;
-
-  if (*fd >= 0)
-    (void) close (*fd);
-  *fd = -1;
-  errno = error;
-}
-
-/* A new look at the directory PATH below DIRFD; the caller ends it with
- * closedir(3). */
+/* Takes FD, which may be -1. */
 static DIR *
-list (int dirfd, const char *path)
+open_list (int fd)
 {
-  int fd = openat (dirfd, path, OPEN_DIRECTORY);
   DIR *dir = fd < 0 ? NULL : fdopendir (fd);
 
   if (dir == NULL)
@@ -70,14 +56,48 @@ list (int dirfd, const char *path)
   return dir;
 }
 
-/* closedir(3) that leaves errno alone. */
+DIR *
+instance_list (int dirfd, const char *path)
+{
+  return open_list (openat (dirfd, path, OPEN_DIRECTORY));
+}
+
+/* closedir(3), unless DIR is NULL, that leaves errno alone. */
 static void
 end_list (DIR *dir)
 {
   int error = errno;
 
-  (void) closedir (dir);
+  if (dir != NULL)
+    (void) closedir (dir);
   errno = error;
+}
+
+/* Visits the entries in DIR, of instance_list(), that begin with PREFIX, or are called
+ * TRACE; ends it. */
+static int
+each_entry (DIR *dir, const char *prefix, const char *trace, instance_visit *visit, void *context)
+{
+  const size_t length = strlen (prefix);
+  const struct dirent *entry;
+  int result = 0;
+
+  if (dir == NULL)
+    return -1;
+  errno = 0;
+  while (result == 0 && (entry = readdir (dir)) != NULL)
+    {
+      const size_t skip = strncmp (entry->d_name, prefix, length) == 0 ? length : 0;
+      if (skip == length || strcmp (entry->d_name, trace) == 0)
+        result = visit (context, &(struct instance_mark){ dirfd (dir), entry->d_name,
+                                                          entry->d_name + skip, entry->d_type });
+      if (result == 0)
+        errno = 0;
+    }
+  if (result == 0 && errno != 0)
+    result = -1;
+  end_list (dir);
+  return result;
 }
 
 /* ------------------------------------------------------------ open and make */
@@ -100,29 +120,18 @@ instance_make_arrival (int top, uint32_t tasks)
   return instance_write_tasks (top, tasks);
 }
 
-static int
-instance_hold (struct instance *in, int dirfd)
-{
-  struct stat st;
-
-  in->top = openat (dirfd, in->key, HOLD_DIRECTORY);
-  if (in->top < 0)
-    return -1;
-  if (fstat (in->top, &st) != 0)
-    {
-      close_one (&in->top);
-      return -1;
-    }
-  in->dev = st.st_dev;
-  in->ino = st.st_ino;
-  return 0;
-}
-
 int
 instance_find (struct instance *in, int parent, const char *key)
 {
-  *in = (struct instance){ .parent = parent, .key = key, .top = -1, .arrival = -1 };
-  return instance_hold (in, parent);
+  struct stat st = { 0 };
+
+  *in = (struct instance){ .parent = parent, .key = key, .arrival = -1 };
+  in->top = openat (parent, key, HOLD_DIRECTORY);
+  if (in->top >= 0 && fstat (in->top, &st) != 0)
+    close_one (&in->top);
+  in->dev = st.st_dev;
+  in->ino = st.st_ino;
+  return in->top < 0 ? -1 : 0;
 }
 
 int
@@ -130,17 +139,17 @@ instance_open (struct instance *in, int parent, const char *key, uint32_t tasks,
 {
   int fresh = again ? openat (parent, ".", OPEN_DIRECTORY) : -1;
   int dirfd = fresh < 0 ? parent : fresh;
+  int result = instance_find (in, dirfd, key);
 
-  *in = (struct instance){ .parent = parent, .key = key, .top = -1, .arrival = -1 };
-  int result = instance_hold (in, dirfd);
   if (result != 0 && errno == ENOENT)
     {
       bool made = mkdirat (dirfd, key, 0700) == 0;
       if (made || errno == EEXIST)
-        result = instance_hold (in, dirfd);
+        result = instance_find (in, dirfd, key);
       if (result == 0 && made && (result = instance_make_arrival (in->top, tasks)) != 0)
         close_one (&in->top);
     }
+  in->parent = parent;
   close_one (&fresh);
   return result;
 }
@@ -162,12 +171,10 @@ instance_open_arrival (struct instance *in, uint32_t tasks)
     {
       /* Whoever made the instance was killed before he made this; or it is being
        * removed, and nobody shall arrive there. */
-      if (instance_is_current (in) != 1)
-        {
-          errno = ENOENT;
-          return -1;
-        }
-      if (instance_make_arrival (in->top, tasks) != 0)
+      const bool current = instance_is_current (in) == 1;
+      if (!current)
+        errno = ENOENT;
+      if (!current || instance_make_arrival (in->top, tasks) != 0)
         return -1;
       in->arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
     }
@@ -235,6 +242,15 @@ next_mark (const struct ranks *own, uint32_t *from, char name[NAME_MAX_])
   return ranks_next_text (own, from, name + prefix, NAME_MAX_ - prefix);
 }
 
+static const char *
+first_mark (const struct ranks *own, char name[NAME_MAX_])
+{
+  uint32_t from = 0;
+
+  (void) next_mark (own, &from, name);
+  return name;
+}
+
 /* Whether the mark NAME says NOTE. */
 static bool
 mark_says (const struct instance *in, const char *name, const char *note)
@@ -252,11 +268,10 @@ make_mark (const struct instance *in, const char *name, const char *note)
 {
   if (symlinkat (note, in->arrival, name) == 0)
     return 0;
-  if (errno != EEXIST)
-    return -1;
-  if (mark_says (in, name, note))
+  const int error = errno;
+  if (error == EEXIST && mark_says (in, name, note))
     return 0;
-  errno = EEXIST;
+  errno = error;
   return -1;
 }
 
@@ -282,83 +297,49 @@ instance_arrive (struct instance *in, const struct ranks *own, const char *note)
   return 0;
 }
 
-static int
-instance_set_time (const struct instance *in, const struct ranks *own,
-                   const struct timespec times[2])
+int
+instance_touch (const struct instance *in, const struct ranks *own, bool lives)
 {
+  /* The other time goes on telling when the member came. */
+  const struct timespec now[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
+  const struct timespec epoch[2] = { { 0 }, { 0 } };
   char name[NAME_MAX_];
   uint32_t from = 0;
 
   while (next_mark (own, &from, name))
-    if (utimensat (in->arrival, name, times, AT_SYMLINK_NOFOLLOW) != 0)
+    if (utimensat (in->arrival, name, lives ? now : epoch, AT_SYMLINK_NOFOLLOW) != 0)
       return -1;
   return 0;
-}
-
-int
-instance_touch (const struct instance *in, const struct ranks *own)
-{
-  /* The other time goes on telling when the member came. */
-  const struct timespec now[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
-
-  return instance_set_time (in, own, now);
-}
-
-void
-instance_expire (const struct instance *in, const struct ranks *own)
-{
-  const struct timespec epoch[2] = { { 0 }, { 0 } };
-
-  (void) instance_set_time (in, own, epoch);
 }
 
 int
 instance_refuse (const struct instance *in, const struct ranks *own)
 {
   char name[NAME_MAX_];
-  uint32_t from = 0;
 
-  (void) next_mark (own, &from, name);
-  return mkdirat (in->arrival, name, 0700);
+  return mkdirat (in->arrival, first_mark (own, name), 0700);
 }
 
 bool
 instance_is_own (const struct instance *in, const struct ranks *own, const char *note)
 {
   char name[NAME_MAX_];
-  uint32_t from = 0;
 
-  return next_mark (own, &from, name) && mark_says (in, name, note);
+  return mark_says (in, first_mark (own, name), note);
 }
 
 int
 instance_stat (const struct instance *in, const struct ranks *own, struct statx *st)
 {
   char name[NAME_MAX_];
-  uint32_t from = 0;
+  int result = statx (in->arrival, first_mark (own, name),
+                      AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, st);
 
-  (void) next_mark (own, &from, name);
-  int result = statx (in->arrival, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
-                      STATX_BASIC_STATS, st);
   /* The C library has its own statx(2) where the kernel, or a container, has none,
    * but not this flag. */
   if (result != 0 && errno == EINVAL)
     result = statx (in->arrival, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, st);
   return result;
-}
-
-/* A second name for the mark takes no room of its own, so that a full file system
- * holds up nobody who has arrived.  It is not the usual way: CephFS shows it to
- * others late, and some (BeeGFS, AFS) have none from one directory to another. */
-static int
-depart_as (const struct instance *in, int departure, const char *name, const char *note)
-{
-  if (symlinkat (note, departure, name) == 0 || errno == EEXIST)
-    return 0;
-  if ((errno == ENOSPC || errno == EDQUOT)
-      && (linkat (in->arrival, name, departure, name, 0) == 0 || errno == EEXIST))
-    return 0;
-  return -1;
 }
 
 /* Opens departure, after RELEASED was seen; ENOENT if it is none any more. */
@@ -386,35 +367,17 @@ instance_depart (const struct instance *in, const struct ranks *own, const char 
   char name[NAME_MAX_];
   uint32_t from = 0;
 
+  /* A second name for the mark takes no room of its own, so that a full file system
+   * holds up nobody who has arrived.  It is not the usual way: CephFS shows it to
+   * others late, and some (BeeGFS, AFS) have none from one directory to another. */
   while (result == 0 && next_mark (own, &from, name))
-    result = depart_as (in, departure, name, note);
+    if (symlinkat (note, departure, name) != 0 && errno != EEXIST
+        && ((errno != ENOSPC && errno != EDQUOT)
+            || (linkat (in->arrival, name, departure, name, 0) != 0 && errno != EEXIST)))
+      result = -1;
   close_one (&departure);
   if (result == 0)
     instance_sync (in, in->top, "departure");
-  return result;
-}
-
-/* Goes through the entries in DIR that begin with PREFIX, or are called TRACE, and
- * closes it. */
-static int
-each_entry (DIR *dir, const char *prefix, const char *trace, instance_visit *visit, void *context)
-{
-  const struct dirent *entry;
-  int result = 0;
-
-  errno = 0;
-  while (result == 0 && (entry = readdir (dir)) != NULL)
-    {
-      size_t skip = strncmp (entry->d_name, prefix, strlen (prefix)) == 0 ? strlen (prefix) : 0;
-      if (skip > 0 || strcmp (entry->d_name, trace) == 0)
-        result = visit (context, &(struct instance_mark){ dirfd (dir), entry->d_name,
-                                                          entry->d_name + skip, entry->d_type });
-      if (result == 0)
-        errno = 0;
-    }
-  if (result == 0 && errno != 0)
-    result = -1;
-  end_list (dir);
   return result;
 }
 
@@ -422,12 +385,10 @@ int
 instance_each_arrival (const struct instance *in, int64_t *changed, instance_visit *visit,
                        void *context)
 {
-  DIR *dir = list (in->arrival, ".");
+  DIR *dir = instance_list (in->arrival, ".");
   struct stat st;
 
-  if (dir == NULL)
-    return -1;
-  if (changed != NULL && fstat (dirfd (dir), &st) == 0)
+  if (dir != NULL && changed != NULL && fstat (dirfd (dir), &st) == 0)
     {
       int64_t time = nanoseconds (&st.st_mtim);
       if (time == *changed)
@@ -441,19 +402,9 @@ instance_each_arrival (const struct instance *in, int64_t *changed, instance_vis
 }
 
 int
-instance_each_departure (const struct instance *in, instance_visit *visit, void *context)
-{
-  DIR *dir = list (in->top, "departure");
-
-  return dir == NULL ? -1 : each_entry (dir, MARK, "", visit, context);
-}
-
-int
 instance_each_gathering (const struct instance *in, instance_visit *visit, void *context)
 {
-  DIR *dir = list (in->top, ".");
-
-  return dir == NULL ? -1 : each_entry (dir, INSTANCE_GATHERING, "", visit, context);
+  return each_entry (instance_list (in->top, "."), INSTANCE_GATHERING, "", visit, context);
 }
 
 bool
@@ -472,15 +423,11 @@ visit_add (void *context, const struct instance_mark *mark)
 }
 
 int
-instance_list_arrival (const struct instance *in, struct ranks *set)
+instance_list_marks (const struct instance *in, bool departed, struct ranks *set)
 {
-  return instance_each_arrival (in, NULL, visit_add, set);
-}
+  DIR *dir = departed ? instance_list (in->top, "departure") : instance_list (in->arrival, ".");
 
-int
-instance_list_departure (const struct instance *in, struct ranks *set)
-{
-  return instance_each_departure (in, visit_add, set);
+  return each_entry (dir, MARK, "", visit_add, set);
 }
 
 bool
@@ -495,40 +442,17 @@ instance_read_note (int dirfd, const char *name, char note[INSTANCE_NOTE_MAX])
 
 /* -------------------------------------------------------------------- outcome */
 
-/* Looks for "departure" in a new list of the instance: 1, 0 or -1; and at what it
- * is, DT_UNKNOWN if the file system does not say.  A directory that was removed
- * has nothing in it, not even itself: readdir(3) does not say more of it. */
+/* Whether this is it; the context gets the type of the entry. */
 static int
-instance_find_outcome (const struct instance *in, unsigned char *type)
+visit_outcome (void *context, const struct instance_mark *entry)
 {
-  DIR *dir = list (in->top, ".");
-  const struct dirent *entry;
-  int found = 0;
-  bool empty = true;
-
-  if (dir == NULL)
-    return -1;
-  errno = 0;
-  while (found == 0 && (entry = readdir (dir)) != NULL)
-    {
-      empty = false;
-      if (strcmp (entry->d_name, "departure") == 0)
-        {
-          *type = entry->d_type;
-          found = 1;
-        }
-    }
-  if (empty && errno == 0)
-    errno = ENOENT;
-  if (found == 0 && errno != 0)
-    found = -1;
-  end_list (dir);
-  return found;
+  *(int *) context = entry->type;
+  return strcmp (entry->name, "departure") == 0;
 }
 
 /* What the link "departure" says. */
 static enum outcome
-instance_read_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
+instance_read_outcome (const struct instance *in, char *text)
 {
   char target[sizeof CALLED_OFF + INSTANCE_TEXT_MAX];
   ssize_t n = readlinkat (in->top, "departure", target, sizeof target - 1);
@@ -538,15 +462,15 @@ instance_read_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
   target[n] = '\0';
   if (strncmp (target, CALLED_OFF, strlen (CALLED_OFF)) != 0)
     return OUTCOME_VOID; /* no outcome that we make; nobody can be released by it */
-  (void) snprintf (text, INSTANCE_TEXT_MAX, "%.*s", INSTANCE_TEXT_MAX - 1,
-                   target + strlen (CALLED_OFF));
-  (void) text_clean (text);
+  if (text != NULL)
+    (void) snprintf (text, INSTANCE_TEXT_MAX, "%.*s", INSTANCE_TEXT_MAX - 1,
+                     text_clean (target) + strlen (CALLED_OFF));
   return OUTCOME_CALLED_OFF;
 }
 
 /* Reads the outcome, which is there. */
 static enum outcome
-instance_know_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
+instance_know_outcome (const struct instance *in, char *text)
 {
   enum outcome outcome = instance_read_outcome (in, text);
   struct stat st;
@@ -567,12 +491,18 @@ instance_know_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
 }
 
 enum outcome
-instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX])
+instance_outcome (const struct instance *in, char *text)
 {
-  unsigned char type = DT_UNKNOWN;
-  int found = instance_find_outcome (in, &type);
+  int type = -1, found = each_entry (instance_list (in->top, "."), "", "", visit_outcome, &type);
   int error = errno;
 
+  /* A directory that was removed has nothing in it, not even itself: readdir(3) does
+   * not say more of it. */
+  if (found == 0 && type < 0)
+    {
+      errno = ENOENT;
+      return OUTCOME_ERROR;
+    }
   if (found < 0 && (error == ENOMEM || error == EMFILE || error == ENFILE))
     {
       /* A release that is there is not to be missed for want of what a list takes,
@@ -597,24 +527,17 @@ instance_release (const struct instance *in)
   return 0;
 }
 
-/* Leaves a trace of the outcome in arrival, where who decides looks. */
-static void
-leave_trace (const struct instance *in)
-{
-  int arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
-
-  if (arrival >= 0 && symlinkat ("../departure", arrival, INSTANCE_TRACE) == 0)
-    instance_sync (in, in->top, "arrival");
-  close_one (&arrival);
-}
-
-/* Makes the outcome that is not a release: a link to TEXT. */
+/* Makes the outcome that is not a release, a link to TEXT; and its trace in arrival,
+ * where who decides looks. */
 static int
 end_as (const struct instance *in, const char *text)
 {
   if (symlinkat (text, in->top, "departure") != 0)
     return -1;
-  leave_trace (in);
+  int arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
+  if (arrival >= 0 && symlinkat ("../departure", arrival, INSTANCE_TRACE) == 0)
+    instance_sync (in, in->top, "arrival");
+  close_one (&arrival);
   instance_sync (in, in->top, ".");
   return 0;
 }
@@ -635,8 +558,8 @@ instance_call_off (struct instance *in, const char *text)
   return end_as (in, target);
 }
 
-static int
-instance_time_of (const struct instance *in, const char *path, int64_t *time)
+int
+instance_time (const struct instance *in, const char *path, int64_t *time)
 {
   struct stat st;
 
@@ -646,58 +569,34 @@ instance_time_of (const struct instance *in, const char *path, int64_t *time)
   return 0;
 }
 
-int
-instance_outcome_time (const struct instance *in, int64_t *time)
-{
-  return instance_time_of (in, "departure", time);
-}
-
-int
-instance_began (const struct instance *in, int64_t *time)
-{
-  /* Made with the instance, and never touched. */
-  return instance_time_of (in, "ntasks", time);
-}
-
 /* ------------------------------------------------------------------- sockets */
 
-/* bind(2) or connect(2) FD at NAME in the instance: by its name alone, since a
- * socket's path holds 107 bytes. */
-static int
-instance_at_socket (int top, const char *name, int fd,
-                    int (*call) (int fd, const struct sockaddr *address, socklen_t size))
-{
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-  int result = -1;
-
-  (void) snprintf (address.sun_path, sizeof address.sun_path, "%s", name);
-  if (fchdir (top) == 0)
-    result = call (fd, (const struct sockaddr *) &address, sizeof address);
-  int error = errno;
-  if (chdir ("/") != 0)
-    {
-      result = -1;
-      error = errno;
-    }
-  errno = error;
-  return result;
-}
-
+/* A socket, by bind(2) or connect(2) at NAME in the instance: by its name alone,
+ * since a socket's path holds 107 bytes. */
 static int
 instance_socket (int top, const char *name,
                  int (*call) (int fd, const struct sockaddr *address, socklen_t size))
 {
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
   int fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-  if (fd >= 0 && instance_at_socket (top, name, fd, call) != 0)
+  (void) snprintf (address.sun_path, sizeof address.sun_path, "%s", name);
+  if (fd >= 0
+      && (fchdir (top) != 0 || call (fd, (const struct sockaddr *) &address, sizeof address) != 0))
     close_one (&fd);
+  int error = errno;
+  if (chdir ("/") != 0)
+    close_one (&fd);
+  else
+    errno = error;
   return fd;
 }
 
-static void
+static const char *
 node_name (char name[32], const char *prefix, uint32_t node)
 {
   (void) snprintf (name, 32, "%s%u", prefix, node);
+  return name;
 }
 
 int
@@ -705,17 +604,15 @@ instance_connect (const struct instance *in, uint32_t node)
 {
   char name[32];
 
-  node_name (name, INSTANCE_NODE, node);
-  return instance_socket (in->top, name, connect);
+  return instance_socket (in->top, node_name (name, INSTANCE_NODE, node), connect);
 }
 
 int
 instance_listen (const struct instance *in, uint32_t node)
 {
   char name[32], target[1];
+  int fd = instance_socket (in->top, node_name (name, INSTANCE_NODE, node), bind);
 
-  node_name (name, INSTANCE_NODE, node);
-  int fd = instance_socket (in->top, name, bind);
   /* connect(2) follows a link, bind(2) does not. */
   if (fd < 0 && errno == EADDRINUSE)
     errno = readlinkat (in->top, name, target, sizeof target) >= 0 ? ELOOP : EADDRINUSE;
@@ -733,8 +630,7 @@ instance_unlisten (const struct instance *in, uint32_t node)
   char name[32];
   int error = errno;
 
-  node_name (name, INSTANCE_NODE, node);
-  (void) unlinkat (in->top, name, 0);
+  (void) unlinkat (in->top, node_name (name, INSTANCE_NODE, node), 0);
   errno = error;
 }
 
@@ -752,13 +648,12 @@ wake_leader (int top, const char *name)
 void
 instance_wake_leaders (const struct instance *in)
 {
-  DIR *dir = list (in->top, ".");
+  DIR *dir = instance_list (in->top, ".");
   const struct dirent *entry;
 
   while (dir != NULL && (entry = readdir (dir)) != NULL)
     wake_leader (in->top, entry->d_name);
-  if (dir != NULL)
-    end_list (dir);
+  end_list (dir);
 }
 
 void
@@ -766,8 +661,7 @@ instance_tell_gathering (const struct instance *in, uint32_t node, const char *n
 {
   char name[32], new[64];
 
-  node_name (name, INSTANCE_GATHERING, node);
-  (void) snprintf (new, sizeof new, "%s.new", name);
+  (void) snprintf (new, sizeof new, "%s.new", node_name (name, INSTANCE_GATHERING, node));
   if (note == NULL)
     (void) unlinkat (in->top, name, 0);
   else if (symlinkat (note, in->top, name) != 0 && errno == EEXIST
@@ -784,22 +678,17 @@ instance_open_lock (const struct instance *in)
 int64_t
 instance_leader_age (const struct instance *in, uint32_t node, const struct ranks *own)
 {
-  char path[sizeof "arrival/" + NAME_MAX_], name[NAME_MAX_];
+  char paths[3][sizeof "arrival/" + NAME_MAX_], name[NAME_MAX_];
   const int64_t odd = 30 * SECOND;
   int64_t seen = INT64_MIN, time;
   struct timespec now;
-  uint32_t from = 0;
 
-  node_name (path, INSTANCE_NODE, node);
-  if (instance_time_of (in, path, &time) == 0)
-    seen = time;
-  node_name (path, INSTANCE_GATHERING, node);
-  if (instance_time_of (in, path, &time) == 0 && time > seen)
-    seen = time;
-  (void) next_mark (own, &from, name);
-  (void) snprintf (path, sizeof path, "arrival/%s", name);
-  if (instance_time_of (in, path, &time) == 0 && time > seen)
-    seen = time;
+  (void) node_name (paths[0], INSTANCE_NODE, node);
+  (void) node_name (paths[1], INSTANCE_GATHERING, node);
+  (void) snprintf (paths[2], sizeof paths[2], "arrival/%s", first_mark (own, name));
+  for (int i = 0; i < 3; i++)
+    if (instance_time (in, paths[i], &time) == 0 && time > seen)
+      seen = time;
   if (seen == INT64_MIN)
     return 0; /* no socket: it has just gone */
   /* To ask the server costs a change: only if this node's clock finds it odd. */
@@ -824,22 +713,15 @@ instance_file_system (int dirfd, bool *local)
     { 0x58465342, true, "XFS" },
     { 0x9123683e, true, "Btrfs" },
     { 0x01021994, true, "tmpfs" },
-    { 0x858458f6, true, "ramfs" },
-    { 0xf2f52010, true, "F2FS" },
     { 0x2fc12fc1, true, "ZFS" },
-    { 0xca451a4e, true, "bcachefs" },
     { 0x794c7630, true, "overlay" }, /* its layers belong to one kernel */
     { 0x6969, false, "NFS" },
     { 0x0bd00bd0, false, "Lustre" },
     { 0x47504653, false, "GPFS (Storage Scale)" },
     { 0x19830326, false, "BeeGFS" },
     { 0x00c36400, false, "CephFS" },
-    { 0xff534d42, false, "SMB" },
-    { 0xfe534d42, false, "SMB" },
     { 0x01021997, false, "9p" },
     { 0x5346414f, false, "AFS" },
-    { 0x7461636f, false, "OCFS2" },
-    { 0x01161970, false, "GFS2" },
     { 0xaad7aaea, false, "PanFS" },
   };
   struct statfs st;
@@ -906,7 +788,6 @@ static int
 instance_check_catch (const struct instance *in, const char *name)
 {
   struct instance other;
-  char text[INSTANCE_TEXT_MAX];
 
   if (instance_find (&other, in->parent, name) != 0)
     return 1;
@@ -916,7 +797,7 @@ instance_check_catch (const struct instance *in, const char *name)
       (void) instance_void (&other);
       instance_wake_leaders (&other);
     }
-  bool remove = result == 1 && instance_outcome (&other, text) == OUTCOME_VOID;
+  bool remove = result == 1 && instance_outcome (&other, NULL) == OUTCOME_VOID;
   close_one (&other.top);
   if (remove)
     (void) instance_remove (in->parent, name);
@@ -926,49 +807,40 @@ instance_check_catch (const struct instance *in, const char *name)
 int
 instance_go_away (const struct instance *in, char name[256])
 {
-  static unsigned counter;
-  char host[33] = "";
+  /* No two hooks of a user, on whatever nodes, make the same at the same nanosecond. */
+  (void) snprintf (name, 256, INSTANCE_GONE "%ld-%lld-%s", (long) getpid (),
+                   (long long) waiting_now (), in->key);
+  /* ENOENT may be the answer to the repetition of a request that was done: then it
+   * is here under its new name. */
+  if (renameat (in->parent, in->key, in->parent, name) != 0 && errno != ENOENT)
+    return -1;
+  return instance_check_catch (in, name);
+}
 
-  /* In createContainer it is the container's, which may have anything in it. */
-  (void) gethostname (host, sizeof host - 1);
-  for (char *c = host; *c != '\0'; c++)
-    if (!isalnum ((unsigned char) *c) && strchr ("-._", *c) == NULL)
-      *c = '_';
-  for (int tries = 0; tries < 100; tries++)
-    {
-      (void) snprintf (name, 256, INSTANCE_GONE "%s-%ld-%u-%s", host, (long) getpid (), counter++,
-                       in->key);
-      if (renameat (in->parent, in->key, in->parent, name) == 0)
-        return instance_check_catch (in, name);
-      /* A name left by a process of the same number: the next one. */
-      if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR)
-        continue;
-      /* ENOENT may be the answer to the repetition of a request that was
-       * done: then it is here under its new name. */
-      return errno == ENOENT ? instance_check_catch (in, name) : -1;
-    }
-  return -1;
+struct search {
+  const struct instance *in;
+  char *name;
+};
+
+static int
+visit_gone (void *context, const struct instance_mark *entry)
+{
+  const struct search *s = context;
+  struct stat st;
+
+  if (fstatat (entry->dirfd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
+      || !instance_is (s->in, &st))
+    return 0;
+  (void) snprintf (s->name, 256, "%s", entry->name);
+  return 1;
 }
 
 bool
 instance_find_gone (const struct instance *in, char name[256])
 {
-  DIR *dir = list (in->parent, ".");
-  const struct dirent *entry;
-  bool found = false;
-  struct stat st;
+  struct search search = { in, name };
 
-  while (dir != NULL && !found && (entry = readdir (dir)) != NULL)
-    {
-      found = strncmp (entry->d_name, INSTANCE_GONE, strlen (INSTANCE_GONE)) == 0
-              && fstatat (in->parent, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
-              && instance_is (in, &st);
-      if (found)
-        (void) snprintf (name, 256, "%s", entry->d_name);
-    }
-  if (dir != NULL)
-    end_list (dir);
-  return found;
+  return each_entry (instance_list (in->parent, "."), INSTANCE_GONE, "", visit_gone, &search) == 1;
 }
 
 static bool instance_remove_entry (int dirfd, const char *name, unsigned char type, int depth);
@@ -980,7 +852,7 @@ instance_empty (DIR *dir, const char *keep, int depth)
   const struct dirent *entry;
   bool kept = false;
 
-  while ((entry = readdir (dir)) != NULL)
+  while (dir != NULL && (entry = readdir (dir)) != NULL)
     if (strcmp (entry->d_name, keep) == 0)
       kept = true;
     else if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
@@ -1009,14 +881,9 @@ instance_remove_entry (int dirfd, const char *name, unsigned char type, int dept
   int fd = (int) syscall (SYS_openat2, dirfd, name, &how, sizeof how);
   if (fd < 0 && (errno == ENOSYS || errno == EPERM || errno == EAGAIN))
     fd = openat (dirfd, name, OPEN_DIRECTORY);
-  DIR *dir = fd < 0 ? NULL : fdopendir (fd);
-  if (dir != NULL)
-    {
-      (void) instance_empty (dir, "", depth + 1);
-      (void) closedir (dir);
-    }
-  else
-    close_one (&fd);
+  DIR *dir = open_list (fd);
+  (void) instance_empty (dir, "", depth + 1);
+  end_list (dir);
   if (unlinkat (dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
     return true;
   return errno == ENOTDIR && unlinkat (dirfd, name, 0) == 0;
@@ -1048,7 +915,7 @@ instance_remove (int parent, const char *name)
 
   for (int round = 0; round < 10; round++)
     {
-      DIR *dir = list (parent, name);
+      DIR *dir = instance_list (parent, name);
       if (dir == NULL)
         return errno == ENOENT ? 0 : -1;
       if (round > 1)

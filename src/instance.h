@@ -3,16 +3,28 @@
  * instance.h - what one barrier is on disk, and each thing that can be done
  * with it.  The rules that put these together are barrier.c's.
  *
- *   KEY/ntasks                       symbolic link to the number of tasks
- *   KEY/arrival/slurm-procid-RANKS   the tasks RANKS have arrived
- *   KEY/departure                    the outcome; made once, by whoever comes first:
- *       a directory                         released
- *       symbolic link "void"                no barrier happened here
- *       symbolic link "called-off: ..."     called off, and why
- *   KEY/departure/slurm-procid-RANKS the tasks RANKS have seen the release
- *   KEY/node-NODE                    socket at which the hooks of a node gather
- *   KEY/gathering-NODE               symbolic link that says who is there
- *   KEY/lock                         empty file that members lock (lock.h)
+ *   KEY              made by who comes first; renamed, then removed by who decides,
+ *                    or by a later hook of procid 0
+ *   KEY/ntasks       symbolic link to the number of tasks
+ *   KEY/arrival/slurm-procid-RANKS
+ *                    the tasks RANKS have arrived.  Made by their member, or by who
+ *                    will not come; after a call-off by whom it has reached, for
+ *                    later hooks of its tasks.  Its time is touched by the member
+ *                    only; stays as long as the instance
+ *   KEY/arrival/ended
+ *                    trace of an outcome that is no release
+ *   KEY/departure    the outcome; made once, by whoever comes first:
+ *                      a directory, by who decides: released
+ *                      symbolic link "void": no barrier happened here
+ *                      symbolic link "called-off: ...": called off, and why
+ *   KEY/departure/slurm-procid-RANKS
+ *                    the tasks RANKS have seen the release
+ *   KEY/node-NODE    socket at which the hooks of a node gather; its leader makes
+ *                    and removes it
+ *   KEY/gathering-NODE
+ *                    symbolic link by that leader, if not all of its node are
+ *                    there after a second: who is.  Removed when all are
+ *   KEY/lock         empty file that members lock (lock.h), made by who waits first
  *
  * RANKS is a set as ranks.h writes it.  Its files are the marks of a member: a
  * node, or a task where its node does not gather.  A set that is too long for
@@ -34,11 +46,11 @@
  * seen at once only in a directory that has just been opened anew, and on
  * FUSE file systems only in its listing; so every look opens anew and lists.
  */
-#ifndef INSTANCE_H
-#define INSTANCE_H
+#pragma once
 
 #include "ranks.h"
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -57,9 +69,6 @@
 /* Names of sockets, and of the links that say who is at them. */
 #define INSTANCE_NODE "node-"
 #define INSTANCE_GATHERING "gathering-"
-
-/* The note of a gathering begins with this, and who is there. */
-#define INSTANCE_GATHERED "procid="
 
 struct instance {
   int parent;      /* the directory that KEY is in; borrowed */
@@ -83,8 +92,8 @@ enum outcome {
 
 bool instance_is_gone (int error);
 
-/* close(2), unless *FD is -1, which it is then; leaves errno alone. */
-void close_one (int *fd);
+/* A new look at the directory PATH below DIRFD, for closedir(3). */
+DIR *instance_list (int dirfd, const char *path);
 
 /* Opens the instance that KEY names in PARENT; makes it, for TASKS, if there is
  * none.  AGAIN: a look at the name before has shown that what this node has
@@ -105,11 +114,10 @@ int instance_open_arrival (struct instance *in, uint32_t tasks);
 int instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks);
 
 /* Makes the marks of the set OWN in arrival; exclusively: EEXIST if there is
- * one.  instance_touch() shows that the member is alive, instance_expire() that
- * it is not.  NOTE is what they point to. */
+ * one.  NOTE is what they point to.  instance_touch() shows that the member LIVES,
+ * or that it does not any more. */
 int instance_arrive (struct instance *in, const struct ranks *own, const char *note);
-int instance_touch (const struct instance *in, const struct ranks *own);
-void instance_expire (const struct instance *in, const struct ranks *own);
+int instance_touch (const struct instance *in, const struct ranks *own, bool lives);
 
 /* Takes the place of the mark of the one task in OWN by something that does not
  * count: it will not come.  EEXIST as above. */
@@ -122,9 +130,9 @@ bool instance_is_own (const struct instance *in, const struct ranks *own, const 
 /* The (first) mark of the set OWN in arrival, as the server has it now. */
 int instance_stat (const struct instance *in, const struct ranks *own, struct statx *st);
 
-/* Looks at the outcome.  For CALLED_OFF, TEXT gets what follows
- * "called-off: ", cleaned. */
-enum outcome instance_outcome (const struct instance *in, char text[INSTANCE_TEXT_MAX]);
+/* Looks at the outcome.  For CALLED_OFF, TEXT gets what follows "called-off: ",
+ * cleaned, unless it is NULL. */
+enum outcome instance_outcome (const struct instance *in, char *text);
 
 /* Make the outcome.  EEXIST: there is one already, and that one counts.
  * The last two leave a trace in arrival, too, where who decides looks. */
@@ -132,12 +140,12 @@ int instance_release (const struct instance *in);
 int instance_void (const struct instance *in);
 int instance_call_off (struct instance *in, const char *text);
 
-/* When the outcome was made, or for a release when a member departed last, in
- * nanoseconds of the file server's clock. */
-int instance_outcome_time (const struct instance *in, int64_t *time);
-
-/* When the instance was made, by the same clock. */
-int instance_began (const struct instance *in, int64_t *time);
+/* The time of the file PATH in the instance, in nanoseconds of the file server's
+ * clock: when the outcome was made, or for a release when a member departed last; and
+ * when the instance was made. */
+#define INSTANCE_OUTCOME "departure"
+#define INSTANCE_BEGAN "ntasks"
+int instance_time (const struct instance *in, const char *path, int64_t *time);
 
 /* Makes the marks of OWN in departure, after RELEASED was seen.  Those that are
  * there already are as good.  ENOENT or ESTALE: the instance is being
@@ -152,23 +160,21 @@ struct instance_mark {
   unsigned char type; /* as readdir(3) says it: DT_LNK, or DT_UNKNOWN, or foreign */
 };
 
-/* Calls VISIT with each mark in arrival, or in departure, or with each gathering,
- * until that returns other than 0; returns what that was.  With CHANGED, a time
+/* Calls VISIT with each mark in arrival, or with each gathering, until that returns
+ * other than 0; returns what that was.  With CHANGED, a time
  * of the directory's in *CHANGED: nothing is listed while that is the same, and
  * it is brought up to date; and the trace of an outcome is visited, too, which
  * says INSTANCE_TRACE for its ranks. */
 typedef int instance_visit (void *context, const struct instance_mark *mark);
 int instance_each_arrival (const struct instance *in, int64_t *changed, instance_visit *visit,
                            void *context);
-int instance_each_departure (const struct instance *in, instance_visit *visit, void *context);
 int instance_each_gathering (const struct instance *in, instance_visit *visit, void *context);
 
 /* Whether it may be one: a link, or what the file system does not tell. */
 bool instance_is_mark (const struct instance_mark *mark);
 
-/* Adds to SET the tasks whose marks are in arrival, or departure. */
-int instance_list_arrival (const struct instance *in, struct ranks *set);
-int instance_list_departure (const struct instance *in, struct ranks *set);
+/* Adds to SET the tasks whose marks are in arrival, or in departure. */
+int instance_list_marks (const struct instance *in, bool departed, struct ranks *set);
 
 /* Reads the note that the link NAME in DIRFD points to, cleaned.  False if there
  * is none. */
@@ -222,5 +228,3 @@ const char *instance_file_system (int dirfd, bool *local);
 /* The time of the server that has DIRFD, by touching it, in nanoseconds since
  * 1970; its clock, because that is what sets the times of files. */
 int64_t instance_server_time (int dirfd);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * json_text.h - JSON from a file or a pipe, with errors that say where.
  */
-#ifndef JSON_TEXT_H
-#define JSON_TEXT_H
+#pragma once
 
 #include "failure.h"
 
@@ -26,5 +25,3 @@ struct json_object *json_text_parse (const char *what, const char *text, size_t 
  * or if it is not of TYPE; json_type_null stands for any. */
 struct json_object *json_text_part (struct json_object *object, const char *path,
                                     enum json_type type);
-
-#endif

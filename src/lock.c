@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "lock.h"
 
-#include "instance.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #define WATCHER 0
 #define DECIDER 1
@@ -60,7 +60,6 @@ static bool
 lock_block (struct lock *l, off_t byte)
 {
   const struct sigaction action = { .sa_handler = lock_on_signal }; /* no SA_RESTART */
-  int error = EAGAIN;
 
   if (job.useless)
     return false;
@@ -70,9 +69,7 @@ lock_block (struct lock *l, off_t byte)
   job.fd = l->fd;
   job.byte = byte;
   job.event = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (job.event >= 0)
-    error = pthread_create (&l->thread, NULL, lock_wait, NULL);
-  l->blocked = error == 0;
+  l->blocked = job.event >= 0 && pthread_create (&l->thread, NULL, lock_wait, NULL) == 0;
   if (l->blocked)
     l->waiting->lock_fd = job.event;
   else
@@ -83,20 +80,13 @@ lock_block (struct lock *l, off_t byte)
 bool
 lock_try (struct lock *l, bool decides)
 {
-  int other;
-
-  if (decides)
-    {
-      other = lock_call (l->fd, F_OFD_SETLK, F_WRLCK, DECIDER);
-      l->decides = other == 0;
-      l->watches = other == 0 && lock_call (l->fd, F_OFD_SETLK, F_WRLCK, WATCHER) == 0;
-      return other == 0;
-    }
-  if (l->watches)
+  if (l->watches && !decides)
     return lock_call (l->fd, F_OFD_GETLK, F_RDLCK, DECIDER) != 1 || lock_block (l, DECIDER);
-  other = lock_call (l->fd, F_OFD_SETLK, F_WRLCK, WATCHER);
-  l->watches = other == 0;
-  return other == 0 || (other == 1 && lock_block (l, WATCHER));
+  const int other = lock_call (l->fd, F_OFD_SETLK, F_WRLCK, decides ? DECIDER : WATCHER);
+  l->decides = decides && other == 0;
+  l->watches
+    = other == 0 && (!decides || lock_call (l->fd, F_OFD_SETLK, F_WRLCK, WATCHER) == 0);
+  return other == 0 || (other == 1 && !decides && lock_block (l, WATCHER));
 }
 
 bool

@@ -9,10 +9,10 @@
  * Byte 1 is locked by who decides, byte 0 by who watches: who decides as well, or
  * who came to it before that did.  All others are blocked until byte 0 is free; who
  * watches, until byte 1 is, while it is locked.  Who has locked one lets go when it
- * has made or seen an outcome, or is killed.
+ * has made or seen an outcome, or is killed; if its node dies, after the file
+ * server's lease.
  */
-#ifndef LOCK_H
-#define LOCK_H
+#pragma once
 
 #include "waiting.h"
 
@@ -40,5 +40,3 @@ void lock_end (struct lock *l);
 /* Whether the client of the file system of DIRFD learns late that a lock is free:
  * that of NFS 4.0 asks again, after up to 30 s. */
 bool lock_is_slow (int dirfd);
-
-#endif

@@ -22,39 +22,15 @@ static const struct {
 
 #define LEVELS (sizeof log_levels / sizeof *log_levels)
 
-static int log_level = LOG_WARNING;
+struct log_settings log_settings = { .level = LOG_WARNING };
+
 static char log_subject[200];
-static bool log_split, log_no_syslog;
-
-void
-log_set_level (int level)
-{
-  log_level = level;
-}
-
-bool
-log_enabled (int level)
-{
-  return level <= log_level;
-}
 
 void
 log_set_subject (const char *text)
 {
   (void) snprintf (log_subject, sizeof log_subject, "%s", text);
   (void) text_clean (log_subject);
-}
-
-void
-log_split_streams (void)
-{
-  log_split = true;
-}
-
-void
-log_leave_syslog_alone (void)
-{
-  log_no_syslog = true;
 }
 
 void
@@ -65,7 +41,7 @@ log_message (int level, const char *format, ...)
   size_t i = 0;
   va_list ap;
 
-  if (!log_enabled (level))
+  if (level > log_settings.level)
     return;
   va_start (ap, format);
   (void) vsnprintf (text, sizeof text, format, ap);
@@ -79,12 +55,9 @@ log_message (int level, const char *format, ...)
    * whole.  The last byte's place is kept for the newline. */
   size_t n = strlen (line);
   line[n] = '\n';
-  int fd = log_split && level > LOG_WARNING ? STDOUT_FILENO : STDERR_FILENO;
-  if (write (fd, line, n + 1) < 0)
-    {
-      /* Nobody is left to tell but syslog. */
-    }
-  if (log_no_syslog)
+  int fd = log_settings.split && level > LOG_WARNING ? STDOUT_FILENO : STDERR_FILENO;
+  (void) !write (fd, line, n + 1); /* nobody is left to tell but syslog */
+  if (log_settings.no_syslog)
     return;
   openlog (PROGRAM, LOG_PID, LOG_USER);
   line[n] = '\0';

@@ -13,7 +13,6 @@
 #include "failure.h"
 #include "identity.h"
 #include "log.h"
-#include "nodes.h"
 #include "process.h"
 #include "prune.h"
 #include "slurm_env.h"
@@ -83,19 +82,14 @@ hook_open_stream (const struct hook *h, const char *annotation, int stream)
 
   if (path == NULL)
     return;
-  int fd = -1;
-  if (path[0] == '/')
-    fd = open (path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  const int flags = O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+  int fd = path[0] == '/' ? open (path, flags) : -1;
   if (fd < 0)
     log_message (LOG_DEBUG, "annotation %s ignored: %s cannot be opened, or is no absolute path",
                  annotation, path);
-  else
-    {
-      (void) dup2 (fd, stream);
-      (void) close (fd);
-      if (stream == STDOUT_FILENO)
-        log_split_streams ();
-    }
+  else if (dup2 (fd, stream) == STDOUT_FILENO)
+    log_settings.split = true;
+  close_one (&fd);
 }
 
 /* Finds the user and becomes him.  In a user namespace his name comes first,
@@ -120,10 +114,9 @@ static void
 hook_write_note (const struct hook *h, char note[BARRIER_NOTE_MAX])
 {
   const struct slurm_task *task = &h->task;
-  size_t n;
+  size_t n = (size_t) snprintf (note, BARRIER_NOTE_MAX, "host=%s pid=%ld since=%lld", h->host,
+                                (long) getpid (), (long long) time (NULL));
 
-  n = (size_t) snprintf (note, BARRIER_NOTE_MAX, "host=%s pid=%ld since=%lld", h->host,
-                         (long) getpid (), (long long) time (NULL));
   if (h->container.id[0] != '\0' && strpbrk (h->container.id, " ") == NULL)
     n += (size_t) snprintf (note + n, BARRIER_NOTE_MAX - n, " container=%s", h->container.id);
   if (task->node[0] != '\0')
@@ -131,20 +124,6 @@ hook_write_note (const struct hook *h, char note[BARRIER_NOTE_MAX])
   if (task->node_list[0] != '\0' && task->tasks_per_node[0] != '\0')
     (void) snprintf (note + n, BARRIER_NOTE_MAX - n, " nodes=%s tasks=%s", task->node_list,
                      task->tasks_per_node);
-}
-
-/* Adds to a time-out's message on which nodes the missing tasks are, where that
- * is certain. */
-static void
-hook_explain_missing (const struct instance *in, const struct ranks *there, char *text, size_t size)
-{
-  struct nodes_survey survey;
-  char nodes[256] = "";
-
-  if (nodes_survey (&survey, in, there->count) == 0)
-    (void) nodes_missing (&survey, nodes, sizeof nodes);
-  nodes_survey_free (&survey);
-  (void) snprintf (text, size, "%s%s", nodes[0] != '\0' ? " on " : "", nodes);
 }
 
 /* Everybody is on his way: time to remove what failed barriers of this user
@@ -187,7 +166,6 @@ hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct fail
     .timeout = h->config.timeout,
     .nodes = h->task.nodes,
     .note = note,
-    .explain = hook_explain_missing,
     .waiting = &h->waiting,
   };
   int result = comes ? barrier_meet (&barrier, f) : -1;
@@ -248,7 +226,7 @@ hook_run (struct hook *h, struct failure *f)
   const char *timeout = container_annotation (&h->container, ANNOTATION_TIMEOUT);
   const char *level = container_annotation (&h->container, ANNOTATION_LOG_LEVEL);
   bool comes = config_complete (&h->config, timeout, level, f) == 0;
-  log_set_level (h->config.log_level);
+  log_settings.level = h->config.log_level;
   if (!h->config.usable)
     return -1;
   const char *enabled = container_annotation (&h->container, ANNOTATION_ENABLED);
@@ -273,19 +251,6 @@ hook_run (struct hook *h, struct failure *f)
   return hook_synchronise (h, comes, f);
 }
 
-/* Runs a command; a hook never gets here.  RESULT is config_read()'s. */
-static int
-main_command (const struct config *config, int result, const struct failure *f)
-{
-  log_leave_syslog_alone ();
-  if (result != 0)
-    {
-      log_message (LOG_ERR, "%s", f->text);
-      return f->status;
-    }
-  return admin_run (config);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -299,13 +264,16 @@ main (int argc, char **argv)
   if (identity_guard (h.config.mode == CONFIG_CHECK, &f) != 0)
     result = -1;
   if (h.config.mode != CONFIG_HOOK)
-    return main_command (&h.config, result, &f);
+    {
+      log_settings.no_syslog = true;
+      if (result == 0)
+        return admin_run (&h.config);
+      log_message (LOG_ERR, "%s", f.text);
+      return f.status;
+    }
   (void) unsetenv ("TZ"); /* syslog(3) would open what it names */
   hook_name_itself (&h);
-  if (chdir ("/") != 0) /* / pins no file system */
-    {
-      /* It would only have been better. */
-    }
+  (void) !chdir ("/"); /* pins no file system; it would only be better */
   waiting_start (&h.waiting);
   if (result == 0)
     result = hook_run (&h, &f);
@@ -313,6 +281,5 @@ main (int argc, char **argv)
     log_message (h.passed_on ? LOG_INFO : LOG_ERR, "%s", f.text);
   container_free (&h.container);
   ranks_free (&h.task.local);
-  free (h.user.groups);
   return result == 0 ? EX_OK : f.status;
 }

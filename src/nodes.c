@@ -60,10 +60,7 @@ next_tasks (struct expansion *e)
   return true;
 }
 
-static bool add_node (struct expansion *e, const char *format, ...)
-  __attribute__ ((format (printf, 2, 3)));
-
-static bool
+__attribute__ ((format (printf, 2, 3))) static bool
 add_node (struct expansion *e, const char *format, ...)
 {
   va_list ap;
@@ -150,14 +147,16 @@ visit_mark (void *context, const struct instance_mark *mark)
 {
   struct nodes_survey *s = context;
   struct nodes_member m = { .tasks = s->there.present };
-  char note[INSTANCE_NOTE_MAX] = "", ranks[INSTANCE_NOTE_MAX];
+  char note[INSTANCE_NOTE_MAX] = "";
 
   if (!instance_is_mark (mark))
     return 0;
   (void) instance_read_note (mark->dirfd, mark->name, note);
-  if (!nodes_note_value (note, "procid", ranks, sizeof ranks))
-    (void) snprintf (ranks, sizeof ranks, "%s", mark->ranks);
-  if (!ranks_add_text (&s->there, ranks))
+  /* Of a gathering only the note says it. */
+  if (!nodes_note_value (note, "procid", m.ranks, sizeof m.ranks)
+      && strncmp (mark->name, INSTANCE_GATHERING, strlen (INSTANCE_GATHERING)) != 0)
+    (void) snprintf (m.ranks, sizeof m.ranks, "%s", mark->ranks);
+  if (!ranks_add_text (&s->there, m.ranks))
     return 0;
   m.tasks = s->there.present - m.tasks;
   m.by_slurm = nodes_note_value (note, "node", m.node, sizeof m.node);
@@ -165,15 +164,10 @@ visit_mark (void *context, const struct instance_mark *mark)
     (void) nodes_note_value (note, "host", m.node, sizeof m.node);
   (void) nodes_note_value (note, "nodes", s->list, sizeof s->list);
   (void) nodes_note_value (note, "tasks", s->per_node, sizeof s->per_node);
-  m.ranks = strdup (ranks);
   struct nodes_member *more = realloc (s->members, (s->count + 1) * sizeof *more);
-  if (more != NULL)
-    s->members = more;
-  if (m.ranks == NULL || more == NULL)
-    {
-      free (m.ranks);
-      return -1;
-    }
+  if (more == NULL)
+    return -1;
+  s->members = more;
   more[s->count++] = m;
   return 0;
 }
@@ -192,25 +186,8 @@ nodes_survey (struct nodes_survey *s, const struct instance *in, uint32_t tasks)
 void
 nodes_survey_free (struct nodes_survey *s)
 {
-  for (size_t i = 0; i < s->count; i++)
-    free (s->members[i].ranks);
   free (s->members);
   ranks_free (&s->there);
-}
-
-/* Takes the tasks of M from those of its node.  False if the names are others than
- * Slurm's. */
-static bool
-count_member (struct node *nodes, size_t count, const struct nodes_member *m)
-{
-  size_t i = 0;
-
-  while (i < count && strcmp (nodes[i].name, m->node) != 0)
-    i++;
-  if (i == count || !m->by_slurm)
-    return false;
-  nodes[i].tasks -= m->tasks < nodes[i].tasks ? m->tasks : nodes[i].tasks;
-  return true;
 }
 
 char *
@@ -223,10 +200,19 @@ nodes_missing (const struct nodes_survey *s, char *text, size_t size)
 
   for (size_t i = 0; i < count; i++)
     all += nodes[i].tasks;
-  /* Every task must be on a node of the list, and everybody who arrived, too. */
+  /* Every task must be on a node of the list, and everybody who arrived, too: else
+   * the names are others than Slurm's. */
   bool certain = all == s->there.count;
-  for (size_t i = 0; certain && i < s->count; i++)
-    certain = count_member (nodes, count, &s->members[i]);
+  for (size_t at = 0; certain && at < s->count; at++)
+    {
+      const struct nodes_member *m = &s->members[at];
+      size_t i = 0;
+      while (i < count && strcmp (nodes[i].name, m->node) != 0)
+        i++;
+      certain = i < count && m->by_slurm;
+      if (certain)
+        nodes[i].tasks -= m->tasks < nodes[i].tasks ? m->tasks : nodes[i].tasks;
+    }
   text[0] = '\0';
   for (size_t i = 0; certain && i < count; i++)
     if (nodes[i].tasks > 0)
@@ -236,5 +222,17 @@ nodes_missing (const struct nodes_survey *s, char *text, size_t size)
                                    certain ? nodes[i].name : "...");
       }
   free (nodes);
+  return text;
+}
+
+char *
+nodes_tell_missing (const struct nodes_survey *s, char text[NODES_TEXT_MAX])
+{
+  char ranks[200], nodes[256];
+
+  (void) ranks_missing (&s->there, ranks, sizeof ranks);
+  (void) nodes_missing (s, nodes, sizeof nodes);
+  (void) snprintf (text, NODES_TEXT_MAX, "procid %s%s%s", ranks, nodes[0] != '\0' ? " on " : "",
+                   nodes);
   return text;
 }

@@ -3,8 +3,7 @@
  * nodes.h - which nodes a job step has, and what the notes of its members
  * say: so that somebody who is missing can be looked for.
  */
-#ifndef NODES_H
-#define NODES_H
+#pragma once
 
 #include "instance.h"
 
@@ -27,11 +26,14 @@ bool nodes_note_value (const char *note, const char *key, char *value, size_t si
  * The caller frees *NODES, which may be NULL. */
 size_t nodes_expand (const char *list, const char *per_node, struct node **nodes);
 
+/* As long as the name of a mark, and more. */
+#define NODES_RANKS_MAX 260
+
 /* Who has arrived, or is gathered on its node, as marks and notes say. */
 struct nodes_survey {
   struct ranks there;
   struct nodes_member {
-    char *ranks;   /* as text */
+    char ranks[NODES_RANKS_MAX]; /* as text */
     uint32_t tasks;
     char node[64]; /* or the host; "" if it has no note */
     bool by_slurm; /* it is the node as Slurm calls it */
@@ -52,4 +54,6 @@ void nodes_survey_free (struct nodes_survey *s);
  * "...".  Returns TEXT. */
 char *nodes_missing (const struct nodes_survey *s, char *text, size_t size);
 
-#endif
+/* Writes into TEXT who is missing, as "procid 3,17-18 on n3,n7".  Returns TEXT. */
+#define NODES_TEXT_MAX 480
+char *nodes_tell_missing (const struct nodes_survey *s, char text[NODES_TEXT_MAX]);

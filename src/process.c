@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "process.h"
 
-#include "calls.h"
-
 #include <dirent.h>
+#include <errno.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
@@ -54,6 +54,17 @@ process_prepare (void)
   return 0;
 }
 
+void
+close_one (int *fd)
+{
+  int error = errno;
+
+  if (*fd >= 0)
+    (void) close (*fd);
+  *fd = -1;
+  errno = error;
+}
+
 bool
 process_read (pid_t pid, const char *name, char *text, size_t size)
 {
@@ -65,8 +76,7 @@ process_read (pid_t pid, const char *name, char *text, size_t size)
     (void) snprintf (path, sizeof path, "/proc/%d/%s", (int) pid, name);
   int fd = open (path, O_RDONLY | O_CLOEXEC);
   ssize_t n = fd < 0 ? -1 : read (fd, text, size - 1);
-  if (fd >= 0)
-    (void) close (fd);
+  close_one (&fd);
   text[n > 0 ? n : 0] = '\0';
   return n > 0;
 }

@@ -3,12 +3,33 @@
  * process.h - the process itself: a known state at the start, whatever the
  * runtime, or a user's shell, has left.
  */
-#ifndef PROCESS_H
-#define PROCESS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+
+/* System calls that the oldest C libraries and kernels do not have.
+ *
+ * The C library of Debian 11 (2.31) or RHEL 8 (2.28) lacks the names of calls
+ * that a newer kernel below it may well have, and none has wrappers for all of
+ * them.  From 424 on, a call has the same number on all architectures but alpha
+ * and mips; there the names of the C library are right, and a wrong number is
+ * one that no call has.  A kernel that lacks a call, and some sandboxes that
+ * forbid it, say ENOSYS: who makes one of these has to do without it then. */
+#ifndef SYS_pidfd_open /* Linux 5.3 */
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_close_range /* Linux 5.9 */
+#define SYS_close_range 436
+#endif
+#ifndef SYS_openat2 /* Linux 5.6 */
+#define SYS_openat2 437
+#endif
+#ifndef SYS_pidfd_getfd /* Linux 5.6 */
+#define SYS_pidfd_getfd 438
+#endif
 
 /* Closes inherited descriptors above 2, opens 0 to 2 on /dev/null where they
  * are closed, and sets: umask 077; SIGPIPE and SIGXFSZ ignored, so that a write
@@ -16,6 +37,9 @@
  * main().  Returns 0; or -1, if a descriptor below 3 cannot be opened, with errno
  * set. */
 int process_prepare (void);
+
+/* close(2), unless *FD is -1, which it is then; leaves errno alone. */
+void close_one (int *fd);
 
 /* Reads the start of the file NAME in /proc of the process PID, 0: this one. */
 bool process_read (pid_t pid, const char *name, char *text, size_t size);
@@ -28,5 +52,3 @@ pid_t process_parent (pid_t pid);
 /* Ends a child by _exit(2): exit(3) would move the place in files that it shares
  * with its parent. */
 _Noreturn void process_exit (int status);
-
-#endif

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,28 +30,23 @@ prune_is_remains (const char *name)
 }
 
 int64_t
-prune_last_change (int dirfd, const char *name, int depth)
+prune_last_change (int parent, const char *name, int depth)
 {
   const struct dirent *entry;
   struct stat st;
 
-  if (fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+  if (fstatat (parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return -1;
   int64_t last = nanoseconds (&st.st_mtim);
-  int fd = S_ISDIR (st.st_mode) && depth > 0
-             ? openat (dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-             : -1;
-  DIR *dir = fd < 0 ? NULL : fdopendir (fd);
+  DIR *dir = S_ISDIR (st.st_mode) && depth > 0 ? instance_list (parent, name) : NULL;
   while (dir != NULL && (entry = readdir (dir)) != NULL)
     if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
       {
-        int64_t change = prune_last_change (fd, entry->d_name, depth - 1);
+        int64_t change = prune_last_change (dirfd (dir), entry->d_name, depth - 1);
         last = change > last ? change : last;
       }
   if (dir != NULL)
     (void) closedir (dir);
-  else if (fd >= 0)
-    (void) close (fd);
   return last;
 }
 
@@ -80,26 +74,12 @@ prune_barrier (int dirfd, const char *key, int64_t before)
   return error == 0 ? instance_remove (dirfd, name) : -1;
 }
 
-/* Says what has become of NAME, or that it could not be removed: ERROR is not 0. */
-static void
-prune_say (const struct prune *p, const char *name, int error)
-{
-  char path[4096];
-
-  (void) snprintf (path, sizeof path, "%s/%s", p->where, name);
-  (void) text_clean (path);
-  if (error == 0)
-    (void) printf ("%s %s\n", p->dry_run ? "would remove" : "removed", path);
-  else
-    log_message (LOG_WARNING, "cannot remove %s: %s", path, strerror (error));
-  (void) fflush (stdout); /* it shows that this process is at work */
-}
-
 static bool
 prune_entry (struct prune *p, const char *name, int64_t now)
 {
   struct stat st;
   int64_t last = 0;
+  char path[4096];
 
   /* What is no directory is no barrier, whatever it is called. */
   if (!prune_is_barrier (name) || fstatat (p->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0
@@ -116,8 +96,15 @@ prune_entry (struct prune *p, const char *name, int64_t now)
   /* Somebody came meanwhile, or somebody else was faster: no failure. */
   const int error = done || errno == EBUSY || errno == ENOENT ? 0 : errno;
   p->failed = p->failed || error != 0;
-  if (p->where != NULL && (done || error != 0))
-    prune_say (p, name, error);
+  if (p->where == NULL || (!done && error == 0))
+    return done;
+  (void) snprintf (path, sizeof path, "%s/%s", p->where, name);
+  (void) text_clean (path);
+  if (done)
+    (void) printf ("%s %s\n", p->dry_run ? "would remove" : "removed", path);
+  else
+    log_message (LOG_WARNING, "cannot remove %s: %s", path, strerror (error));
+  (void) fflush (stdout); /* it shows that this process is at work */
   return done;
 }
 
@@ -125,8 +112,7 @@ int
 prune_run (struct prune *p, struct failure *f)
 {
   int64_t now = instance_server_time (p->dirfd);
-  int fd = openat (p->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *dir = fd < 0 ? NULL : fdopendir (fd);
+  DIR *dir = instance_list (p->dirfd, ".");
   const struct dirent *entry;
   unsigned count = 0;
 

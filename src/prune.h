@@ -3,8 +3,7 @@
  * prune.h - removes what killed and failed jobs have left in a user's
  * directory of barriers.
  */
-#ifndef PRUNE_H
-#define PRUNE_H
+#pragma once
 
 #include "failure.h"
 
@@ -19,9 +18,9 @@ struct prune {
   bool failed;       /* set if something could not be removed, which is logged */
 };
 
-/* Removes what has not changed for a day, and prints a line for each.  Returns how many there were,
- * or with dry_run would be; -1 and EX_IOERR if the directory cannot be read.  What
- * cannot be removed is passed over. */
+/* Removes what has not changed for a day, and prints a line for each.  Returns how many
+ * there were, or with dry_run would be; -1 and EX_IOERR if the directory cannot be read.
+ * What cannot be removed is passed over. */
 int prune_run (struct prune *p, struct failure *f);
 
 /* Whether NAME is a barrier's (jobid-...), or of the remains of one (gone-...);
@@ -29,11 +28,9 @@ int prune_run (struct prune *p, struct failure *f);
 bool prune_is_barrier (const char *name);
 bool prune_is_remains (const char *name);
 
-/* When something was last changed in the barrier NAME of the directory DIRFD,
+/* When something was last changed in the barrier NAME of the directory PARENT,
  * in nanoseconds of the file server's clock: a member came, or touched its
  * file, or left.  DEPTH: how deep it is looked into, PRUNE_DEPTH for its key,
  * arrival and marks.  -1 with errno if there is none. */
 #define PRUNE_DEPTH 2
-int64_t prune_last_change (int dirfd, const char *name, int depth);
-
-#endif
+int64_t prune_last_change (int parent, const char *name, int depth);

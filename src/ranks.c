@@ -43,7 +43,7 @@ ranks_add (struct ranks *set, uint32_t rank)
 void
 ranks_add_all (struct ranks *set, const struct ranks *others)
 {
-  for (uint32_t rank = 0; (rank = ranks_next (others, rank)) < others->count; rank++)
+  for (uint32_t rank = 0; (rank = ranks_next (others, rank, true)) < others->count; rank++)
     ranks_add (set, rank);
 }
 
@@ -60,21 +60,14 @@ ranks_full (const struct ranks *set)
   return set->present == set->count;
 }
 
-/* The first number at or after FROM that is PRESENT in SET, or is not. */
-static uint32_t
-next_rank (const struct ranks *set, uint32_t from, bool present)
+uint32_t
+ranks_next (const struct ranks *set, uint32_t from, bool present)
 {
   const uint64_t none = present ? 0 : UINT64_MAX;
 
   while (from < set->count && ranks_has (set, from) != present)
     from += from % 64 == 0 && set->bits[from / 64] == none ? 64 : 1;
   return from < set->count ? from : set->count;
-}
-
-uint32_t
-ranks_next (const struct ranks *set, uint32_t from)
-{
-  return next_rank (set, from, true);
 }
 
 /* The numbers FIRST, FIRST+STEP .. LAST. */
@@ -167,14 +160,14 @@ ranks_has_text (const struct ranks *set, const char *text)
 static struct run
 find_run (const struct ranks *set, uint32_t first, bool present)
 {
-  uint32_t next = next_rank (set, first + 1, present);
+  uint32_t next = ranks_next (set, first + 1, present);
   struct run run = { first, first, next - first };
   unsigned length = 1;
 
   while (next < set->count && next - run.last == run.step)
     {
       run.last = next;
-      next = next_rank (set, next + 1, present);
+      next = ranks_next (set, next + 1, present);
       length++;
     }
   if (length == 1 || (length == 2 && run.step > 1))
@@ -189,7 +182,7 @@ write_runs (const struct ranks *set, bool present, uint32_t *from, char *text, s
 {
   size_t used = 0;
 
-  while ((*from = next_rank (set, *from, present)) < set->count)
+  while ((*from = ranks_next (set, *from, present)) < set->count)
     {
       struct run run = find_run (set, *from, present);
       char word[40];

@@ -3,8 +3,7 @@
  * ranks.h - a set of the numbers 0 .. count-1 (procids of a job step), and such
  * sets as text: "0-127", "0-126:2", "0,2-5", as cpulists have them.
  */
-#ifndef RANKS_H
-#define RANKS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,8 +30,9 @@ void ranks_add_all (struct ranks *set, const struct ranks *others); /* of the sa
 void ranks_clear (struct ranks *set);
 bool ranks_full (const struct ranks *set);
 
-/* The first number of SET at or after FROM; its count if there is none. */
-uint32_t ranks_next (const struct ranks *set, uint32_t from);
+/* The first number at or after FROM that is PRESENT in SET, or is not; its count if
+ * there is none. */
+uint32_t ranks_next (const struct ranks *set, uint32_t from, bool present);
 
 /* Adds the numbers of TEXT to SET; whether all of them are in SET.  False, and
  * nothing is added, if TEXT makes no sense: it has numbers from the set's count
@@ -49,5 +49,3 @@ bool ranks_next_text (const struct ranks *set, uint32_t *from, char *text, size_
  * "17,40-41".  What does not fit is replaced by "...".  Returns
  * TEXT; SIZE must be at least 8. */
 char *ranks_missing (const struct ranks *set, char *text, size_t size);
-
-#endif

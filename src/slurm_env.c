@@ -226,7 +226,6 @@ explain_absence (const struct place *place, bool outside, bool some, bool asked,
   const char *missing = some ? "the container got only some of SLURM_JOB_ID, SLURM_NTASKS and "
                                "SLURM_PROCID (no SLURM_PROCID: srun --container of Slurm 22.05)"
                              : "the container has no SLURM_* variables";
-  enum slurm_env_result result = SLURM_ENV_NO_TASK;
 
   if (place->in_step && asked)
     {
@@ -234,17 +233,17 @@ explain_absence (const struct place *place, bool outside, bool some, bool asked,
                    "this is job %s step %s, but %s, so which task it is cannot be told; "
                    "start it with podman run --env 'SLURM_*', or without the annotation",
                    place->job, place->step, missing);
-      result = SLURM_ENV_FAILED;
+      return SLURM_ENV_FAILED;
     }
-  else if (place->in_step || (!place->in_job && !outside))
+  if (place->in_step || (!place->in_job && !outside))
     {
       (void) fail (f, 0,
                    "not synchronised: %s; start it with podman run --env 'SLURM_*', in a job "
                    "step (srun)",
                    missing);
-      result = SLURM_ENV_ABSENT;
+      return SLURM_ENV_ABSENT;
     }
-  else if (place->in_job)
+  if (place->in_job)
     (void) fail (f, 0,
                  "nothing to synchronise: this belongs to step %s of job %s, which is not a "
                  "parallel job step",
@@ -253,7 +252,7 @@ explain_absence (const struct place *place, bool outside, bool some, bool asked,
     (void) fail (f, 0,
                  "nothing to synchronise: this is a batch script or an salloc shell, not a task of "
                  "a job step");
-  return result;
+  return SLURM_ENV_NO_TASK;
 }
 
 /* What names the task, and tells steps, requeued jobs and clusters apart. */
@@ -272,20 +271,6 @@ read_needed (struct slurm_task *task, const struct variable *v, struct failure *
     return fail (f, EX_DATAERR, "SLURM_PROCID=%u: not below %s=%u", task->procid, v[TASKS].name,
                  task->tasks);
   return 0;
-}
-
-/* SLURMD_NODENAME is not in podman's SLURM_*; SLURM_NODEID is the place of the
- * node in the list of the step's, but for a heterogeneous step, whose list is
- * sorted and whose ids are not. */
-static void
-find_node (struct slurm_task *task)
-{
-  struct node *nodes;
-  size_t count = nodes_expand (task->node_list, task->tasks_per_node, &nodes);
-
-  if (task->node_id < count)
-    (void) snprintf (task->node, sizeof task->node, "%s", nodes[task->node_id].name);
-  free (nodes);
 }
 
 /* The tasks of this node.  Where the step has one node they are all; else
@@ -334,8 +319,17 @@ read_hints (struct slurm_task *task, const struct variable *v)
   read_word (&v[TASKS_PER_NODE], ",()", task->tasks_per_node, sizeof task->tasks_per_node);
   read_word (&v[NODE_NAME], NAME_MARKS, task->node, sizeof task->node);
   task->node_id = read_hint (&v[NODE_ID], 0, UINT32_MAX - 1, UINT32_MAX);
+  /* SLURMD_NODENAME is not in podman's SLURM_*; SLURM_NODEID is the place of the
+   * node in the list of the step's, but for a heterogeneous step, whose list is
+   * sorted and whose ids are not. */
   if (task->node[0] == '\0' && !heterogeneous)
-    find_node (task);
+    {
+      struct node *nodes;
+      const size_t count = nodes_expand (task->node_list, task->tasks_per_node, &nodes);
+      if (task->node_id < count)
+        (void) snprintf (task->node, sizeof task->node, "%s", nodes[task->node_id].name);
+      free (nodes);
+    }
   /* There is no other node than the first. */
   if (task->nodes == 1 && task->node_id == UINT32_MAX)
     task->node_id = 0;
@@ -349,17 +343,13 @@ read_task (struct slurm_task *task, const struct variable *v, struct failure *f)
     return SLURM_ENV_FAILED;
   read_hints (task, v);
   if (task->has_step && task->step > STEP_MAX_NORMAL)
-    {
-      (void) fail (f, 0, "nothing to synchronise: step id %u is not a parallel job step",
-                   task->step);
-      return SLURM_ENV_NO_TASK;
-    }
-  if (task->tasks == 1)
-    {
-      (void) fail (f, 0, "nothing to synchronise: the job step has one task");
-      return SLURM_ENV_NO_TASK;
-    }
-  return read_local (task, &v[LOCAL_TASKS], f) == 0 ? SLURM_ENV_TASK : SLURM_ENV_FAILED;
+    (void) fail (f, 0, "nothing to synchronise: step id %u is not a parallel job step",
+                 task->step);
+  else if (task->tasks == 1)
+    (void) fail (f, 0, "nothing to synchronise: the job step has one task");
+  else
+    return read_local (task, &v[LOCAL_TASKS], f) == 0 ? SLURM_ENV_TASK : SLURM_ENV_FAILED;
+  return SLURM_ENV_NO_TASK;
 }
 
 enum slurm_env_result

@@ -6,8 +6,7 @@
  * his own and never a right.  Each value is checked against its own alphabet before
  * it becomes part of a path.
  */
-#ifndef SLURM_ENV_H
-#define SLURM_ENV_H
+#pragma once
 
 #include "container.h"
 #include "failure.h"
@@ -62,5 +61,3 @@ enum slurm_env_result slurm_env_read (struct slurm_task *task, const struct cont
  * At most SLURM_KEY_MAX bytes with the final NUL. */
 #define SLURM_KEY_MAX 160
 void slurm_env_key (const struct slurm_task *task, char key[SLURM_KEY_MAX]);
-
-#endif

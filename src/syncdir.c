@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "syncdir.h"
 
+#include "process.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -35,16 +37,13 @@ static int
 syncdir_open_user (const char *base, const char *path, const struct identity *id, struct failure *f)
 {
   struct stat st;
-  const char *what = "directory";
+  const char *what = "symbolic link";
   int fd = open (path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  bool safe = true;
+  const bool link = fd < 0 && lstat (path, &st) == 0 && S_ISLNK (st.st_mode);
+  bool safe = !link || syncdir_owner_is_safe (&st, path, id);
 
-  if (fd < 0 && lstat (path, &st) == 0 && S_ISLNK (st.st_mode))
-    {
-      what = "symbolic link";
-      safe = syncdir_owner_is_safe (&st, path, id);
-      fd = safe ? open (path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-    }
+  if (link && safe)
+    fd = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (fd >= 0 && fstat (fd, &st) == 0)
     {
       what = "directory";
@@ -52,15 +51,15 @@ syncdir_open_user (const char *base, const char *path, const struct identity *id
       if (safe)
         return fd;
     }
-  int error = errno;
-  if (fd >= 0)
-    (void) close (fd);
+  const int error = errno;
+  const bool opened = fd >= 0;
+  close_one (&fd);
   if (!safe)
     return fail (f, EX_NOPERM, "%s %s belongs to uid %u, not to the user or root; change its owner",
                  what, path, st.st_uid);
-  if (fd < 0 && base != NULL && stat (base, &st) != 0)
+  if (!opened && base != NULL && stat (base, &st) != 0)
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s: %m; is it mounted on this node?", base);
-  if (fd < 0 && base != NULL && !S_ISDIR (st.st_mode))
+  if (!opened && base != NULL && !S_ISDIR (st.st_mode))
     return fail (f, EX_CONFIG, "HOOK_BASE_DIR %s is not a directory", base);
   errno = error;
   return fail (f, EX_CANTCREAT, "cannot open the user's %s %s: %m; %s",
@@ -80,25 +79,24 @@ syncdir_open_own (int parent, const char *name, bool make, char path[SYNCDIR_USE
 {
   const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   struct stat st;
-  int fd = openat (parent, name, flags), error = errno;
+  int fd = openat (parent, name, flags);
   const size_t length = strlen (path);
 
   (void) snprintf (path + length, SYNCDIR_USER_MAX - length, "/%s", name);
-  if (fd < 0 && error == ENOENT && make)
+  if (fd < 0 && errno == ENOENT && make)
     {
       if (mkdirat (parent, name, 0700) != 0 && errno != EEXIST)
         {
-          (void) fail (f, EX_CANTCREAT, "cannot make %s: %m%s", path, failure_remedy (errno));
-          (void) close (parent);
-          return -1;
+          close_one (&parent);
+          return fail (f, EX_CANTCREAT, "cannot make %s: %m%s", path, failure_remedy (errno));
         }
       fd = openat (parent, name, flags);
-      error = errno;
     }
+  int error = errno;
   bool seen = (fd >= 0 ? fstat (fd, &st) : fstatat (parent, name, &st, AT_SYMLINK_NOFOLLOW)) == 0;
-  if (fd >= 0 && !seen)
+  if (fd >= 0)
     error = errno;
-  (void) close (parent);
+  close_one (&parent);
   if (fd >= 0 && seen && st.st_uid == id->uid && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
     {
       /* Where nobody else can pass, nobody can reach what is below, whatever
@@ -108,10 +106,9 @@ syncdir_open_own (int parent, const char *name, bool make, char path[SYNCDIR_USE
         (void) fchmod (fd, S_IRWXU);
       return fd;
     }
-  if (fd >= 0)
-    (void) close (fd);
-  else if (error == ENOENT && !make)
+  if (fd < 0 && error == ENOENT && !make)
     return fail (f, 0, "there is no %s", path);
+  close_one (&fd);
   if (seen && !S_ISDIR (st.st_mode))
     return fail (f, EX_NOPERM, "%s is not a directory, or a symbolic link; remove it", path);
   if (seen && st.st_uid != id->uid)

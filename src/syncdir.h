@@ -3,8 +3,7 @@
  * syncdir.h - the directory where a user's barriers are:
  * .oci-hooks/slurm-global-sync in <base>/<user name>, or in the user's home.
  */
-#ifndef SYNCDIR_H
-#define SYNCDIR_H
+#pragma once
 
 #include "failure.h"
 #include "identity.h"
@@ -31,5 +30,3 @@ int syncdir_user (const char *base, const struct identity *id, char path[SYNCDIR
  * or opened, EX_NOPERM if an owner or a mode is not safe. */
 int syncdir_open (const char *base, const struct identity *id, bool make,
                   char path[SYNCDIR_USER_MAX], struct failure *f);
-
-#endif

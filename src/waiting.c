@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "waiting.h"
 
-#include "calls.h"
 #include "process.h"
 
 #include <poll.h>
@@ -44,25 +43,23 @@ waiting_pidfd (pid_t pid)
 void
 waiting_start (struct waiting *w)
 {
-  struct sigaction action = { .sa_handler = waiting_on_signal };
+  static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+  const struct sigaction action = { .sa_handler = waiting_on_signal };
   sigset_t set;
 
   (void) sigemptyset (&set);
-  (void) sigaddset (&set, SIGTERM);
-  (void) sigaddset (&set, SIGINT);
-  (void) sigaddset (&set, SIGHUP);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    (void) sigaddset (&set, signals[i]);
   (void) sigprocmask (SIG_SETMASK, &set, NULL);
-  (void) sigemptyset (&action.sa_mask);
-  (void) sigaction (SIGTERM, &action, NULL);
-  (void) sigaction (SIGINT, &action, NULL);
-  (void) sigaction (SIGHUP, &action, NULL);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    (void) sigaction (signals[i], &action, NULL);
 
   /* In a pid namespace of the container's own (runc, createContainer) the
    * parent is outside and has no number: getppid(2) says 0 until it dies. */
   w->parent = getppid ();
   w->parent_fd = waiting_pidfd (w->parent);
   w->podman_fd = w->task_fd = w->lock_fd = -1;
-  w->parent_gone = w->podman_gone = w->task_gone = false;
+  w->gone = NULL;
   w->noise = (uint32_t) getpid () * 2654435761U + (uint32_t) waiting_now ();
   end_signal = 0;
 }
@@ -93,10 +90,7 @@ waiting_for_hangup (int fd)
   int set = epoll_create1 (EPOLL_CLOEXEC);
 
   if (set >= 0 && epoll_ctl (set, EPOLL_CTL_ADD, fd, &unasked) != 0)
-    {
-      (void) close (set);
-      set = -1;
-    }
+    close_one (&set);
   return set;
 }
 
@@ -113,12 +107,10 @@ waiting_watch_podman (struct waiting *w)
     return;
   int fd
     = waiting_is_conmon (conmon) ? (int) syscall (SYS_pidfd_getfd, pidfd, CONMON_SOCKET, 0) : -1;
-  (void) close (pidfd);
-  if (fd < 0)
-    return;
-  if (getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+  close_one (&pidfd);
+  if (fd >= 0 && getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
     w->podman_fd = waiting_for_hangup (fd);
-  (void) close (fd);
+  close_one (&fd);
 }
 
 void
@@ -136,8 +128,8 @@ waiting_watch_task (struct waiting *w, pid_t task)
   if (fd >= 0 && process_read (process_parent (task), "comm", name, sizeof name)
       && strcmp (name, "slurmstepd\n") == 0)
     w->task_fd = fd;
-  else if (fd >= 0)
-    (void) close (fd);
+  else
+    close_one (&fd);
 }
 
 /* One ppoll(2), at most until UNTIL, which may have passed already.  Returns
@@ -145,6 +137,8 @@ waiting_watch_task (struct waiting *w, pid_t task)
 static bool
 waiting_poll (struct waiting *w, int64_t until, int fd)
 {
+  static const char *const gone[]
+    = { "the runtime that started the hook is gone", "podman is gone", "the Slurm task has ended" };
   struct pollfd fds[] = {
     { .fd = w->parent_fd, .events = POLLIN }, /* ppoll passes over an fd of -1 */
     { .fd = w->podman_fd, .events = POLLIN },
@@ -165,14 +159,10 @@ waiting_poll (struct waiting *w, int64_t until, int fd)
     }
   (void) sigemptyset (&inside);
   int ready = ppoll (fds, 5, until == WAITING_FOREVER ? NULL : &rest, &inside);
-  if (ready > 0)
-    {
-      w->parent_gone = w->parent_gone || fds[0].revents != 0;
-      w->podman_gone = w->podman_gone || fds[1].revents != 0;
-      w->task_gone = w->task_gone || fds[2].revents != 0;
-    }
-  if (w->parent_fd < 0)
-    w->parent_gone = getppid () != w->parent;
+  for (int i = 2; ready > 0 && i >= 0; i--)
+    w->gone = fds[i].revents != 0 ? gone[i] : w->gone;
+  if (w->parent_fd < 0 && getppid () != w->parent)
+    w->gone = gone[0];
   return ready > 0 && (fds[3].revents != 0 || fds[4].revents != 0);
 }
 
@@ -183,11 +173,7 @@ waiting_end_reason (const struct waiting *w)
     return end_signal == SIGTERM  ? "got SIGTERM"
            : end_signal == SIGINT ? "got SIGINT"
                                   : "got SIGHUP";
-  if (w->parent_gone)
-    return "the runtime that started the hook is gone";
-  if (w->podman_gone)
-    return "podman is gone";
-  return w->task_gone ? "the Slurm task has ended" : NULL;
+  return w->gone;
 }
 
 enum wake

@@ -5,8 +5,7 @@
  *
  * Times are nanoseconds of CLOCK_MONOTONIC.
  */
-#ifndef WAITING_H
-#define WAITING_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,8 +22,8 @@ struct waiting {
   int podman_fd;  /* can be read when podman is gone; or -1 */
   int task_fd;    /* pidfd of the Slurm task, or -1 */
   int lock_fd;    /* can be read when a lock is to be had (lock.h), or -1 */
-  bool parent_gone, podman_gone, task_gone; /* what waiting_sleep() has seen */
-  uint32_t noise; /* for jitter */
+  const char *gone; /* which of them waiting_sleep() has seen end, in words, or NULL */
+  uint32_t noise;   /* for jitter */
 };
 
 enum wake {
@@ -77,5 +76,3 @@ const char *waiting_end_reason (const struct waiting *w);
  * that, at least 2 ms, at most LONGEST, and up to an eighth more or less at
  * random. */
 int64_t waiting_interval (struct waiting *w, int64_t waited, int64_t longest);
-
-#endif

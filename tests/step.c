@@ -38,7 +38,7 @@
  * A promise that was broken is a line that begins with "broken: ", and exit
  * status 1.
  */
-#include "calls.h"
+#include "process.h"
 
 #include <dirent.h>
 #include <errno.h>

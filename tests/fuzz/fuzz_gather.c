@@ -41,7 +41,7 @@ say_to_leader (const uint8_t *data, size_t size)
   while (gather_serve (&leader, 0, &f) == WAKE_READY)
     ;
   FUZZ_EXPECT (leader.here.present - before <= 1 && !ranks_has (&leader.here, 0)
-               && ranks_next (&leader.here, 5) == TASKS);
+               && ranks_next (&leader.here, 5, true) == TASKS);
   (void) close (fd);
   while (gather_serve (&leader, 0, &f) == WAKE_READY)
     ;

@@ -9,13 +9,14 @@
  *   here             barrier.c             instance.c
  *   enter, make_...  barrier_enter         instance_open
  *   first_look       barrier_wait          instance_outcome
- *   late_...         came_to_call_off      instance_list_arrival, _arrive
+ *   late_...         came_to_call_off,     instance_list_marks, _arrive
+ *                    come_alone
  *   members          check_tasks           instance_tasks
  *   arrive           arrive                instance_arrive
- *   settle           arrive                instance_stat
+ *   own_mark         arrive                instance_stat
  *   look             look                  instance_outcome
  *   wait             look
- *   lock_...         await_others          lock_join, lock_decide
+ *   lock_...         try_lock              lock_try
  *   blocked, _on_1   wait_a_while          lock_wait
  *   let_go           follow, barrier_wait  lock_end
  *   wait_key, _own   check_key             instance_is_current, instance_stat
@@ -28,17 +29,18 @@
  *   follow           follow
  *   has_mark         has_mark              instance_stat
  *   call_off, told   call_off              instance_call_off
- *   take_place       take_place            instance_list_arrival, _refuse
+ *   place            come_alone            instance_list_marks, _refuse
  *   depart           barrier_depart        instance_depart
- *   depart_last      depart_last           instance_list_departure
- *   yield            look_whether_gone     instance_is_current
- *   yield_clear      make_it_go            instance_outcome, ...
+ *   depart_last      depart_last           instance_list_marks
+ *   until_gone       look_whether_gone     instance_is_current
+ *   make_it_go       make_it_go            instance_outcome, ...
+ *   dead_run         make_void             instance_void
  *   clear_...        clear_away            instance_is_current, instance_go_away
  *   caught_...                             instance_check_catch
  *   find_gone                              instance_find_gone
  *   remove_...                             instance_remove, instance_dismantle
  *   again            barrier_meet: STEP_AGAIN
- *   refuse           barrier_call_off, may_call_off
+ *   refuse           barrier_call_off
  *   cannot_enter     barrier_attempt: barrier_call_off
  *
  * A member is here a task, or a node for which one hook speaks: gather.pml has
@@ -53,7 +55,7 @@
  *     there, too.
  *   - remove: the files of departed-N, of which each matters to one task only,
  *     and that directory.
- *   - late, take_place: the listing of arrival, and what is made if the task has
+ *   - late, place: the listing of arrival, and what is made if the task has
  *     nothing there: a mark that is exclusive anyway.
  *
  * A hook that waits would look again and again.  Here it looks when there is
@@ -98,7 +100,7 @@
 #define NO_LEFT_BEHIND 7   /* nobody asks whom the key names */
 #define GOES_ON 8          /* who was left behind goes on where there is an outcome,
                            * and REMOVES_OVER */
-#define NO_YIELD 9         /* another hook's arrival counts as the own */
+#define ALL_OURS 9         /* another hook's arrival counts as the own */
 #define NO_HAS_MARK 10     /* who sees a release does not look for its own file */
 #define REMOVES_EARLY 11   /* procid 0 does not wait for the others' departure */
 #define REMOVES_NEVER 12   /* procid 0 leaves all to the next */
@@ -522,7 +524,7 @@ proctype hook (byte me; byte task)
   byte n, caught, round;
   unsigned fresh : MEMBERS; /* s->fresh */
   unsigned list : MEMBERS;  /* what instance_empty() has listed */
-  bit member;               /* has arrived, and not yielded */
+  bit member;               /* has arrived, and the instance is its */
   bit refuses;              /* REFUSED is its */
   bit first;                /* look at the key at the next look */
   bit tried;                /* to arrive */
@@ -598,7 +600,7 @@ entered:
 first_look: /* at the outcome */
   if
   :: X.outcome == NONE
-  :: atomic { (X.outcome == RELEASED || X.outcome == VOID) -> goto yields }
+  :: atomic { (X.outcome == RELEASED || X.outcome == VOID) -> goto not_ours }
   :: atomic { X.outcome >= OFF -> opens = IS_LATE; goto open_arrival }
   MAY_FAIL (call_off)
   MAY_DIE
@@ -656,7 +658,7 @@ arrival_is_open:
 #if NTASKS
 members: /* readlink ntasks */
   if
-  :: atomic { X.ntasks == 2 -> goto yields }
+  :: atomic { X.ntasks == 2 -> goto not_ours }
   :: atomic { X.ntasks == 1 -> goto arrive }
   :: X.ntasks == 0
   MAY_FAIL (call_off)
@@ -673,7 +675,7 @@ members_write_tasks: /* symlink ntasks */
 
 members_again:
   if
-  :: atomic { X.ntasks == 2 -> goto yields }
+  :: atomic { X.ntasks == 2 -> goto not_ours }
   :: atomic { X.ntasks == 1 -> goto arrive }
   :: atomic { X.ntasks == 0 -> goto again }
   MAY_FAIL (call_off)
@@ -684,9 +686,9 @@ members_again:
 arrive: /* symlink arrival/P */
   if
   :: atomic { ARRIVAL_IS_GONE -> goto again }
-  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY && MUTANT != NO_YIELD -> goto yields }
+  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY && MUTANT != ALL_OURS -> goto not_ours }
   :: atomic {
-       !ARRIVAL_IS_GONE && (X.file[task] == NOBODY || MUTANT == NO_YIELD) ->
+       !ARRIVAL_IS_GONE && (X.file[task] == NOBODY || MUTANT == ALL_OURS) ->
        printf ("arrives in %d\n", in[me]);
        X.file[task] = MINE;
        X.came = X.came | SELF;
@@ -694,7 +696,7 @@ arrive: /* symlink arrival/P */
        member = 1;
        first = 1;
        if
-       :: task == 0 -> goto settle
+       :: task == 0 -> goto own_mark
        :: else -> goto look
        fi
      }
@@ -719,7 +721,7 @@ tried_to_arrive: /* it may have been done */
   };
 #endif
 
-settle: /* fstatat arrival/0 */
+own_mark: /* fstatat arrival/0 */
   if
   :: OWN_IS_THERE
   :: atomic { !OWN_IS_THERE -> goto again }
@@ -949,7 +951,7 @@ call_off: /* who has not arrived looks at the key, and the outcome */
   MAY_DIE
   fi;
 
-place: /* take_place: is the task known there? mkdir arrival/P */
+place: /* come_alone: is the task known there? mkdir arrival/P */
   if
   :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY -> goto fails }
   :: atomic { !ARRIVAL_IS_GONE && X.file[task] == NOBODY -> X.file[task] = REFUSED; refuses = 1 }
@@ -1001,7 +1003,7 @@ expire: /* utimensat arrival/P */
 #endif
 
 #if MAY_REFUSE
-refuse: /* may_call_off: look at the outcome */
+refuse: /* barrier_call_off: look at the outcome */
   if
   :: atomic { X.outcome == NONE -> goto call_off }
   :: atomic { X.outcome != NONE -> goto fails }
@@ -1013,12 +1015,12 @@ refuse: /* may_call_off: look at the outcome */
 late: /* came_to_call_off: is the task known there? symlink arrival/P */
   if
   :: atomic { ARRIVAL_IS_GONE -> goto again }
-  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY -> goto yields }
+  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY -> goto not_ours }
   :: atomic {
        !ARRIVAL_IS_GONE && X.file[task] == NOBODY ->
        X.file[task] = MINE;
        if
-       :: X.outcome == OFF_LONG_AGO -> goto yields
+       :: X.outcome == OFF_LONG_AGO -> goto not_ours
        :: else -> goto fails
        fi
      }
@@ -1077,37 +1079,37 @@ depart_last: /* list departure */
   MAY_DIE
   fi;
 
-yield:
+until_gone:
   if
   :: atomic { !IS_CURRENT -> goto again }
   :: atomic { IS_CURRENT && task == 0 && WORTH_CLEARING && MUTANT != NO_CLEARING ->
-              goto yield_clear }
+              goto make_it_go }
   :: atomic { TIME_IS_UP -> goto fails }
   MAY_DIE
   fi;
 
-yield_clear: /* look at the outcome, and list arrival or departure */
+make_it_go: /* look at the outcome, and list arrival or departure */
   if
-  :: atomic { IS_LEFT_OVER -> goto yield_void }
+  :: atomic { IS_LEFT_OVER -> goto dead_run }
 #if STOPS > 0
   :: atomic { X.outcome == NONE && IS_LIVE (X.file[0]) && stops > 0 ->
-              printf ("finds procid 0 stopped in %d\n", in[me]); stops--; goto yield_void }
+              printf ("finds procid 0 stopped in %d\n", in[me]); stops--; goto dead_run }
 #endif
-  :: atomic { X.outcome == NONE && !IS_LEFT_OVER -> goto yield }
+  :: atomic { X.outcome == NONE && !IS_LEFT_OVER -> goto until_gone }
   :: atomic { X.outcome == RELEASED && ALL_HAVE_DEPARTED && !IS_AT_WORK -> removes = 1; goto clear_away }
   :: atomic { X.outcome == RELEASED && RELEASE_IS_OLD -> goto clear_away }
   :: atomic { X.outcome == RELEASED && !RELEASE_IS_OLD && (!ALL_HAVE_DEPARTED || IS_AT_WORK) ->
-              goto yield }
+              goto until_gone }
   :: atomic { X.outcome == VOID -> removes = 1; goto clear_away }
   :: atomic { X.outcome == OFF_LONG_AGO || (X.outcome == OFF && THERE == ALL) -> goto clear_away }
-  :: atomic { X.outcome == OFF && THERE != ALL -> goto yield }
+  :: atomic { X.outcome == OFF && THERE != ALL -> goto until_gone }
   MAY_DIE
   fi;
 
-yield_void: /* symlink void */
+dead_run: /* symlink void */
   if
-  :: atomic { X.there && X.outcome == NONE -> X.outcome = VOID; goto yield }
-  :: atomic { X.outcome != NONE -> goto yield }
+  :: atomic { X.there && X.outcome == NONE -> X.outcome = VOID; goto until_gone }
+  :: atomic { X.outcome != NONE -> goto until_gone }
   :: atomic { !X.there -> goto again }
   MAY_DIE
   fi;
@@ -1353,8 +1355,8 @@ again: /* STEP_AGAIN */
 
   atomic {
     false;
-yields: /* STEP_YIELD */
-    printf ("yields in %d\n", in[me]);
+not_ours: /* STEP_NOT_OURS */
+    printf ("waits until %d is gone\n", in[me]);
     if
     :: gives_up -> goto left
     :: else
@@ -1368,7 +1370,7 @@ yields: /* STEP_YIELD */
     :: X.file[task] == MINE -> X.file[task] = DEAD
     :: else
     fi;
-    goto yield
+    goto until_gone
   };
 
   atomic {

@@ -11,7 +11,7 @@
  * A call is named by what it is and how often it was made before: that varies
  * less from run to run than its number among all calls.
  */
-#include "calls.h"
+#include "process.h"
 #include "ordeal.h"
 #include "trace.h"
 

@@ -197,7 +197,7 @@ speak_for (struct barrier *b, uint32_t self)
   b->self = self;
   b->own = unit_ranks (b->tasks, sets[self] != NULL ? sets[self] : alone);
   b->gathers = sets[self] != NULL;
-  b->node = ranks_next (b->own, 0);
+  b->node = ranks_next (b->own, 0, true);
 }
 
 static void __attribute__ ((noreturn))
@@ -415,7 +415,7 @@ static void
 quiet_at_info (struct barrier *b)
 {
   (void) b;
-  log_set_level (LOG_INFO);
+  log_settings.level = LOG_INFO;
   ck_assert_ptr_nonnull (freopen ("log", "a", stderr));
 }
 
@@ -547,19 +547,11 @@ START_TEST (all_there_and_no_release_is_no_release)
 }
 END_TEST
 
-static void
-on_explain (const struct instance *in, const struct ranks *there, char *text, size_t size)
-{
-  (void) snprintf (text, size, "; %u there, %s", there->present,
-                   faccessat (in->arrival, "slurm-procid-0", F_OK, AT_SYMLINK_NOFOLLOW) == 0
-                     ? "also 0" : "not 0");
-}
-
 START_TEST (more_is_said_of_who_is_missing)
 {
   model.timeout = SECOND / 5;
-  model.explain = on_explain;
-  assert_says (meet (0, NULL), EX_TEMPFAIL, "procid 1; 1 there, also 0");
+  model.note = "host=h1 pid=1 node=n1 nodes=n[1-2] tasks=1(x2)";
+  assert_says (meet (0, NULL), EX_TEMPFAIL, "procid 1 on n2");
 }
 END_TEST
 
@@ -702,7 +694,7 @@ cannot_depart (struct barrier *b)
   no_links ("slurm-procid-", EIO, false);
   link_fault.spares = 1;
   unit_refuse (SYS_linkat, EIO);
-  log_set_level (LOG_ERR);
+  log_settings.level = LOG_ERR;
 }
 
 START_TEST (released_is_released)

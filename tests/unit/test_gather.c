@@ -187,7 +187,7 @@ START_TEST (bears_who_only_wakes_it)
     }
   serve ();
   ck_assert (g.woken);
-  ck_assert_uint_lt (g.count, 50);
+  ck_assert_int_lt (g.room, 50);
   ck_assert_int_eq (hear (come (2)), GATHER_TAKEN);
 }
 END_TEST
@@ -307,7 +307,7 @@ START_TEST (believes_no_other_user)
   ck_assert_int_eq (unit_child (connect_as_another, NULL), 0);
   serve ();
   ck_assert_uint_eq (g.here.present, 1);
-  ck_assert_uint_eq (g.count, 0);
+  ck_assert_int_eq (g.room, 0);
   ck_assert_int_eq (hear (come (2)), GATHER_TAKEN);
 }
 END_TEST

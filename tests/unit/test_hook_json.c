@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "hook_json.h"
+#include "admin.h"
 
 #include "unit.h"
 

@@ -42,7 +42,7 @@ END_TEST
 START_TEST (names_the_levels)
 {
   redirect ();
-  log_set_level (LOG_DEBUG);
+  log_settings.level = LOG_DEBUG;
   log_message (LOG_ERR, "a");
   log_message (LOG_WARNING, "b");
   log_message (LOG_INFO, "c");
@@ -55,10 +55,10 @@ END_TEST
 START_TEST (warning_is_the_default)
 {
   redirect ();
-  ck_assert (log_enabled (LOG_ERR));
-  ck_assert (log_enabled (LOG_WARNING));
-  ck_assert (!log_enabled (LOG_INFO));
-  ck_assert (!log_enabled (LOG_DEBUG));
+  ck_assert (log_settings.level >= LOG_ERR);
+  ck_assert (log_settings.level >= LOG_WARNING);
+  ck_assert (log_settings.level < LOG_INFO);
+  ck_assert (log_settings.level < LOG_DEBUG);
   log_message (LOG_WARNING, "a");
   log_message (LOG_INFO, "b");
   ck_assert_str_eq (written (STDERR_FILENO), NAME "warning: a\n");
@@ -71,10 +71,10 @@ START_TEST (keeps_quiet_below_the_level)
   int lines = 0;
 
   redirect ();
-  log_set_level (levels[_i]);
+  log_settings.level = levels[_i];
   for (int i = 0; i < 4; i++)
     {
-      ck_assert_int_eq (log_enabled (levels[i]), i <= _i);
+      ck_assert_int_eq (levels[i] <= log_settings.level, i <= _i);
       log_message (levels[i], "x");
     }
   for (const char *p = written (STDERR_FILENO); *p != '\0'; p++)
@@ -126,8 +126,8 @@ END_TEST
 START_TEST (splits_the_streams)
 {
   redirect ();
-  log_set_level (LOG_DEBUG);
-  log_split_streams ();
+  log_settings.level = LOG_DEBUG;
+  log_settings.split = true;
   log_message (LOG_ERR, "a");
   log_message (LOG_WARNING, "b");
   log_message (LOG_INFO, "c");
@@ -211,7 +211,7 @@ START_TEST (leaves_syslog_alone)
   int fd = serve_syslog ();
 
   redirect ();
-  log_leave_syslog_alone ();
+  log_settings.no_syslog = true;
   log_message (LOG_ERR, "this");
   ck_assert_int_eq (recv (fd, text, sizeof text, MSG_DONTWAIT), -1);
   ck_assert_str_eq (written (STDERR_FILENO), NAME "error: this\n");

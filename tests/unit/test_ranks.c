@@ -273,14 +273,14 @@ START_TEST (finds_the_next)
   struct ranks set;
 
   ck_assert_int_eq (ranks_init (&set, 300), 0);
-  ck_assert_uint_eq (ranks_next (&set, 0), 300);
+  ck_assert_uint_eq (ranks_next (&set, 0, true), 300);
   ranks_add (&set, 0);
   ranks_add (&set, 191);
-  ck_assert_uint_eq (ranks_next (&set, 0), 0);
-  ck_assert_uint_eq (ranks_next (&set, 1), 191);
-  ck_assert_uint_eq (ranks_next (&set, 191), 191);
-  ck_assert_uint_eq (ranks_next (&set, 192), 300);
-  ck_assert_uint_eq (ranks_next (&set, 300), 300);
+  ck_assert_uint_eq (ranks_next (&set, 0, true), 0);
+  ck_assert_uint_eq (ranks_next (&set, 1, true), 191);
+  ck_assert_uint_eq (ranks_next (&set, 191, true), 191);
+  ck_assert_uint_eq (ranks_next (&set, 192, true), 300);
+  ck_assert_uint_eq (ranks_next (&set, 300, true), 300);
   ranks_free (&set);
 }
 END_TEST

@@ -8,7 +8,7 @@
 #ifndef UNIT_H
 #define UNIT_H
 
-#include "calls.h"
+#include "process.h"
 
 #include <check.h>
 /* Ours is that of failure.h; libcheck has one of old. */
