@@ -23,7 +23,30 @@
  *   wait until gone   the instance is not this hook's: until the key names
  *           another one, or none; then enter again.  Only procid 0 makes it go
  *
- * instance.h says what is on disk, and who makes it and takes it away.
+ * What is on disk, and who makes it and takes it away
+ *
+ *   KEY              made by who comes first; renamed, then removed by who decides,
+ *                    or by a later hook of procid 0
+ *   KEY/ntasks       symbolic link to the number of tasks
+ *   KEY/arrival/slurm-procid-RANKS
+ *                    the tasks RANKS have arrived.  Made by their member, or by who
+ *                    will not come; after a call-off by whom it has reached, for
+ *                    later hooks of its tasks.  Its time is touched by the member
+ *                    only; stays as long as the instance
+ *   KEY/arrival/ended
+ *                    trace of an outcome that is no release
+ *   KEY/departure    the outcome; made once, by whoever comes first:
+ *                      a directory, by who decides: released
+ *                      symbolic link "void": no barrier happened here
+ *                      symbolic link "called-off: ...": called off, and why
+ *   KEY/departure/slurm-procid-RANKS
+ *                    the tasks RANKS have seen the release
+ *   KEY/node-NODE    socket at which the hooks of a node gather; its leader makes
+ *                    and removes it
+ *   KEY/gathering-NODE
+ *                    symbolic link by that leader, if not all of its node are
+ *                    there after a second: who is.  Removed when all are
+ *   KEY/lock         empty file that members lock (lock.h), made by who waits first
  *
  * Why the promises hold
  *
@@ -65,6 +88,14 @@
  * Who is stopped for longer than STALE is taken for dead.  When it goes on it finds
  * the outcome that others have made, or its mark gone, and arrives anew: a release
  * counts only while the own mark is there (has_mark(), release()).
+ *
+ * Words
+ *
+ *   release    the outcome "all have come"       call off   the outcome "we fail"
+ *   void       the outcome "no barrier happened here: arrive anew"
+ *   taken      a leader has answered: it arrives for that hook, too
+ *   stale      touched longer ago than STALE, by the file server's clock
+ *   blocked    waits for a lock; looks when that is free, and else seldom
  */
 #include "barrier.h"
 

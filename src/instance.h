@@ -1,30 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * instance.h - what one barrier is on disk, and each thing that can be done
- * with it.  The rules that put these together are barrier.c's.
- *
- *   KEY              made by who comes first; renamed, then removed by who decides,
- *                    or by a later hook of procid 0
- *   KEY/ntasks       symbolic link to the number of tasks
- *   KEY/arrival/slurm-procid-RANKS
- *                    the tasks RANKS have arrived.  Made by their member, or by who
- *                    will not come; after a call-off by whom it has reached, for
- *                    later hooks of its tasks.  Its time is touched by the member
- *                    only; stays as long as the instance
- *   KEY/arrival/ended
- *                    trace of an outcome that is no release
- *   KEY/departure    the outcome; made once, by whoever comes first:
- *                      a directory, by who decides: released
- *                      symbolic link "void": no barrier happened here
- *                      symbolic link "called-off: ...": called off, and why
- *   KEY/departure/slurm-procid-RANKS
- *                    the tasks RANKS have seen the release
- *   KEY/node-NODE    socket at which the hooks of a node gather; its leader makes
- *                    and removes it
- *   KEY/gathering-NODE
- *                    symbolic link by that leader, if not all of its node are
- *                    there after a second: who is.  Removed when all are
- *   KEY/lock         empty file that members lock (lock.h), made by who waits first
+ * with it.  At the head of barrier.c stand the files, and the rules.
  *
  * RANKS is a set as ranks.h writes it.  Its files are the marks of a member: a
  * node, or a task where its node does not gather.  A set that is too long for
