@@ -720,6 +720,8 @@ instance_file_system (int dirfd, bool *local)
     { 0x47504653, false, "GPFS (Storage Scale)" },
     { 0x19830326, false, "BeeGFS" },
     { 0x00c36400, false, "CephFS" },
+    { 0xff534d42, false, "SMB" },
+    { 0xfe534d42, false, "SMB" },
     { 0x01021997, false, "9p" },
     { 0x5346414f, false, "AFS" },
     { 0xaad7aaea, false, "PanFS" },
