@@ -446,8 +446,8 @@ call_off (struct attempt *a)
   return STEP_FAILED;
 }
 
-/* Those who are there, whether they have arrived, or are gathered only.  Ended by
- * nodes_survey_free(), as that. */
+/* Who is there, whether arrived, or gathered only.  The caller ends with
+ * nodes_survey_free() in any case. */
 static int
 survey (const struct attempt *a, struct nodes_survey *s)
 {
@@ -551,7 +551,7 @@ check_key (struct attempt *a, enum outcome *outcome, char text[INSTANCE_TEXT_MAX
 }
 
 /* A hook of a version before 2: its mark is a regular file, and it does not count
- * ours.  The reason is its to read, too. */
+ * ours.  It reads the reason, too. */
 static enum step
 other_version (struct attempt *a, const char *ranks)
 {
