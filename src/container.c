@@ -49,7 +49,8 @@ behind_brackets (const char *at)
   return at;
 }
 
-/* Whether the LENGTH bytes at STRING name what nothing here asks for. */
+/* Whether the LENGTH bytes at STRING, with its quotes, name what nothing here asks
+ * for. */
 static bool
 is_ballast (const char *string, size_t length)
 {
@@ -58,8 +59,7 @@ is_ballast (const char *string, size_t length)
         "\"rlimits\"", "\"maskedPaths\"", "\"readonlyPaths\"", "\"resources\"" };
   size_t i = 0;
 
-  while (i < sizeof names / sizeof *names
-         && (strncmp (names[i], string, length) != 0 || names[i][length] != '\0'))
+  while (i < sizeof names / sizeof *names && strncmp (names[i], string, length) != 0)
     i++;
   return i < sizeof names / sizeof *names;
 }

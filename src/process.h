@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * process.h - the process itself: a known state at the start, whatever the
- * runtime, or a user's shell, has left.
+ * runtime, or a user's shell, has left; and calls that its system may lack.
  */
 #pragma once
 

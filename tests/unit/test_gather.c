@@ -192,6 +192,24 @@ START_TEST (bears_who_only_wakes_it)
 }
 END_TEST
 
+/* The number of a connection that has ended may be another file's. */
+START_TEST (forgets_who_has_hung_up)
+{
+  int files[8];
+
+  lead ();
+  int silent = connect_to_leader ();
+  serve ();
+  (void) close (silent);
+  serve ();
+  for (int i = 0; i < 8; i++)
+    ck_assert_int_ge (files[i] = open ("/dev/null", O_RDWR | O_CLOEXEC), 0);
+  gather_tell (&g, GATHER_RELEASED, "");
+  for (int i = 0; i < 8; i++)
+    ck_assert_int_ge (fcntl (files[i], F_GETFD), 0);
+}
+END_TEST
+
 START_TEST (notices_who_dies)
 {
   lead ();
@@ -488,6 +506,7 @@ main (void)
   tcase_add_loop_test (leader, believes_no_other_message, 0, COUNT (foreign));
   tcase_add_test (leader, is_not_held_up_by_silence);
   tcase_add_test (leader, bears_who_only_wakes_it);
+  tcase_add_test (leader, forgets_who_has_hung_up);
   tcase_add_test (leader, notices_who_dies);
   tcase_add_test (leader, tells_the_outcome_and_waits);
   tcase_add_test (leader, waits_until_all_hung_up_whatever_signal_comes);
