@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# For ceph and gluster.
+# For ceph, gluster and fuse.
 
 self=$(readlink -f "$0")
 address=10.77.0.1

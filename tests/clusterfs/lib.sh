@@ -4,7 +4,7 @@
 # For the tests in this directory. A test starts with
 #
 #   . "${0%/*}/lib.sh"
-#   on_fs ceph            (or: gluster)
+#   on_fs ceph            (or: gluster, fuse)
 #
 # and from there on has two mounts of such a file system, and all of nodes.sh.
 # Two mounts are two clients to it, so they stand for two nodes.
