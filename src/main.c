@@ -158,7 +158,7 @@ hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct fail
     .where = where,
     .key = key,
     .tasks = h->task.tasks,
-    .self = h->task.procid,
+    .self = h->for_node ? ranks_next (&h->task.local, 0, true) : h->task.procid,
     .own = &h->task.local,
     .gathers = h->task.local.present > 1 && !h->for_node,
     .node = h->task.node_id,
@@ -175,7 +175,7 @@ hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct fail
   if (result == 0)
     log_message (LOG_INFO, "synchronised %u tasks, having waited %.3f s", h->task.tasks,
                  (double) (waiting_now () - h->started) / (double) SECOND);
-  if (result == 0 && h->task.procid == 0)
+  if (result == 0 && barrier.self == 0)
     hook_prune (dirfd);
   return result;
 }
@@ -183,15 +183,16 @@ hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct fail
 static int
 hook_synchronise (struct hook *h, bool comes, struct failure *f)
 {
+  struct failure unsafe, *why = comes ? f : &unsafe;
+
   waiting_watch_podman (&h->waiting);
-  if (hook_become_user (h, f) != 0)
+  if (hook_become_user (h, why) != 0)
     return -1;
   hook_open_stream (h, ANNOTATION_STDOUT, STDOUT_FILENO);
   hook_open_stream (h, ANNOTATION_STDERR, STDERR_FILENO);
   waiting_watch_task (&h->waiting, h->task.pid);
-  struct failure unsafe;
   char where[SYNCDIR_USER_MAX];
-  int dirfd = syncdir_open (h->config.base_dir, &h->user, true, where, comes ? f : &unsafe);
+  int dirfd = syncdir_open (h->config.base_dir, &h->user, true, where, why);
   if (dirfd < 0)
     return -1;
   int result = hook_meet (h, dirfd, where, comes, f);
