@@ -16,9 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A waiting member touches its file every 20 s. */
-#define DEAD_AFTER 60
-
 /* Of so many members it says where they are. */
 #define MEMBERS_SHOWN 16
 
@@ -125,7 +122,7 @@ print_state (FILE *out, const struct instance *in, const char *name, struct node
     (void) fprintf (out, "\n  %s", reason);
   /* Not by the server's clock: to ask it would be a change. */
   when = time (NULL) - prune_last_change (in->parent, in->key, PRUNE_DEPTH) / SECOND;
-  if (waits && when > DEAD_AFTER)
+  if (waits && when > STALE / SECOND)
     (void) fprintf (out, "\n  looks dead: nobody has shown a sign of life for %lld s",
                     (long long) when);
   if (remains)

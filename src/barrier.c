@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A member is a node whose hooks gather, for which their leader speaks; or a task
- * that comes alone.  Who has procid 0 among its ranks decides.
+ * that comes alone.  Who has procid 0 among its ranks decides, and who watches:
+ * who has the lock, if there are many nodes.
  *
  * The steps, as tests/model has them, too
  *
@@ -12,21 +13,22 @@
  *   arrive  make the mark of all of the member's tasks in arrival, exclusively
  *   look    again.  Only a release that is seen after arriving counts
  *   wait    until there is an outcome.  With many nodes, who waits longer than a
- *           moment goes for the lock (lock.h): then one looks, and wakes the others.
+ *           moment goes for the lock (lock.h): then one watches, and wakes the others.
  *           Who decides: all have arrived and no mark is stale, then it releases;
  *           one is stale, then it makes the instance void.  Everybody may call off,
  *           the members that a leader has taken as well
  *   tell    the leader stops listening, tells the outcome to all whom it has
  *           taken, waits until they have hung up, and removes the socket
- *   depart  make the same mark in departure.  Who has released waits for all,
- *           and removes the instance
+ *   depart  make the same mark in departure.  Procid 0's member waits for all, and
+ *           removes the instance
  *   wait until gone   the instance is not this hook's: until the key names
  *           another one, or none; then enter again.  Only procid 0 makes it go
  *
  * What is on disk, and who makes it and takes it away
  *
- *   KEY              made by who comes first; renamed, then removed by who decides,
- *                    or by a later hook of procid 0
+ *   KEY              made by who comes first; renamed, then removed by procid 0's
+ *                    member, or by a later hook of procid 0; after a call-off only
+ *                    renamed, and pruned when it is a day old
  *   KEY/ntasks       symbolic link to the number of tasks
  *   KEY/arrival/slurm-procid-RANKS
  *                    the tasks RANKS have arrived.  Made by their member, or by who
@@ -46,12 +48,12 @@
  *   KEY/gathering-NODE
  *                    symbolic link by that leader, if not all of its node are
  *                    there after a second: who is.  Removed when all are
- *   KEY/lock         empty file that members lock (lock.h), made by who waits first
+ *   KEY/lock         empty file that one member locks (lock.h), made by who waits first
  *
  * Why the promises hold
  *
- *   Safety     The outcome is one name, so it is made once.  A release is made by
- *              who decides alone, after it has seen marks of all tasks.  A mark
+ *   Safety     The outcome is one name, so it is made once, even if several decide
+ *              at once.  A release is made after marks of all tasks were seen.  A mark
  *              stays as long as the instance: whoever finds one for its task, or
  *              is sent away by the leader who has that task, knows that the
  *              instance is another hook's.
@@ -64,8 +66,9 @@
  *   Left-overs A mark that nobody has touched for STALE may be a dead run's, and a
  *              socket at which nobody listens is a dead leader's: the instance is
  *              void, and who lives arrives anew.  Instances go by a rename, which
- *              who holds a descriptor does not notice; they are removed only when
- *              all have departed, or when nobody who decides can be in there.
+ *              who holds a descriptor does not notice.  They are removed only when
+ *              all have departed; when there is another outcome, which stays until
+ *              nobody can arrive any more; or when nothing has changed for a day.
  *
  * What happens when a hook is killed
  *
@@ -74,12 +77,13 @@
  *                                      If it had taken nobody, who comes next is
  *                                      refused at the socket for a second: makes
  *                                      the instance void
- *   a leader that nobody comes to      its mark counts until it is stale; then who
- *                                      decides makes the instance void, and the
- *                                      time-out names its tasks
- *   who decides, before the release    as above on its node; elsewhere the timeout
+ *   a member of one hook, after its    its mark counts until it is stale; then who
+ *   arrival                            decides makes the instance void, and the
+ *                                      time-out names its task
+ *   who decides, before the release    as above on its node; elsewhere the timeout.
+ *                                      Its lock is free: another one watches
  *   anybody after the release          the others go.  Its node does not depart:
- *                                      who decides waits for BARRIER_LEAVE.  A
+ *                                      procid 0's waits for BARRIER_LEAVE.  A
  *                                      later hook of procid 0 renames what stays,
  *                                      after LEFT_OVER, and prunes it when it is a
  *                                      day old
@@ -95,7 +99,8 @@
  *   void       the outcome "no barrier happened here: arrive anew"
  *   taken      a leader has answered: it arrives for that hook, too
  *   stale      touched longer ago than STALE, by the file server's clock
- *   blocked    waits for a lock; looks when that is free, and else seldom
+ *   blocked    waits for the lock; looks when that is free, and else seldom, and
+ *              decides then if it has procid 0
  */
 #include "barrier.h"
 
@@ -110,10 +115,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A member that waits shows every TOUCH that it lives; one that has not done
- * so for STALE is dead, or stopped, and can arrive anew. */
+/* A member that waits shows every TOUCH that it lives. */
 #define TOUCH (20 * SECOND)
-#define STALE (60 * SECOND)
 
 /* A later hook of procid 0 clears a release away when nobody has departed for
  * this long. */
@@ -138,12 +141,12 @@
  * while. */
 #define LOCK_AFTER (SECOND / 50)
 
-/* Longest time between two looks of who decides while the others wait for the lock:
- * nobody else looks. */
-#define LOOK_FOR_ALL (SECOND / 5)
+/* Longest time between two looks of who watches: nobody else looks. */
+#define LOOK_FOR_ALL (SECOND / 7)
 
 /* For each node, between two looks of who is blocked: some NFS servers do not wake
- * their clients, which ask again after up to 30 s.  At most TOUCH. */
+ * their clients, which ask again after up to 30 s, and who watches may be stopped.
+ * At most TOUCH. */
 #define LOOK_BLOCKED (SECOND * 5 / 8)
 
 /* Who decides looks at arrival, where an outcome leaves a trace; should that have
@@ -224,14 +227,21 @@ struct attempt {
   uint32_t marks;       /* and how many */
   struct ranks fresh;   /* whose mark it has seen fresh since the touch */
   int64_t report;       /* when to say who is missing */
-  int64_t rest;         /* until when not to list a directory again */
+  int64_t rest;         /* until when not to look without a reason, after a long list */
   bool others_came;     /* to an instance that is not this hook's */
 };
+
+/* Speaks for procid 0: decides from its arrival on, and removes. */
+static bool
+is_first (const struct attempt *a)
+{
+  return ranks_has (a->own, 0);
+}
 
 static bool
 decides (const struct attempt *a)
 {
-  return ranks_has (a->own, 0);
+  return a->arrived && (is_first (a) || a->lock.watches);
 }
 
 static double
@@ -521,8 +531,7 @@ follow (struct attempt *a, enum outcome outcome, const char *text)
     return STEP_NOT_OURS;
   if (outcome == OUTCOME_RELEASED)
     return has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
-  /* Void.  Who has arrived here for procid 0 is the only one who could decide. */
-  if (a->arrived && decides (a))
+  if (a->arrived && is_first (a)) /* void */
     clear_away (a, true, false);
   return STEP_AGAIN;
 }
@@ -660,8 +669,7 @@ list_arrivals (struct attempt *a)
   return (enum step) step;
 }
 
-/* Who has procid 0: have all arrived?  STEP_ON: there is an outcome now, or
- * nothing to decide yet. */
+/* Have all arrived?  STEP_ON: there is an outcome now, or nothing to decide yet. */
 static enum step
 decide (struct attempt *a)
 {
@@ -707,7 +715,7 @@ check_tasks (struct attempt *a)
   return tasks == a->b->tasks ? STEP_ON : STEP_NOT_OURS;
 }
 
-/* There is a reason to leave before anybody has answered. */
+/* There is a reason to leave, or the time is over. */
 static enum step
 given_up (struct attempt *a)
 {
@@ -796,18 +804,30 @@ tell_gathering (struct attempt *a)
   a->tell = waiting_now () + a->tell_again;
 }
 
+/* What it takes to decide, for who has arrived. */
+static enum step
+begin_to_decide (struct attempt *a)
+{
+  struct statx own;
+
+  ask_time (a);
+  a->changed = 0;
+  a->report = a->began + REPORT;
+  if (instance_stat (&a->in, a->own, &own) != 0)
+    return failed_or_gone (a, "find the own mark in");
+  a->mark = own.stx_ino;
+  return STEP_ON;
+}
+
 /* Makes the marks, if all for whom this hook speaks are there.  STEP_ON: look
  * again now, or go on waiting for them. */
 static enum step
 arrive (struct attempt *a)
 {
-  struct statx own;
-
   if (a->leads && a->gather.here.present < a->own->present)
     return STEP_ON;
   /* First: who has arrived must not fail for want of memory. */
-  if (ranks_init (&a->listed, a->b->tasks) != 0
-      || (decides (a) && ranks_init (&a->fresh, a->b->tasks) != 0))
+  if (ranks_init (&a->listed, a->b->tasks) != 0 || ranks_init (&a->fresh, a->b->tasks) != 0)
     return failed (a, "keep track of");
   a->tried = true;
   if (instance_arrive (&a->in, a->own, a->b->note) != 0)
@@ -818,14 +838,7 @@ arrive (struct attempt *a)
   a->tell = WAITING_FOREVER;
   if (a->tell_again > TELL_GATHERING)
     instance_tell_gathering (&a->in, a->b->node, NULL);
-  if (!decides (a))
-    return STEP_ON;
-  ask_time (a);
-  a->report = a->began + REPORT;
-  if (instance_stat (&a->in, a->own, &own) != 0)
-    return failed_or_gone (a, "find the own mark in");
-  a->mark = own.stx_ino;
-  return STEP_ON;
+  return is_first (a) ? begin_to_decide (a) : STEP_ON;
 }
 
 /* ---------------------------------------------------------------------- wait */
@@ -870,37 +883,37 @@ next_look (struct attempt *a)
   const struct barrier *b = a->b;
   int64_t now = waiting_now (), until = a->touched + TOUCH, longest = LOOK_MAX;
   int64_t waited = now - a->began;
-  bool watches = a->arrived && decides (a);
 
   if (a->lock.blocked)
     return earlier (until, now + b->nodes * LOOK_BLOCKED);
-  if (watches && log_settings.level >= LOG_INFO)
+  if (decides (a) && log_settings.level >= LOG_INFO)
     until = earlier (until, a->report);
-  if (!watches) /* the interval is a sixteenth of what was waited */
+  if (!decides (a)) /* the interval is a sixteenth of what was waited */
     waited += SECOND * 16 * b->nodes / FIRST_LOOKS_A_SECOND;
   if (longest * LOOKS_A_SECOND < b->nodes * SECOND)
     longest = b->nodes * SECOND / LOOKS_A_SECOND;
-  if (a->lock.decides)
+  if (a->lock.watches)
     longest = LOOK_FOR_ALL;
   if (!a->leads || b->nodes != 1)
     until = earlier (until, now + waiting_interval (b->waiting, waited, longest));
   return until < a->rest ? a->rest : until;
 }
 
-/* Goes for the lock: from then on one looks, and wakes the others.  Where that does
+/* Goes for the lock: from then on one watches, and wakes the others.  Where that does
  * not work each goes on looking for itself. */
-static void
+static enum step
 try_lock (struct attempt *a)
 {
   const bool slow = a->lock.fd < 0 && lock_is_slow (a->in.top);
 
   if (a->lock.fd < 0 && !slow)
     a->lock.fd = instance_open_lock (&a->in);
-  if (a->lock.fd >= 0 && lock_try (&a->lock, decides (a)))
-    return;
+  if (a->lock.fd >= 0 && lock_try (&a->lock))
+    return a->lock.watches && !is_first (a) ? begin_to_decide (a) : STEP_ON;
   log_message (LOG_DEBUG, "looking without a lock: %s", slow ? "it is slow here" : strerror (errno));
   lock_end (&a->lock);
   a->lock_after = WAITING_FOREVER;
+  return STEP_ON;
 }
 
 /* One look around; one that is blocked leaves most of it to who is not.  STEP_ON:
@@ -910,24 +923,23 @@ look (struct attempt *a)
 {
   int64_t now = waiting_now ();
   bool tick = now - a->touched >= TOUCH, all = a->look || (tick && !a->lock.blocked);
-  bool watches = a->arrived && decides (a);
   enum step step = STEP_ON;
 
   a->look = false;
-  if (all || !watches || now - a->looked >= LOOK_AT_OUTCOME)
+  if (all || !decides (a) || now - a->looked >= LOOK_AT_OUTCOME)
     step = look_at_outcome (a, all);
   if (step == STEP_ON && tick)
     step = touch (a);
-  if (step == STEP_ON && watches)
+  if (step == STEP_ON && decides (a))
     step = decide (a);
   else if (step == STEP_ON && a->arrived && !a->lock.blocked && now >= a->others)
     {
       a->others = now + TOUCH;
       step = list_arrivals (a);
     }
-  if (step == STEP_ON && a->arrived && now >= a->lock_after && !a->lock.decides
+  if (step == STEP_ON && a->arrived && now >= a->lock_after && !a->lock.watches
       && !a->lock.blocked)
-    try_lock (a);
+    step = try_lock (a);
   a->next = next_look (a);
   return step;
 }
@@ -957,7 +969,7 @@ wait_a_while (struct attempt *a)
   if (lock_is_over (&a->lock))
     {
       /* If there is no outcome, who had the lock is dead: not all at once. */
-      a->next = 0;
+      a->look = true;
       a->lock_after = waiting_now () + LOCK_AFTER;
     }
   if (a->leads && !a->arrived && g->here.present == a->own->present)
@@ -1032,7 +1044,7 @@ tell (struct attempt *a, enum step step)
   return all;
 }
 
-/* Who has released: waits for the others, and removes what is left. */
+/* All have come, and go: waits for that, and removes what is left. */
 static void
 depart_last (struct attempt *a)
 {
@@ -1056,7 +1068,7 @@ depart_last (struct attempt *a)
        * another name it is there, and to be removed here: another hook of procid 0
        * has caught it by mistake. */
       if (now >= over && instance_is_current (&a->in) == 0 && !instance_find_gone (&a->in, text))
-        break;
+        return;
       over = now >= over ? now + SECOND : over;
       const int64_t pause = waiting_interval (b->waiting, now - start, LOOK_MAX);
       (void) waiting_sleep (b->waiting, now + pause, -1);
@@ -1080,7 +1092,7 @@ barrier_depart (struct attempt *a)
   if (instance_depart (&a->in, a->own, a->b->note) != 0 && !instance_is_gone (errno))
     log_message (LOG_WARNING, "cannot depart from %s/%s: %m; it stays for a while", a->b->where,
                  a->b->key);
-  if (decides (a))
+  if (is_first (a))
     depart_last (a);
   return STEP_DONE;
 }

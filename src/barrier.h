@@ -40,10 +40,10 @@ struct barrier {
   const char *where; /* its path, for messages */
   const char *key;   /* name of the barrier in it: no '/', at most 160 bytes */
   uint32_t tasks;    /* 2 or more */
-  uint32_t self;     /* the own task, below that */
+  uint32_t self;     /* the own task, below that; if a node has one hook, its first */
   const struct ranks *own; /* for whom this hook comes: itself, or all tasks of its
                             * node, itself among them; borrowed.  Who has 0
-                            * among them decides for all */
+                            * among them removes what is left */
   bool gathers;      /* each of these has a hook of its own; else there is this one */
   uint32_t node;     /* then: the number of the node */
   int64_t deadline;  /* of waiting_now(), or WAITING_FOREVER */
@@ -67,8 +67,8 @@ struct barrier {
  *   EX_CANTCREAT, EX_IOERR, EX_OSERR   what this hook could not do; the
  *                  others have been told, if that was possible
  *
- * Who decides comes back when the others have left, too, but no later than
- * BARRIER_LEAVE after the release; who leads, when its members have. */
+ * Who leads comes back when its members have left, but waits no longer for them than
+ * BARRIER_LEAVE; who has task 0, when all others have, and no longer than that again. */
 int barrier_meet (struct barrier *b, struct failure *f);
 
 /* Calls the barrier off because of REASON, for a task that knows that it cannot

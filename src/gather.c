@@ -340,7 +340,7 @@ member_await (struct gather *g, int64_t deadline)
         return outcome == OUTCOME_ERROR ? GATHER_AGAIN : GATHER_ENDED;
       /* Of times from the future the clock was set back since. */
       int64_t age = instance_leader_age (g->in, g->node, g->own);
-      if (age > GATHER_STALE || age < -GATHER_STALE)
+      if (age > STALE || age < -STALE)
         return GATHER_DEAD;
     }
 }

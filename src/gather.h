@@ -49,10 +49,6 @@ enum gather_result {
  * an outcome. */
 #define GATHER_PATIENCE SECOND
 
-/* One that has not shown for so long that it lives, and does not answer, is
- * stopped; it can arrive anew. */
-#define GATHER_STALE (60 * SECOND)
-
 struct gather {
   const struct instance *in; /* borrowed, as all pointers here but ranks */
   struct waiting *waiting;

@@ -26,6 +26,7 @@
 #pragma once
 
 #include "ranks.h"
+#include "waiting.h"
 
 #include <dirent.h>
 #include <stdbool.h>
@@ -46,6 +47,10 @@
 /* Names of sockets, and of the links that say who is at them. */
 #define INSTANCE_NODE "node-"
 #define INSTANCE_GATHERING "gathering-"
+
+/* A member that has not shown for so long that it lives is dead, or stopped, and can
+ * arrive anew. */
+#define STALE (60 * SECOND)
 
 struct instance {
   int parent;      /* the directory that KEY is in; borrowed */

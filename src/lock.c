@@ -13,9 +13,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#define WATCHER 0
-#define DECIDER 1
-
 /* How often, each ms, the thread is told to end: it may not be in its call yet. */
 #define TELL_MOST 250
 
@@ -23,27 +20,26 @@
 static struct
 {
   int fd, event;
-  off_t byte;
   bool useless; /* it got no lock, or did not end when told to */
 } job;
 
 /* Returns 0; or 1, another has the lock; or -1.  The locks are the open file's: those
  * of a process would go when it closes any descriptor of the file. */
 static int
-lock_call (int fd, int command, short type, off_t byte)
+lock_call (int fd, int command, short type)
 {
-  struct flock f = { .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+  struct flock f = { .l_type = type, .l_whence = SEEK_SET };
 
-  if (fcntl (fd, command, &f) != 0)
-    return errno == EAGAIN || errno == EACCES ? 1 : -1;
-  return command == F_OFD_GETLK && f.l_type != F_UNLCK;
+  if (fcntl (fd, command, &f) == 0)
+    return 0;
+  return errno == EAGAIN || errno == EACCES ? 1 : -1;
 }
 
 static void *
 lock_wait (void *unused)
 {
-  if (lock_call (job.fd, F_OFD_SETLKW, F_RDLCK, job.byte) == 0)
-    (void) lock_call (job.fd, F_OFD_SETLK, F_UNLCK, job.byte);
+  if (lock_call (job.fd, F_OFD_SETLKW, F_RDLCK) == 0)
+    (void) lock_call (job.fd, F_OFD_SETLK, F_UNLCK);
   else
     job.useless = errno != EINTR;
   (void) eventfd_write (job.event, 1);
@@ -57,17 +53,17 @@ lock_on_signal (int number)
 }
 
 static bool
-lock_block (struct lock *l, off_t byte)
+lock_block (struct lock *l)
 {
   const struct sigaction action = { .sa_handler = lock_on_signal }; /* no SA_RESTART */
 
+  errno = ENOLCK;
   if (job.useless)
     return false;
   /* A signal that does nothing else.  The thread inherits that all those which
    * end this hook are blocked. */
   (void) sigaction (SIGURG, &action, NULL);
   job.fd = l->fd;
-  job.byte = byte;
   job.event = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   l->blocked = job.event >= 0 && pthread_create (&l->thread, NULL, lock_wait, NULL) == 0;
   if (l->blocked)
@@ -78,15 +74,12 @@ lock_block (struct lock *l, off_t byte)
 }
 
 bool
-lock_try (struct lock *l, bool decides)
+lock_try (struct lock *l)
 {
-  if (l->watches && !decides)
-    return lock_call (l->fd, F_OFD_GETLK, F_RDLCK, DECIDER) != 1 || lock_block (l, DECIDER);
-  const int other = lock_call (l->fd, F_OFD_SETLK, F_WRLCK, decides ? DECIDER : WATCHER);
-  l->decides = decides && other == 0;
-  l->watches
-    = other == 0 && (!decides || lock_call (l->fd, F_OFD_SETLK, F_WRLCK, WATCHER) == 0);
-  return other == 0 || (other == 1 && !decides && lock_block (l, WATCHER));
+  const int other = lock_call (l->fd, F_OFD_SETLK, F_WRLCK);
+
+  l->watches = other == 0;
+  return other == 0 || (other == 1 && lock_block (l));
 }
 
 bool
@@ -115,12 +108,12 @@ lock_end (struct lock *l)
     }
   /* A file system may not let go of it before this process ends. */
   job.useless = job.useless || l->blocked;
-  if (l->blocked)
-    (void) lock_call (l->fd, F_OFD_SETLK, F_UNLCK, WATCHER);
+  if (l->blocked) /* it may have one by now */
+    (void) lock_call (l->fd, F_OFD_SETLK, F_UNLCK);
   else
     close_one (&l->fd);
   l->waiting->lock_fd = l->fd = -1;
-  l->decides = l->watches = l->blocked = false;
+  l->watches = l->blocked = false;
   errno = error;
 }
 

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lock.h - a file that members of a barrier lock, so that the kernel, or a file
+ * lock.h - a file that one member of a barrier locks, so that the kernel, or a file
  * server, wakes who waits when there is an outcome: not all need to look for it.
  *
- * A lock says when to look, and no more.  Where it is granted to several, or late,
- * or never, members look sooner or later than need be.
+ * Who has the lock watches.  It lets go when it has made or seen an outcome, or is
+ * killed; if its node dies, after the file server's lease.  All others are blocked
+ * until then.
  *
- * Byte 1 is locked by who decides, byte 0 by who watches: who decides as well, or
- * who came to it before that did.  All others are blocked until byte 0 is free; who
- * watches, until byte 1 is, while it is locked.  Who has locked one lets go when it
- * has made or seen an outcome, or is killed; if its node dies, after the file
- * server's lease.
+ * The lock says when to look, and no more.  Where it is granted to several, or late,
+ * or never, members look sooner or later than need be.
  */
 #pragma once
 
@@ -22,14 +20,14 @@
 struct lock {
   struct waiting *waiting; /* borrowed: wakes when this hook is not blocked any more */
   int fd;                  /* the file, or -1 */
-  bool decides, watches;   /* has locked byte 1, or 0 */
-  bool blocked;            /* a thread waits for the lock of another */
+  bool watches;            /* has the lock */
+  bool blocked;            /* a thread waits until it is free */
   pthread_t thread;        /* then */
 };
 
-/* Goes for a lock, or is blocked; again by who watches, to be blocked when who
- * decides has come.  False if that does not work here: errno says why. */
-bool lock_try (struct lock *l, bool decides);
+/* Goes for the lock, or is blocked.  False if that does not work here: errno says
+ * why. */
+bool lock_try (struct lock *l);
 
 /* Whether who was blocked is not any more. */
 bool lock_is_over (struct lock *l);

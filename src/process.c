@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>

@@ -65,7 +65,7 @@ void waiting_watch_podman (struct waiting *w);
 void waiting_watch_task (struct waiting *w, pid_t task);
 
 /* Sleeps until UNTIL at most, or until FD can be read or is hung up; with an FD
- * of -1 only until UNTIL, or until a lock is to be had. */
+ * of -1 only until UNTIL; or until a lock is to be had. */
 enum wake waiting_sleep (struct waiting *w, int64_t until, int fd);
 
 /* Why the hook should give up: a signal, or the end of podman, of the runtime that

@@ -16,8 +16,8 @@
  *   own_mark         arrive                instance_stat
  *   look             look                  instance_outcome
  *   wait             look
- *   lock_...         try_lock              lock_try
- *   blocked, _on_1   wait_a_while          lock_wait
+ *   lock_try         try_lock              lock_try
+ *   blocked          wait_a_while          lock_wait
  *   let_go           follow, barrier_wait  lock_end
  *   wait_key, _own   check_key             instance_is_current, instance_stat
  *   left_...         check_key             instance_void, instance_outcome
@@ -73,13 +73,13 @@
  * SIGKILL may come before each step, -DKILLS=n times.  The task may go on with
  * its next hook, or not.
  *
- * -DLOCKS: who waits may ask for the locks of KEY/lock, and be blocked then.
- * LOCKS=RIGHT: they are granted as fcntl(2) says, and this alone makes who is
- * blocked look.  LOCKS=ANYHOW: also to several, or for nothing.  LOCKS=NEVER:
- * to nobody.  In both who is blocked looks when it touches its mark.  They may
- * come late in any case.  That a read lock is held for a moment is left out: who
- * meets one is blocked, and woken at once.  The file goes with the rest of the
- * instance.
+ * -DLOCKS: who waits may ask for the lock of KEY/lock: who gets it watches, and
+ * decides as member 0 does; else it is blocked.  LOCKS=RIGHT: it is granted as
+ * fcntl(2) says, and this alone makes who is blocked look.  LOCKS=ANYHOW: also to
+ * several, who then decide at once, or for nothing.  LOCKS=NEVER: to nobody.  In
+ * both who is blocked looks when it touches its mark.  It may come late in any
+ * case.  That a read lock is held for a moment is left out: who meets one is
+ * blocked, and woken at once.  The file goes with the rest of the instance.
  *
  * -DREFUSALS=n: so many hooks fail before they arrive: barrier_call_off().
  *
@@ -115,7 +115,9 @@
 #define GRANT_COUNTS 20    /* who is granted its lock takes that for a release */
 #define KEEPS_LOCK 21      /* who has seen an outcome keeps its locks until it is gone */
 #define BLOCKED_BLIND 22   /* who is blocked does not look when it touches its mark */
-#define WATCHES_NOT 23     /* who gets the watcher's lock is blocked as well */
+#define WATCHES_NOT 23     /* who gets the lock is blocked as well */
+#define ALSO_RELEASES 24   /* who comes second with its release takes it for the outcome */
+#define WATCHER_BLIND 25   /* who watches only looks, and does not decide */
 #define OVER_ARRIVALS (MUTANT == REMOVES_OVER || MUTANT == GOES_ON || MUTANT == FILES_FIRST)
 
 #ifndef MEMBERS /* 2 or 3 */
@@ -204,8 +206,7 @@ typedef Instance {
   unsigned round : 2;      /* of those who met, plus 1 */
   byte file[MEMBERS];      /* KEY/arrival/slurm-procid-P */
 #if LOCKS > 0
-  unsigned watcher : 4; /* the slot that has the lock of byte 0 of KEY/lock, plus 1 */
-  unsigned decider : 4; /* of byte 1 */
+  unsigned watcher : 4; /* the slot that has the lock of KEY/lock, plus 1 */
 #endif
 };
 
@@ -289,17 +290,13 @@ byte errors = ERRORS;
 #define IS_LEFT(p) (R.file[p] != NOBODY)
 #define COUNT(p) \
   (X.file[p] != NOBODY && ((X.file[p] != REFUSED && X.file[p] != GIVEN_UP) || MUTANT == REFUSAL_COUNTS))
-#define IS_UNSEEN(p) (!(fresh & (1 << p)))
+#define IS_UNSEEN(p) (p != task && !(fresh & (1 << p)))
+#define IS_SEEN(p) (p != task && (fresh & (1 << p)))
 #if MEMBERS > 2
 #define THERE (IS_THERE (0) | (IS_THERE (1) << 1) | (IS_THERE (2) << 2))
 #define REST (IS_LEFT (0) | (IS_LEFT (1) << 1) | (IS_LEFT (2) << 2))
 #define COUNTS (COUNT (0) | (COUNT (1) << 1) | (COUNT (2) << 2))
-#define UNSEEN(f) (MUTANT != STALE_COUNTS && ((X.file[1] == f && IS_UNSEEN (1)) || \
-                                              (X.file[2] == f && IS_UNSEEN (2))))
-#define UNSEEN_LIVE ((IS_LIVE (X.file[1]) && IS_UNSEEN (1)) || \
-                     (IS_LIVE (X.file[2]) && IS_UNSEEN (2)))
-#define SEEN_STALE ((MAY_BE_STALE (X.file[1]) && !IS_UNSEEN (1)) || \
-                    (MAY_BE_STALE (X.file[2]) && !IS_UNSEEN (2)))
+#define SOME(condition, f) (condition (0, f) || condition (1, f) || condition (2, f))
 #define SOME_LIVE (IS_LIVE (X.file[0]) || IS_LIVE (X.file[1]) || IS_LIVE (X.file[2]))
 #define SOME_STALE (MAY_BE_STALE (X.file[0]) || MAY_BE_STALE (X.file[1]) || \
                     MAY_BE_STALE (X.file[2]))
@@ -307,16 +304,20 @@ byte errors = ERRORS;
 #define THERE (IS_THERE (0) | (IS_THERE (1) << 1))
 #define REST (IS_LEFT (0) | (IS_LEFT (1) << 1))
 #define COUNTS (COUNT (0) | (COUNT (1) << 1))
-#define UNSEEN(f) (MUTANT != STALE_COUNTS && X.file[1] == f && IS_UNSEEN (1))
-#define UNSEEN_LIVE (IS_LIVE (X.file[1]) && IS_UNSEEN (1))
-#define SEEN_STALE (MAY_BE_STALE (X.file[1]) && !IS_UNSEEN (1))
+#define SOME(condition, f) (condition (0, f) || condition (1, f))
 #define SOME_STALE (MAY_BE_STALE (X.file[0]) || MAY_BE_STALE (X.file[1]))
 #define SOME_LIVE (IS_LIVE (X.file[0]) || IS_LIVE (X.file[1]))
 #endif
+#define IS_UNSEEN_OF(p, f) (IS_UNSEEN (p) && X.file[p] == f)
+#define IS_UNSEEN_LIVE(p, f) (IS_UNSEEN (p) && IS_LIVE (X.file[p]))
+#define IS_SEEN_STALE(p, f) (IS_SEEN (p) && MAY_BE_STALE (X.file[p]))
+#define UNSEEN(f) (MUTANT != STALE_COUNTS && SOME (IS_UNSEEN_OF, f))
+#define UNSEEN_LIVE SOME (IS_UNSEEN_LIVE, 0)
+#define SEEN_STALE SOME (IS_SEEN_STALE, 0)
 
-/* Member 0: is there something to see? */
+/* Who decides: is there something to see? */
 #define WORTH_LISTING (RESTLESS || (COUNTS & ~fresh) != 0 || fresh == ALL)
-#define WORTH_TOUCHING (RESTLESS || !OWN_IS_THERE || (task == 0 && SEEN_STALE))
+#define WORTH_TOUCHING (RESTLESS || !OWN_IS_THERE || (DECIDES && SEEN_STALE))
 #define WORTH_CLEARING \
   (RESTLESS || IS_LEFT_OVER || X.outcome == VOID || X.outcome == OFF_LONG_AGO || \
    (X.outcome == OFF && THERE == ALL) || \
@@ -326,11 +327,10 @@ byte errors = ERRORS;
 #define RELEASE_IS_OLD (TIMEOUTS || SOME_ARE_SLOW || !SOME_LIVE) /* nobody departs any more */
 
 #if LOCKS > 0
-/* Who does not have a lock asks for one; who decides has the other one. */
-#define MAY_LOCK (task == 0 -> X.decider != MINE : X.watcher != MINE)
-#define DECIDER_IS_HERE (X.decider != NOBODY)
-#define WORTH_LOOKING (X.outcome != NONE || !OWN_IS_THERE)
+#define DECIDES (task == 0 || (watches && MUTANT != WATCHER_BLIND))
+#define WORTH_LOOKING (X.outcome != NONE || !OWN_IS_THERE || (task == 0 && WORTH_LISTING))
 #else
+#define DECIDES (task == 0)
 #define let_go depart
 #endif
 
@@ -366,7 +366,6 @@ inline forget (x)
 #endif
 #if LOCKS > 0
   inst[x].watcher = NOBODY;
-  inst[x].decider = NOBODY;
 #endif
 }
 
@@ -389,8 +388,8 @@ inline put (x)
 inline unlock ()
 {
 #if LOCKS > 0
-  X.watcher = (X.watcher == MINE -> NOBODY : X.watcher);
-  X.decider = (X.decider == MINE -> NOBODY : X.decider)
+  watches = 0;
+  X.watcher = (X.watcher == MINE -> NOBODY : X.watcher)
 #else
   skip
 #endif
@@ -528,6 +527,9 @@ proctype hook (byte me; byte task)
   bit refuses;              /* REFUSED is its */
   bit first;                /* look at the key at the next look */
   bit tried;                /* to arrive */
+#if LOCKS > 0
+  bit watches;              /* the lock is its */
+#endif
   unsigned opens : 2;
   bit gives_up;             /* could not enter, and comes again to tell the others */
   bit made;                 /* the instance is its own to fill */
@@ -721,7 +723,7 @@ tried_to_arrive: /* it may have been done */
   };
 #endif
 
-own_mark: /* fstatat arrival/0 */
+own_mark: /* fstatat arrival/P, of who decides */
   if
   :: OWN_IS_THERE
   :: atomic { !OWN_IS_THERE -> goto again }
@@ -742,67 +744,34 @@ wait: /* look at the outcome */
   :: atomic { X.outcome != NONE -> follow () }
   :: atomic { X.outcome == NONE && (RESTLESS || first || !IS_CURRENT || WORTH_TOUCHING) ->
               goto wait_key }
-  :: atomic { X.outcome == NONE && task == 0 && !first && WORTH_LISTING -> goto decide }
+  :: atomic { X.outcome == NONE && DECIDES && !first && WORTH_LISTING -> goto decide }
   :: atomic { X.outcome == NONE && !first && TIME_IS_UP -> goto call_off }
 #if LOCKS > 0
-  :: atomic { X.outcome == NONE && !first && MAY_LOCK -> goto lock_try }
-  :: atomic { X.outcome == NONE && !first && X.watcher == MINE && task != 0 && DECIDER_IS_HERE ->
-              goto blocked_on_1 }
+  :: atomic { X.outcome == NONE && !first && !watches -> goto lock_try }
 #endif
   MAY_FAIL (call_off)
   MAY_DIE
   fi;
 
 #if LOCKS > 0
-  atomic {
-    false;
-lock_try:
-    if
-    :: task == 0 -> goto lock_decide
-    :: else -> goto lock_join
-    fi
-  };
-
-lock_decide: /* F_OFD_SETLK of byte 1 */
+lock_try: /* F_OFD_SETLK */
   if
-  :: atomic { X.decider == NOBODY && LOCKS != NEVER -> X.decider = MINE }
-  :: atomic { X.decider != NOBODY || LOCKS != RIGHT -> goto wait }
-  MAY_DIE
-  fi;
-
-lock_both: /* F_OFD_SETLK of byte 0 */
-  if
-  :: atomic { X.watcher == NOBODY -> X.watcher = MINE; goto wait }
-  :: atomic { X.watcher != NOBODY || LOCKS != RIGHT -> goto wait }
-  MAY_DIE
-  fi;
-
-lock_join: /* F_OFD_SETLK of byte 0 */
-  if
-  :: atomic { X.watcher == NOBODY && LOCKS != NEVER ->
-              X.watcher = MINE;
+  :: atomic { LOCKS != NEVER && (X.watcher == NOBODY || LOCKS == ANYHOW) ->
+              X.watcher = (X.watcher == NOBODY -> MINE : X.watcher);
+              watches = 1;
               if
               :: MUTANT == WATCHES_NOT -> goto blocked
-              :: else -> goto wait
+              :: else -> goto own_mark
               fi }
   :: atomic { X.watcher != NOBODY || LOCKS != RIGHT -> goto blocked }
   :: atomic { LOCKS == ANYHOW -> goto wait }
   MAY_DIE
   fi;
 
-blocked: /* F_OFD_SETLKW of byte 0, to read */
+blocked: /* F_OFD_SETLKW, to read */
 progress_blocked:
   if
   :: atomic { (X.watcher == NOBODY && LOCKS == RIGHT) || LOCKS == ANYHOW -> goto woken }
-  :: atomic { LOCKS != RIGHT && WORTH_LOOKING && MUTANT != BLOCKED_BLIND -> goto wait }
-  :: atomic { TIME_IS_UP -> goto call_off }
-  MAY_DIE
-  fi;
-
-blocked_on_1: /* the watcher: F_OFD_SETLKW of byte 1, to read */
-progress_blocked_on_1:
-  if
-  :: atomic { !DECIDER_IS_HERE || LOCKS == ANYHOW -> goto woken }
   :: atomic { LOCKS != RIGHT && WORTH_LOOKING && MUTANT != BLOCKED_BLIND -> goto wait }
   :: atomic { TIME_IS_UP -> goto call_off }
   MAY_DIE
@@ -870,8 +839,8 @@ touch:
 progress_touch:
   if
   :: atomic { !OWN_IS_THERE -> goto gone }
-  :: atomic { OWN_IS_THERE && task == 0 -> first = 0; fresh = 0; goto decide }
-  :: atomic { OWN_IS_THERE && task != 0 -> first = 0; goto wait }
+  :: atomic { OWN_IS_THERE && DECIDES -> first = 0; fresh = 0; goto decide }
+  :: atomic { OWN_IS_THERE && !DECIDES -> first = 0; goto wait }
   MAY_FAIL (call_off)
   MAY_DIE
   fi;
@@ -910,13 +879,14 @@ release: /* mkdir departure */
   if
   :: atomic { X.there && (X.outcome == NONE || MUTANT == TWO_NAMES) ->
               printf ("releases %d\n", in[me]); X.outcome = RELEASED; goto own_check }
+  :: atomic { X.outcome != NONE && MUTANT == ALSO_RELEASES -> goto own_check }
   :: atomic { X.outcome != NONE && MUTANT != TWO_NAMES -> goto wait }
   :: atomic { !X.there -> goto again }
   MAY_FAIL (call_off)
   MAY_DIE
   fi;
 
-own_check: /* fstatat arrival/0, of who has released */
+own_check: /* fstatat arrival/P, of who has released */
   if
   :: atomic { OWN_IS_THERE -> goto let_go }
   :: atomic { !OWN_IS_THERE -> goto again }

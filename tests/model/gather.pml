@@ -121,6 +121,9 @@
 #ifndef STOPS /* so often a live mark may be stale, and a live leader refuse */
 #define STOPS 0
 #endif
+#ifndef ANY /* all who have arrived may decide, as with the lock: barrier.pml */
+#define ANY 0
+#endif
 #ifndef LEFT_OVERS /* what the key may name at the start: see init; 2: no outcome, or void */
 #define LEFT_OVERS 0
 #endif
@@ -138,7 +141,8 @@
 #define IS_ALONE(t) ((ALONE & (1 << (t))) || NODE_SET (NODE (t)) == (1 << (t)))
 #define SELF (1 << task)
 #define SET (alone -> SELF : NODE_SET (node))
-#define DECIDES (SET & 1)
+#define REMOVES (SET & 1) /* procid 0's member */
+#define DECIDES (REMOVES || ANY)
 #define EXTRA_HOOKS (HOOKS % TASKS != 0)
 
 /* Marks: 0 to 3 are of one task, 4 to 6 of a node.  Each is NOBODY's (there is
@@ -553,8 +557,8 @@ inline follow ()
 {
   if
   :: X.outcome == RELEASED && arrived -> goto has_mark
-  :: X.outcome == VOID && arrived && DECIDES -> removes = 1; after = TELLS; goto clear_away
-  :: X.outcome == VOID && arrived && !DECIDES -> said = VOID; goto tell
+  :: X.outcome == VOID && arrived && REMOVES -> removes = 1; after = TELLS; goto clear_away
+  :: X.outcome == VOID && arrived && !REMOVES -> said = VOID; goto tell
   :: X.outcome <= VOID && !arrived -> said = AWAY; goto tell
   :: X.outcome >= OFF && (arrived || leads) -> said = OFF; off = 1; goto tell
   :: X.outcome >= OFF && !arrived && !leads -> said = OFF; off = 1; goto own_mark
@@ -990,7 +994,7 @@ depart: /* symlink departure/SET */
   :: atomic { X.outcome == RELEASED || X.departed ->
               X.in_departure = X.in_departure | (1 << OWN);
               if
-              :: DECIDES -> check_met (); goto depart_last
+              :: REMOVES -> check_met (); goto depart_last
               :: else -> goto met
               fi }
   :: atomic { X.outcome != RELEASED && !X.departed -> goto met }

@@ -1511,8 +1511,8 @@ has_runtime (struct barrier *b)
   b->waiting->parent_fd = (int) syscall (SYS_pidfd_open, runtime, 0);
 }
 
-/* Starts member 1, which watches, and those after it, which are blocked; 0, which
- * decides, is not there. */
+/* Starts member 1, which watches, and those after it, which are blocked; 0 is not
+ * there. */
 static void
 start_blocked (void)
 {
@@ -1604,6 +1604,65 @@ START_TEST (who_watches_may_be_killed)
 }
 END_TEST
 
+/* Who watches decides: member 0 is stopped, and goes on when all have met. */
+START_TEST (who_watches_releases)
+{
+  model.tasks = 3;
+  model.nodes = 8;
+  start (1, NULL);
+  wait_until (is_there, KEY "/lock");
+  start (0, NULL);
+  wait_until_blocked (0);
+  ck_assert_int_eq (kill (pids[0], SIGSTOP), 0);
+  start (2, NULL);
+  ck_assert_int_eq (end (1)->status, 0);
+  ck_assert_int_eq (end (2)->status, 0);
+  ck_assert_int_eq (kill (pids[0], SIGCONT), 0);
+  ck_assert_int_eq (end (0)->status, 0);
+  ck_assert (!is_there (KEY));
+}
+END_TEST
+
+/* One that was blocked is killed, and its mark grows old. */
+START_TEST (who_watches_finds_the_dead)
+{
+  model.tasks = 3;
+  model.nodes = 8;
+  model.timeout = 3 * LIMIT;
+  start_blocked ();
+  ck_assert_int_eq (kill (pids[2], SIGKILL), 0);
+  ck_assert_int_eq (waitpid (pids[2], NULL, 0), pids[2]);
+  set_age (KEY "/arrival/slurm-procid-2", 100);
+  shared->jump += 21; /* it asks again after 20 s how old they are */
+  wait_until (is_there, KEY "/arrival/ended");
+  start (2, NULL);
+  start (0, NULL);
+  assert_all_meet ();
+}
+END_TEST
+
+/* As some file systems do it: all who ask get the lock, and decide at once. */
+static void
+gets_any_lock (struct barrier *b)
+{
+  (void) b;
+  unit_refuse_when (SYS_fcntl, 1, F_OFD_SETLK, 0);
+}
+
+START_TEST (all_may_watch)
+{
+  model.tasks = 4;
+  model.nodes = 8;
+  for (uint32_t self = 0; self < 3; self++)
+    start (self, gets_any_lock);
+  wait_until (is_there, KEY "/lock");
+  (void) nanosleep (&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+  start (3, gets_any_lock);
+  assert_all_meet ();
+  ck_assert (!is_there (KEY));
+}
+END_TEST
+
 /* Somebody else of this user has locked the file, and keeps it. */
 START_TEST (a_lock_that_is_never_free_delays_a_while)
 {
@@ -1619,7 +1678,7 @@ START_TEST (a_lock_that_is_never_free_delays_a_while)
   wait_until_blocked (1);
   start (2, NULL);
   wait_until_blocked (2);
-  start (0, NULL);
+  start (0, NULL); /* decides when it comes, before it is blocked */
   wait_until (is_there, KEY "/departure");
   shared->jump += 6; /* less than the 20 s after which all look */
   int64_t before = waiting_now ();
@@ -1788,6 +1847,9 @@ add_lock (Suite *suite)
   unit_add_if (tcase, the_runtime_of_who_watches_may_be_killed, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_is_blocked_hears_of_its_members, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_watches_may_be_killed, !unit_in_valgrind (), "valgrind");
+  unit_add_if (tcase, who_watches_releases, !unit_in_valgrind (), "valgrind");
+  unit_add_if (tcase, who_watches_finds_the_dead, !unit_in_valgrind (), "valgrind");
+  tcase_add_test (tcase, all_may_watch);
   unit_add_if (tcase, a_lock_that_is_never_free_delays_a_while, !unit_in_valgrind (), "valgrind");
   tcase_add_loop_test (tcase, without_locks_each_looks, 0, COUNT (lock_errors));
   tcase_add_loop_test (tcase, what_is_no_file_to_lock_holds_nobody_up, 0, 3);
