@@ -438,8 +438,14 @@ call_off (struct attempt *a)
       (void) snprintf (a->off, sizeof a->off, "%s", text);
       return STEP_FAILED;
     }
+  /* Where an instance does not count the others meet anew: who has to end knows no
+   * less there, barrier_meet(). */
+  const enum step elsewhere
+    = waiting_end_reason (a->b->waiting) != NULL ? STEP_AGAIN : STEP_FAILED;
   if (errno != EEXIST)
     {
+      if (instance_is_gone (errno))
+        return elsewhere;
       if (a->arrived)
         (void) instance_touch (&a->in, a->own, false);
       return STEP_FAILED;
@@ -453,7 +459,7 @@ call_off (struct attempt *a)
     return mine && has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
   if (outcome == OUTCOME_CALLED_OFF)
     return called_off (a, told);
-  return STEP_FAILED;
+  return outcome == OUTCOME_VOID ? elsewhere : STEP_FAILED;
 }
 
 /* Who is there, whether arrived, or gathered only.  The caller ends with
@@ -1331,7 +1337,11 @@ barrier_meet (struct barrier *b, struct failure *f)
       int64_t now = waiting_now ();
 
       if (reason != NULL)
-        return fail (f, EX_PROTOCOL, "%s", reason);
+        {
+          (void) fail (f, EX_PROTOCOL, "%s", reason);
+          barrier_call_off (b, reason);
+          return -1;
+        }
       if (now >= b->deadline)
         return fail (f, EX_TEMPFAIL,
                      "%s/%s went away each time this task arrived, for %g s; does something remove "

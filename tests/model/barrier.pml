@@ -41,6 +41,7 @@
  *   remove_...                             instance_remove, instance_dismantle
  *   again            barrier_meet: STEP_AGAIN
  *   refuse           barrier_call_off
+ *   off_elsewhere    call_off; barrier_meet: barrier_call_off
  *   cannot_enter     barrier_attempt: barrier_call_off
  *
  * A member is here a task, or a node for which one hook speaks: gather.pml has
@@ -226,7 +227,7 @@ byte stops = STOPS;
 #if REFUSALS > 0
 byte refusals = REFUSALS;
 #endif
-#define MAY_REFUSE (REFUSALS > 0 || ERRORS > 0)
+#define MAY_REFUSE (REFUSALS > 0 || ERRORS > 0 || TIMEOUTS)
 #if ERRORS > 0
 byte errors = ERRORS;
 #endif
@@ -938,7 +939,7 @@ call_off_link: /* symlink called-off */
               X.outcome = OFF;
               goto fails }
   :: atomic { X.outcome != NONE -> goto told }
-  :: atomic { !X.there -> goto fails }
+  :: atomic { !X.there -> goto off_elsewhere }
 #if CALL_OFF_FAILS
   MAY_FAIL (expire)
 #endif
@@ -953,7 +954,8 @@ told: /* look at the outcome */
               :: MUTANT == ANY_MARK && tried -> goto has_mark
               :: else -> goto again
               fi }
-  :: atomic { X.outcome != RELEASED || MUTANT == LATE_LOOK -> goto fails }
+  :: atomic { (X.outcome != RELEASED && X.outcome != VOID) || MUTANT == LATE_LOOK -> goto fails }
+  :: atomic { X.outcome == VOID && MUTANT != LATE_LOOK -> goto off_elsewhere }
   MAY_DIE
   fi;
 
@@ -1264,7 +1266,20 @@ open_failed:
     :: else -> goto call_off
     fi
   };
+#endif
 
+  atomic {
+    false;
+off_elsewhere: /* barrier_meet: with a reason, once; who is late just fails */
+    if
+#if MAY_REFUSE
+    :: !gives_up -> check_left (); goto cannot_enter
+#endif
+    :: true -> goto fails
+    fi
+  };
+
+#if MAY_REFUSE
 cannot_enter: /* barrier_attempt: barrier_call_off, once, and some tries of that */
   if
   :: atomic { !gives_up -> made = 0; gives_up = 1; close_all (); goto enter }

@@ -1055,6 +1055,32 @@ START_TEST (a_long_list_is_rested_from)
 }
 END_TEST
 
+/* Member 1 is stopped while the others arrive anew, without it or not yet; it has to
+ * end when it goes on, and they hear of that at once. */
+START_TEST (who_ends_in_a_void_instance_calls_off_the_next)
+{
+  model.tasks = 3;
+  start (1, NULL);
+  wait_until (is_there, KEY "/arrival/slurm-procid-1");
+  if (_i == 0)
+    start (0, NULL);
+  wait_until (is_there, _i == 0 ? KEY "/arrival/slurm-procid-0" : KEY);
+  ck_assert_int_eq (kill (pids[1], SIGSTOP), 0);
+  make_link ("void", KEY "/departure");
+  make_directory (KEY "/arrival/ended");
+  if (_i == 1)
+    start (0, NULL);
+  wait_until (is_removed, KEY "/arrival/slurm-procid-1");
+  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  ck_assert_int_eq (kill (pids[1], SIGTERM), 0);
+  ck_assert_int_eq (kill (pids[1], SIGCONT), 0);
+  assert_says (end (1), EX_PROTOCOL, "got SIGTERM");
+  const struct result *result = end (0);
+  assert_says (result, EX_PROTOCOL, "procid 1: got SIGTERM");
+  ck_assert_int_lt (result->took, LIMIT / 2);
+}
+END_TEST
+
 /* Who was fresh once may be dead now. */
 START_TEST (freshness_does_not_last)
 {
@@ -1810,6 +1836,7 @@ add_others (Suite *suite)
   tcase_add_test (tcase, who_lost_its_instance_comes_again);
   tcase_add_test (tcase, member_0_alone_notices_that_its_instance_is_lost);
   tcase_add_loop_test (tcase, void_means_come_again, 0, 2);
+  tcase_add_loop_test (tcase, who_ends_in_a_void_instance_calls_off_the_next, 0, 2);
   tcase_add_loop_test (tcase, who_waits_touches_its_file, 0, 2);
   tcase_add_test (tcase, a_listing_that_was_held_up_is_not_rested_from);
   tcase_add_test (tcase, a_long_list_is_rested_from);
