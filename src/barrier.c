@@ -16,7 +16,7 @@
  *           moment goes for the lock (lock.h): then one watches, and wakes the others.
  *           Who decides: all have arrived and no mark is stale, then it releases;
  *           one is stale, then it makes the instance void.  Everybody may call off,
- *           the members that a leader has taken as well
+ *           those whom a leader has taken as well
  *   tell    the leader stops listening, tells the outcome to all whom it has
  *           taken, waits until they have hung up, and removes the socket
  *   depart  make the same mark in departure.  Procid 0's member waits for all, and
@@ -97,7 +97,7 @@
  *
  *   release    the outcome "all have come"       call off   the outcome "we fail"
  *   void       the outcome "no barrier happened here: arrive anew"
- *   taken      a leader has answered: it arrives for that hook, too
+ *   taken      a leader has answered: it arrives for that hook, too, its follower
  *   stale      touched longer ago than STALE, by the file server's clock
  *   blocked    waits for the lock; looks when that is free, and else seldom, and
  *              decides then if it has procid 0
@@ -322,9 +322,9 @@ be_alone (struct attempt *a)
   return STEP_ON;
 }
 
-/* Takes the key away from the instance, and removes it if REMOVE: only where
- * nobody can be in it who could still decide.  Another hook of procid 0 may
- * have taken the key away before: SEEN, not a moment ago. */
+/* Takes the key away from the instance, and removes it if REMOVE: only one that all
+ * have departed from, or that is void.  With SEEN the caller knows that the key names
+ * it; else another hook of procid 0 may have been faster. */
 static void
 clear_away (struct attempt *a, bool remove, bool seen)
 {
@@ -396,9 +396,9 @@ came_to_call_off (struct attempt *a, const char *text)
   return called_off (a, text);
 }
 
-/* Whether the mark of those for whom this hook comes is there: without it, a
- * release is none.  A procid 0 that was stopped while the instance was removed
- * may have made it; but marks go before anything else. */
+/* Whether the mark of those for whom this hook comes is there, or that cannot be
+ * found out: without it, a release is none.  Who decides, and was stopped while the
+ * instance was removed, may have made it; but marks go before anything else. */
 static bool
 has_mark (struct attempt *a)
 {
@@ -506,7 +506,7 @@ time_out (struct attempt *a)
   double seconds = timeout_in_seconds (a->b);
   struct nodes_survey s;
 
-  /* Members of a leader have not needed it so far. */
+  /* Who follows a leader has not needed it so far. */
   (void) instance_open_arrival (&a->in, a->b->tasks);
   if (survey (a, &s) != 0)
     (void) fail (a->f, EX_TEMPFAIL, "not all tasks arrived within %g s", seconds);
@@ -1000,8 +1000,8 @@ barrier_wait (struct attempt *a)
     return came_to_call_off (a, text);
   if (outcome != OUTCOME_NONE)
     return follow (a, outcome, text);
-  /* Who leads may have to wait before it arrives.  The others do so now, and look
-   * at the key then. */
+  /* Who leads may have to wait before it arrives.  All others arrive now, and look at
+   * the key after that. */
   step = a->leads ? check_key (a, &outcome, text) : STEP_ON;
   if (step == STEP_ON)
     step = outcome == OUTCOME_NONE ? check_tasks (a) : STEP_AGAIN;
@@ -1037,8 +1037,8 @@ tell (struct attempt *a, enum step step)
   if (step == STEP_FAILED && a->off[0] != '\0')
     {
       word = GATHER_CALLED_OFF;
-      /* For who comes later: these know it.  Before they do: their next hooks come
-       * at once. */
+      /* The marks say that these tasks have learned of the call-off.  They come first:
+       * the next hooks of who is told may come at once. */
       if (!a->arrived && instance_open_arrival (&a->in, a->b->tasks) == 0)
         (void) instance_arrive (&a->in, &a->gather.here, a->b->note);
     }
@@ -1135,8 +1135,8 @@ visit_left_over (void *context, const struct instance_mark *mark)
   return is_older (age_of (a, nanoseconds (&st.st_mtim)), STALE);
 }
 
-/* Whether a mark is stale, of whatever task; or nobody has ever come who is still
- * to be seen. */
+/* Whether a mark is stale, of whatever task; or there is no mark, and the instance is
+ * old: its maker was killed. */
 static bool
 is_left_over (struct attempt *a)
 {
@@ -1256,7 +1256,7 @@ barrier_wait_until_gone (struct attempt *a)
   return step;
 }
 
-/* A member that knows without its leader's word that the barrier is called off
+/* A follower that knows without its leader's word that the barrier is called off
  * says so itself, for a leader that died as well: their tasks' next hooks shall not
  * take that for their own. */
 static void
@@ -1315,7 +1315,6 @@ barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f
   (void) tell (&a, step);
   if (step == STEP_FAILED && a.belongs && !b->led)
     know_that_it_is_off (&a);
-  /* The instance is this hook's, unless it waits until it is gone. */
   if (step == STEP_NOT_OURS)
     step = barrier_wait_until_gone (&a);
   attempt_end (&a);
@@ -1363,7 +1362,7 @@ barrier_call_off (struct barrier *b, const char *reason)
   enum step step = STEP_AGAIN;
 
   now.deadline = waiting_now () + CALL_OFF_WITHIN;
-  /* A leader that looks whether it can be found may take this hook for itself. */
+  /* A leader tries to connect to itself, and may mistake this hook for that. */
   for (int tries = 0; tries < 10 && step == STEP_AGAIN; tries++)
     {
       struct attempt a;

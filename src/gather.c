@@ -15,7 +15,7 @@
 /* Another number for each change of the messages. */
 #define VERSION UINT32_C (0x53594e31)
 
-/* Descriptors that a hook has open besides those of its members. */
+/* Descriptors that a hook has open besides those of its followers. */
 #define DESCRIPTORS 32
 
 /* The task of a connection that has not said it; and of what is none. */
@@ -301,7 +301,7 @@ gather_all_hung_up (struct gather *g, int64_t until)
 /* Reads what the leader says: its word, 0 if he is gone, -1 if he has said
  * nothing yet. */
 static int
-member_read (struct gather *g, char *text)
+follower_read (struct gather *g, char *text)
 {
   struct word w;
   ssize_t n = recv (g->fd, &w, sizeof w - 1, MSG_DONTWAIT | MSG_TRUNC);
@@ -325,7 +325,7 @@ member_read (struct gather *g, char *text)
  * instance may be over long since: so with patience only.  GATHER_BELONGS: there
  * may be an answer now. */
 static enum gather_result
-member_await (struct gather *g, int64_t deadline)
+follower_await (struct gather *g, int64_t deadline)
 {
   for (;;)
     {
@@ -347,7 +347,7 @@ member_await (struct gather *g, int64_t deadline)
 
 /* Has come to a leader: says who this is, and waits for the answer. */
 static enum gather_result
-member_ask (struct gather *g, int64_t deadline)
+follower_ask (struct gather *g, int64_t deadline)
 {
   const struct hello hello = { VERSION, g->self, g->own->count, g->refuses };
   enum gather_result result = GATHER_AGAIN;
@@ -355,15 +355,15 @@ member_ask (struct gather *g, int64_t deadline)
 
   if (is_own (g->fd) && send (g->fd, &hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t) sizeof hello)
     {
-      result = member_await (g, deadline);
-      answer = member_read (g, NULL);
+      result = follower_await (g, deadline);
+      answer = follower_read (g, NULL);
       /* Who leaves now must know whether he was taken: after this the leader
        * cannot answer any more.  Not before it must be: the leader calls off when a
-       * member hangs up, and knows less of the reason. */
+       * follower hangs up, and knows less of the reason. */
       if (result != GATHER_BELONGS && answer < 0)
         {
           (void) shutdown (g->fd, SHUT_RDWR);
-          answer = member_read (g, NULL);
+          answer = follower_read (g, NULL);
         }
     }
   if (answer == GATHER_TAKEN)
@@ -378,7 +378,7 @@ member_ask (struct gather *g, int64_t deadline)
  * is about to; one that tells an outcome does not any more; one that was killed
  * never will. */
 static enum gather_result
-member_is_refused (const struct gather *g, int64_t since)
+follower_is_refused (const struct gather *g, int64_t since)
 {
   enum outcome outcome = instance_outcome (g->in, NULL);
 
@@ -427,11 +427,11 @@ gather_join (struct gather *g, int64_t deadline)
     {
       g->fd = instance_connect (g->in, g->node);
       if (g->fd >= 0)
-        return member_ask (g, deadline);
+        return follower_ask (g, deadline);
       if (errno == ECONNREFUSED || errno == EPROTOTYPE)
         {
           refused = refused == 0 ? waiting_now () : refused;
-          result = member_is_refused (g, refused);
+          result = follower_is_refused (g, refused);
         }
       else
         {
@@ -455,7 +455,7 @@ gather_listen (struct gather *g, int64_t until, enum gather_word *word,
                char text[INSTANCE_TEXT_MAX])
 {
   enum wake wake = waiting_sleep (g->waiting, until, g->fd);
-  int said = member_read (g, text);
+  int said = follower_read (g, text);
 
   /* A word that is there counts, even for who is about to leave. */
   if (said < 0)

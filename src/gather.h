@@ -7,7 +7,7 @@
  * A hook connects and says which task it is.  The leader answers: TAKEN, it will
  * arrive for that task, unless the hook said that it will not come; or AWAY, this
  * instance is not for it, it has to wait until this one goes.  Whoever was taken
- * waits for the leader's word: how the barrier ended.  Whoever was not answered is
+ * follows: waits for the leader's word, how the barrier ended.  Whoever was not answered is
  * nobody's and may start over.
  *
  * The kernel closes the sockets of who dies: so each side knows at once.  Peers
@@ -57,7 +57,7 @@ struct gather {
   uint32_t self;           /* this hook's task */
   bool refuses;            /* it will not come: asks only whether it is expected */
 
-  int fd;          /* a member's connection to its leader, or -1 */
+  int fd;          /* a follower's connection to its leader, or -1 */
   uint32_t leader; /* whom it leads to */
 
   int listener;      /* the leader's socket, or -1 */
@@ -80,7 +80,7 @@ void gather_end (struct gather *g);
 /* Comes to the socket of the node; waits until DEADLINE at most to be answered. */
 enum gather_result gather_join (struct gather *g, int64_t deadline);
 
-/* A member: waits until UNTIL for the leader's word.  WAKE_READY: *WORD is what
+/* A follower: waits until UNTIL for the leader's word.  WAKE_READY: *WORD is what
  * it said, with the reason in TEXT; or 0, the leader is gone without a word. */
 enum wake gather_listen (struct gather *g, int64_t until, enum gather_word *word,
                          char text[INSTANCE_TEXT_MAX]);

@@ -10,10 +10,10 @@
  *   here               barrier.c                    gather.c
  *   enter              barrier_enter
  *   connect            barrier_gather               gather_join, leader_begin
- *   await_answer                                    member_ask
+ *   await_answer                                    follower_ask
  *   await_word         barrier_listen               gather_listen
  *   lost_leader        barrier_listen
- *   dead               barrier_gather, make_void    member_is_refused
+ *   dead               barrier_gather, make_void    follower_is_refused
  *   first_...          barrier_wait
  *   late_...           came_to_call_off
  *   gather             look, wait_a_while           gather_serve, leader_answer
