@@ -110,7 +110,7 @@ syncdir_open_own (int parent, const char *name, bool make, char path[SYNCDIR_USE
     return fail (f, 0, "there is no %s", path);
   close_one (&fd);
   if (seen && !S_ISDIR (st.st_mode))
-    return fail (f, EX_NOPERM, "%s is not a directory, or a symbolic link; remove it", path);
+    return fail (f, EX_NOPERM, "%s is a symbolic link, or not a directory; remove it", path);
   if (seen && st.st_uid != id->uid)
     return fail (f, EX_NOPERM, "%s belongs to uid %u, not to uid %u; remove it", path, st.st_uid,
                  id->uid);
