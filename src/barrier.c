@@ -15,7 +15,8 @@
  *   wait    until there is an outcome.  With many nodes, who waits longer than a
  *           moment goes for the lock (lock.h): then one watches, and wakes the others.
  *           Who decides: all have arrived and no mark is stale, then it releases;
- *           one is stale, then it makes the instance void.  Everybody may call off,
+ *           one is stale, then procid 0's member makes the instance void.  Everybody
+ *           may call off,
  *           those whom a leader has taken as well
  *   tell    the leader stops listening, tells the outcome to all whom it has
  *           taken, waits until they have hung up, and removes the socket
@@ -49,6 +50,8 @@
  *                    symbolic link by that leader, if not all of its node are
  *                    there after a second: who is.  Removed when all are
  *   KEY/lock         empty file that one member locks (lock.h), made by who waits first
+ *   KEY/watcher      symbolic link by that member: who it is.  Where several can have
+ *                    the lock, who finds another one named lets go
  *
  * Why the promises hold
  *
@@ -77,8 +80,8 @@
  *                                      If it had taken nobody, who comes next is
  *                                      refused at the socket for a second: makes
  *                                      the instance void
- *   a member of one hook, after its    its mark counts until it is stale; then who
- *   arrival                            decides makes the instance void, and the
+ *   a member of one hook, after its    its mark counts until it is stale; then
+ *   arrival                            procid 0's makes the instance void, and the
  *                                      time-out names its task
  *   who decides, before the release    as above on its node; elsewhere the timeout.
  *                                      Its lock is free: another one watches
@@ -149,9 +152,11 @@
  * At most TOUCH. */
 #define LOOK_BLOCKED (SECOND * 5 / 8)
 
-/* Who decides looks at arrival, where an outcome leaves a trace; should that have
- * failed, it sees the outcome itself after this. */
+/* Who decides looks at arrival, where an outcome leaves a trace, but for a release,
+ * which is found by trying to make it.  Should that have failed, it sees the outcome
+ * itself after this; and whether another one watches, for the first time sooner. */
 #define LOOK_AT_OUTCOME (5 * SECOND)
+#define LOOK_AT_WATCHER SECOND
 
 /* When a leader says for the first time who is there, if not all are; then after
  * twice as long, and so on, up to TOUCH. */
@@ -323,8 +328,8 @@ be_alone (struct attempt *a)
 }
 
 /* Takes the key away from the instance, and removes it if REMOVE: only one that all
- * have departed from, or that is void.  With SEEN the caller knows that the key names
- * it; else another hook of procid 0 may have been faster. */
+ * have departed from, or that is void.  With SEEN the key has named it a moment ago;
+ * else another hook of procid 0 may have been faster. */
 static void
 clear_away (struct attempt *a, bool remove, bool seen)
 {
@@ -415,6 +420,10 @@ has_mark (struct attempt *a)
 static enum step
 call_off (struct attempt *a)
 {
+  /* Where an instance does not count the others meet anew: who has to end knows no
+   * less there, barrier_meet(). */
+  const enum step elsewhere
+    = waiting_end_reason (a->b->waiting) != NULL ? STEP_AGAIN : STEP_FAILED;
   const struct failure own = *a->f;
   char text[INSTANCE_TEXT_MAX], told[INSTANCE_TEXT_MAX];
 
@@ -422,7 +431,7 @@ call_off (struct attempt *a)
     {
       enum outcome there = instance_outcome (&a->in, told);
       if (there == OUTCOME_NONE || there == OUTCOME_ERROR)
-        return STEP_FAILED;
+        return elsewhere;
     }
   if (!a->tried && !a->leads && !a->belongs)
     {
@@ -438,13 +447,9 @@ call_off (struct attempt *a)
       (void) snprintf (a->off, sizeof a->off, "%s", text);
       return STEP_FAILED;
     }
-  /* Where an instance does not count the others meet anew: who has to end knows no
-   * less there, barrier_meet(). */
-  const enum step elsewhere
-    = waiting_end_reason (a->b->waiting) != NULL ? STEP_AGAIN : STEP_FAILED;
   if (errno != EEXIST)
     {
-      if (instance_is_gone (errno))
+      if (is_gone (a))
         return elsewhere;
       if (a->arrived)
         (void) instance_touch (&a->in, a->own, false);
@@ -459,7 +464,7 @@ call_off (struct attempt *a)
     return mine && has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
   if (outcome == OUTCOME_CALLED_OFF)
     return called_off (a, told);
-  return outcome == OUTCOME_VOID ? elsewhere : STEP_FAILED;
+  return elsewhere;
 }
 
 /* Who is there, whether arrived, or gathered only.  The caller ends with
@@ -612,8 +617,10 @@ visit_arrival (void *context, const struct instance_mark *mark)
     return (int) other_version (a, mark->ranks);
   if (!S_ISLNK (st.st_mode) && !S_ISDIR (st.st_mode))
     return STEP_ON; /* nobody arrives by it */
+  /* Only who can make the instance go makes it void: until it comes nobody is
+   * released, and who waits here can be told what happens. */
   if (is_older (age_of (a, nanoseconds (&st.st_mtim)), STALE))
-    return (int) make_void (a, mark->name, STEP_AGAIN);
+    return is_first (a) ? (int) make_void (a, mark->name, STEP_AGAIN) : STEP_ON;
   if (!S_ISDIR (st.st_mode)) /* who will not come is about to call off */
     (void) ranks_add_text (&a->fresh, mark->ranks);
   return STEP_ON;
@@ -650,7 +657,9 @@ release (struct attempt *a)
    * this was no release of anybody.  Otherwise it stands, whatever fails now. */
   if (instance_stat (&a->in, a->own, &st) != 0)
     return is_gone (a) ? STEP_AGAIN : STEP_RELEASED;
-  return st.stx_ino == a->mark ? STEP_RELEASED : STEP_AGAIN;
+  /* Some FUSE file systems do not keep these numbers. */
+  return st.stx_ino == a->mark || instance_is_own (&a->in, a->own, a->b->note) ? STEP_RELEASED
+                                                                               : STEP_AGAIN;
 }
 
 /* Lists the arrivals, if there were any since the last list, and finds out how
@@ -692,7 +701,7 @@ decide (struct attempt *a)
       a->look = true;
       return release (a);
     }
-  if (log_settings.level >= LOG_INFO)
+  if (log_settings.level >= LOG_INFO && !a->lock.blocked)
     report_missing (a);
   return STEP_ON;
 }
@@ -737,7 +746,7 @@ barrier_gather (struct attempt *a)
   if (!a->b->gathers)
     return STEP_ON;
   const enum gather_result result = gather_join (&a->gather, a->b->deadline);
-  a->leads = result == GATHER_LEADS;
+  a->leads = a->b->leads = result == GATHER_LEADS;
   a->belongs = result == GATHER_BELONGS;
   a->unanswered = result == GATHER_GIVEN_UP;
   switch (result)
@@ -890,6 +899,9 @@ next_look (struct attempt *a)
   int64_t now = waiting_now (), until = a->touched + TOUCH, longest = LOOK_MAX;
   int64_t waited = now - a->began;
 
+  /* Who could release all does not let the time run out without a look. */
+  if (a->lock.blocked && is_first (a) && now < b->deadline - SECOND)
+    until = earlier (until, b->deadline - SECOND);
   if (a->lock.blocked)
     return earlier (until, now + b->nodes * LOOK_BLOCKED);
   if (decides (a) && log_settings.level >= LOG_INFO)
@@ -905,21 +917,38 @@ next_look (struct attempt *a)
   return until < a->rest ? a->rest : until;
 }
 
-/* Goes for the lock: from then on one watches, and wakes the others.  Where that does
- * not work each goes on looking for itself. */
+/* The lock does not work here, for REASON: each looks for itself. */
+static void
+look_without_lock (struct attempt *a, const char *reason)
+{
+  log_message (LOG_DEBUG, "looking without a lock: %s", reason);
+  lock_end (&a->lock);
+  a->lock_after = WAITING_FOREVER;
+}
+
+/* Goes for the lock: from then on one watches, and wakes the others. */
 static enum step
 try_lock (struct attempt *a)
 {
   const bool slow = a->lock.fd < 0 && lock_is_slow (a->in.top);
+  enum step step = STEP_ON;
 
   if (a->lock.fd < 0 && !slow)
     a->lock.fd = instance_open_lock (&a->in);
-  if (a->lock.fd >= 0 && lock_try (&a->lock))
-    return a->lock.watches && !is_first (a) ? begin_to_decide (a) : STEP_ON;
-  log_message (LOG_DEBUG, "looking without a lock: %s", slow ? "it is slow here" : strerror (errno));
-  lock_end (&a->lock);
-  a->lock_after = WAITING_FOREVER;
-  return STEP_ON;
+  const bool works = a->lock.fd >= 0 && lock_try (&a->lock);
+  if (!works)
+    look_without_lock (a, slow ? "it is slow here" : strerror (errno));
+  if (a->lock.watches && !is_first (a) && (step = begin_to_decide (a)) == STEP_FAILED)
+    {
+      look_without_lock (a, a->f->text);
+      step = STEP_ON;
+    }
+  if (a->lock.watches)
+    {
+      instance_tell_watcher (&a->in, a->b->note);
+      a->looked = waiting_now () - LOOK_AT_OUTCOME + LOOK_AT_WATCHER;
+    }
+  return step;
 }
 
 /* One look around; one that is blocked leaves most of it to who is not.  STEP_ON:
@@ -934,6 +963,8 @@ look (struct attempt *a)
   a->look = false;
   if (all || !decides (a) || now - a->looked >= LOOK_AT_OUTCOME)
     step = look_at_outcome (a, all);
+  if (step == STEP_ON && a->lock.watches && a->looked >= now && !instance_watches (&a->in, a->b->note))
+    look_without_lock (a, "another one watches as well");
   if (step == STEP_ON && tick)
     step = touch (a);
   if (step == STEP_ON && decides (a))
@@ -1278,7 +1309,7 @@ attempt_begin (struct attempt *a, struct barrier *b, int64_t began, struct failu
   *a = (struct attempt){
     .b = b, .f = f, .began = began, .own = b->own, .in = { .arrival = -1, .top = -1 }
   };
-  b->passed_on = b->led = false;
+  b->passed_on = b->led = b->leads = false;
   gather_start (&a->gather, &a->in, b->waiting, b->own, b->node, b->self);
   a->lock = (struct lock){ .waiting = b->waiting, .fd = -1 };
 }
@@ -1357,25 +1388,35 @@ barrier_meet (struct barrier *b, struct failure *f)
 void
 barrier_call_off (struct barrier *b, const char *reason)
 {
+  struct waiting deaf = waiting_deafly (b->waiting);
   struct failure f = { 0 };
   struct barrier now = *b;
-  enum step step = STEP_AGAIN;
+  enum step step;
 
+  now.waiting = &deaf;
   now.deadline = waiting_now () + CALL_OFF_WITHIN;
-  /* A leader tries to connect to itself, and may mistake this hook for that. */
-  for (int tries = 0; tries < 10 && step == STEP_AGAIN; tries++)
+  do
     {
       struct attempt a;
 
       attempt_begin (&a, &now, waiting_now (), &f);
       a.gather.refuses = true;
-      step = barrier_enter (&a, tries > 0);
+      step = barrier_enter (&a, true);
       if (step == STEP_ON)
         step = barrier_gather (&a);
       /* Its leader says whether the instance is this hook's to call off; or else there
        * is no outcome, and call_off() finds out. */
-      if (step == STEP_ON
-          && (a.leads || a.belongs || instance_outcome (&a.in, NULL) == OUTCOME_NONE))
+      const enum outcome outcome = step != STEP_ON || a.leads || a.belongs
+                                     ? OUTCOME_NONE
+                                     : instance_outcome (&a.in, NULL);
+      if (step == STEP_ON && outcome == OUTCOME_VOID)
+        {
+          /* The others meet anew when it has gone. */
+          if (is_first (&a))
+            clear_away (&a, true, false);
+          step = STEP_AGAIN;
+        }
+      else if (step == STEP_ON && outcome == OUTCOME_NONE)
         {
           (void) fail (&f, EX_PROTOCOL, "%s", reason);
           (void) call_off (&a);
@@ -1383,5 +1424,9 @@ barrier_call_off (struct barrier *b, const char *reason)
           (void) tell (&a, STEP_FAILED);
         }
       attempt_end (&a);
+      /* Also a leader that connects to itself, and takes this hook for that. */
+      if (step == STEP_AGAIN)
+        (void) waiting_sleep (&deaf, waiting_now () + SECOND / 50, -1);
     }
+  while (step == STEP_AGAIN && waiting_now () < now.deadline);
 }

@@ -54,7 +54,8 @@ struct barrier {
 
   /* Set by barrier_meet(). */
   bool passed_on; /* its error is what another one said ... */
-  bool led;       /* ... and was told by the leader of this node */
+  bool led;       /* ... and was told by the leader of this node, */
+  bool leads;     /* or this hook leads */
 };
 
 /* Arrives and waits for the others.  Returns 0 when all have come, or -1:
@@ -67,7 +68,7 @@ struct barrier {
  *   EX_CANTCREAT, EX_IOERR, EX_OSERR   what this hook could not do; the
  *                  others have been told, if that was possible
  *
- * Who leads comes back when its members have left, but waits no longer for them than
+ * Who leads comes back when its followers have left, but waits no longer for them than
  * BARRIER_LEAVE; who has task 0, when all others have, and no longer than that again. */
 int barrier_meet (struct barrier *b, struct failure *f);
 

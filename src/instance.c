@@ -251,12 +251,12 @@ first_mark (const struct ranks *own, char name[NAME_MAX_])
   return name;
 }
 
-/* Whether the mark NAME says NOTE. */
+/* Whether the link NAME says NOTE. */
 static bool
-mark_says (const struct instance *in, const char *name, const char *note)
+link_says (int dirfd, const char *name, const char *note)
 {
   char there[INSTANCE_NOTE_MAX + 1];
-  ssize_t n = readlinkat (in->arrival, name, there, sizeof there);
+  ssize_t n = readlinkat (dirfd, name, there, sizeof there);
 
   return n == (ssize_t) strlen (note) && memcmp (there, note, (size_t) n) == 0;
 }
@@ -269,7 +269,7 @@ make_mark (const struct instance *in, const char *name, const char *note)
   if (symlinkat (note, in->arrival, name) == 0)
     return 0;
   const int error = errno;
-  if (error == EEXIST && mark_says (in, name, note))
+  if (error == EEXIST && link_says (in->arrival, name, note))
     return 0;
   errno = error;
   return -1;
@@ -325,7 +325,7 @@ instance_is_own (const struct instance *in, const struct ranks *own, const char 
 {
   char name[NAME_MAX_];
 
-  return mark_says (in, first_mark (own, name), note);
+  return link_says (in->arrival, first_mark (own, name), note);
 }
 
 int
@@ -656,17 +656,38 @@ instance_wake_leaders (const struct instance *in)
   end_list (dir);
 }
 
-void
-instance_tell_gathering (const struct instance *in, uint32_t node, const char *note)
+/* Makes or replaces the link NAME, or removes it. */
+static void
+instance_tell (const struct instance *in, const char *name, const char *note)
 {
-  char name[32], new[64];
+  char new[64];
 
-  (void) snprintf (new, sizeof new, "%s.new", node_name (name, INSTANCE_GATHERING, node));
+  (void) snprintf (new, sizeof new, "%s.new", name);
   if (note == NULL)
     (void) unlinkat (in->top, name, 0);
   else if (symlinkat (note, in->top, name) != 0 && errno == EEXIST
            && (symlinkat (note, in->top, new) != 0 || renameat (in->top, new, in->top, name) != 0))
     (void) unlinkat (in->top, new, 0);
+}
+
+void
+instance_tell_gathering (const struct instance *in, uint32_t node, const char *note)
+{
+  char name[32];
+
+  instance_tell (in, node_name (name, INSTANCE_GATHERING, node), note);
+}
+
+void
+instance_tell_watcher (const struct instance *in, const char *note)
+{
+  instance_tell (in, "watcher", note);
+}
+
+bool
+instance_watches (const struct instance *in, const char *note)
+{
+  return link_says (in->top, "watcher", note);
 }
 
 int

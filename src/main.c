@@ -158,7 +158,7 @@ hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct fail
     .where = where,
     .key = key,
     .tasks = h->task.tasks,
-    .self = h->for_node ? ranks_next (&h->task.local, 0, true) : h->task.procid,
+    .self = h->task.procid,
     .own = &h->task.local,
     .gathers = h->task.local.present > 1 && !h->for_node,
     .node = h->task.node_id,
@@ -171,11 +171,13 @@ hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct fail
   int result = comes ? barrier_meet (&barrier, f) : -1;
   if (!comes)
     barrier_call_off (&barrier, f->text);
-  h->passed_on = barrier.passed_on && (barrier.led || !h->task.first_on_node);
+  /* One hook of the node says so at level error. */
+  const bool speaks = barrier.leads || h->for_node || h->task.first_on_node;
+  h->passed_on = barrier.passed_on && (barrier.led || !speaks);
   if (result == 0)
     log_message (LOG_INFO, "synchronised %u tasks, having waited %.3f s", h->task.tasks,
                  (double) (waiting_now () - h->started) / (double) SECOND);
-  if (result == 0 && barrier.self == 0)
+  if (result == 0 && h->task.procid == 0)
     hook_prune (dirfd);
   return result;
 }
@@ -241,8 +243,13 @@ hook_run (struct hook *h, struct failure *f)
   if (result != SLURM_ENV_TASK)
     return comes ? 0 : -1;
   hook_name_itself (h);
-  if (comes)
-    comes = hook_read_containers (h, f) == 0;
+  comes = hook_read_containers (h, comes ? f : &absent) == 0 && comes;
+  if (h->for_node && h->task.local.present > 0)
+    {
+      /* Whichever task has started it, it is known by the first. */
+      h->task.procid = ranks_next (&h->task.local, 0, true);
+      hook_name_itself (h);
+    }
   /* Where a node cannot gather each hook comes for itself. */
   if (h->task.local.present == 0 || (!h->for_node && !h->task.has_node_id))
     {

@@ -60,6 +60,7 @@ waiting_start (struct waiting *w)
   w->parent_fd = waiting_pidfd (w->parent);
   w->podman_fd = w->task_fd = w->lock_fd = -1;
   w->gone = NULL;
+  w->deaf = false;
   w->noise = (uint32_t) getpid () * 2654435761U + (uint32_t) waiting_now ();
   end_signal = 0;
 }
@@ -166,9 +167,21 @@ waiting_poll (struct waiting *w, int64_t until, int fd)
   return ready > 0 && (fds[3].revents != 0 || fds[4].revents != 0);
 }
 
+struct waiting
+waiting_deafly (const struct waiting *w)
+{
+  struct waiting copy = *w;
+
+  copy.parent_fd = copy.podman_fd = copy.task_fd = copy.lock_fd = -1;
+  copy.deaf = true;
+  return copy;
+}
+
 const char *
 waiting_end_reason (const struct waiting *w)
 {
+  if (w->deaf)
+    return NULL;
   if (end_signal != 0)
     return end_signal == SIGTERM  ? "got SIGTERM"
            : end_signal == SIGINT ? "got SIGINT"

@@ -13,12 +13,12 @@
  *                    come_alone
  *   members          check_tasks           instance_tasks
  *   arrive           arrive                instance_arrive
- *   own_mark         arrive                instance_stat
+ *   own_mark         begin_to_decide       instance_stat
  *   look             look                  instance_outcome
  *   wait             look
  *   lock_try         try_lock              lock_try
  *   blocked          wait_a_while          lock_wait
- *   let_go           follow, barrier_wait  lock_end
+ *   let_go           follow, look          lock_end
  *   wait_key, _own   check_key             instance_is_current, instance_stat
  *   left_...         check_key             instance_void, instance_outcome
  *   touch            touch                 instance_touch
@@ -749,6 +749,7 @@ wait: /* look at the outcome */
   :: atomic { X.outcome == NONE && !first && TIME_IS_UP -> goto call_off }
 #if LOCKS > 0
   :: atomic { X.outcome == NONE && !first && !watches -> goto lock_try }
+  :: atomic { X.outcome == NONE && !first && watches && LOCKS == ANYHOW -> unlock (); goto wait }
 #endif
   MAY_FAIL (call_off)
   MAY_DIE
@@ -857,10 +858,11 @@ decide: /* list arrival, and stat each file that was not seen fresh */
        :: else -> goto wait
        fi
      }
-  :: atomic { !ARRIVAL_IS_GONE && (UNSEEN (OLD) || UNSEEN (DEAD)) ->
+  :: atomic { !ARRIVAL_IS_GONE && (UNSEEN (OLD) || UNSEEN (DEAD)) && task == 0 ->
               printf ("finds remains in %d\n", in[me]); goto make_void }
+  :: atomic { !ARRIVAL_IS_GONE && (UNSEEN (OLD) || UNSEEN (DEAD)) && task != 0 -> goto wait }
 #if STOPS > 0
-  :: atomic { !ARRIVAL_IS_GONE && UNSEEN_LIVE && stops > 0 ->
+  :: atomic { !ARRIVAL_IS_GONE && UNSEEN_LIVE && stops > 0 && task == 0 ->
               printf ("finds one stopped in %d\n", in[me]); stops--; goto make_void }
 #endif
   MAY_FAIL (call_off)
@@ -1335,6 +1337,9 @@ again: /* STEP_AGAIN */
     if
     :: goto enter
     :: gives_up -> goto left
+#if MAY_REFUSE
+    :: !gives_up && TIME_IS_UP -> goto cannot_enter
+#endif
     fi
   };
 

@@ -849,6 +849,7 @@ call_off_link: /* symlink called-off */
   :: atomic { X.outcome != NONE && MUTANT == LATE_LOOK -> said = AWAY; fails = 1; goto tell }
   :: X.outcome != NONE && MUTANT != LATE_LOOK
   :: atomic { !X.there -> said = AWAY; fails = 1; goto tell }
+  :: atomic { !X.there -> said = VOID; goto tell } /* to call off where the others are */
   MAY_DIE
   fi;
 
@@ -858,6 +859,7 @@ call_off_look:
   :: atomic { X.outcome == RELEASED && !arrived && !belongs -> said = VOID; goto tell }
   :: atomic { X.outcome >= OFF -> said = OFF; off = arrived || belongs || leads; goto own_mark }
   :: atomic { X.outcome == VOID || X.outcome == NONE -> said = AWAY; fails = 1; goto tell }
+  :: atomic { X.outcome == VOID || X.outcome == NONE -> said = VOID; goto tell }
   MAY_DIE
   fi;
 

@@ -1055,23 +1055,31 @@ START_TEST (a_long_list_is_rested_from)
 }
 END_TEST
 
-/* Member 1 is stopped while the others arrive anew, without it or not yet; it has to
- * end when it goes on, and they hear of that at once. */
+/* Member 1 is stopped while the others arrive anew, who came before that or after, or
+ * as its leader; it has to end when it goes on, and they hear of that at once. */
 START_TEST (who_ends_in_a_void_instance_calls_off_the_next)
 {
+  struct stat before, after;
+
   model.tasks = 3;
+  if (_i == 2)
+    gather ("0-1");
   start (1, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-1");
+  wait_until (is_there, _i == 2 ? KEY "/node-0" : KEY "/arrival/slurm-procid-1");
   if (_i == 0)
-    start (0, NULL);
-  wait_until (is_there, _i == 0 ? KEY "/arrival/slurm-procid-0" : KEY);
+    {
+      start (0, NULL);
+      wait_until (is_there, KEY "/arrival/slurm-procid-0");
+    }
   ck_assert_int_eq (kill (pids[1], SIGSTOP), 0);
+  ck_assert_int_eq (lstat (KEY, &before), 0);
   make_link ("void", KEY "/departure");
-  make_directory (KEY "/arrival/ended");
-  if (_i == 1)
+  (void) mkdir (KEY "/arrival/ended", 0700);
+  if (_i > 0)
     start (0, NULL);
-  wait_until (is_removed, KEY "/arrival/slurm-procid-1");
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  do
+    wait_until (is_there, _i == 2 ? KEY "/node-0" : KEY "/arrival/slurm-procid-0");
+  while (lstat (KEY, &after) != 0 || after.st_ino == before.st_ino);
   ck_assert_int_eq (kill (pids[1], SIGTERM), 0);
   ck_assert_int_eq (kill (pids[1], SIGCONT), 0);
   assert_says (end (1), EX_PROTOCOL, "got SIGTERM");
@@ -1537,6 +1545,24 @@ has_runtime (struct barrier *b)
   b->waiting->parent_fd = (int) syscall (SYS_pidfd_open, runtime, 0);
 }
 
+/* Whether somebody has the lock. */
+static bool
+is_locked (const char *path)
+{
+  struct flock f = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  int fd = open (path, O_RDWR | O_CLOEXEC);
+
+  ck_assert (fd < 0 || fcntl (fd, F_OFD_GETLK, &f) == 0);
+  (void) close (fd);
+  return fd >= 0 && f.l_type != F_UNLCK;
+}
+
+static bool
+is_unlocked (const char *path)
+{
+  return !is_locked (path);
+}
+
 /* Starts member 1, which watches, and those after it, which are blocked; 0 is not
  * there. */
 static void
@@ -1546,7 +1572,7 @@ start_blocked (void)
     {
       start (self, self == 1 && runtime > 0 ? has_runtime : NULL);
       if (self == 1)
-        wait_until (is_there, KEY "/lock");
+        wait_until (is_locked, KEY "/lock");
       else
         wait_until_blocked (self);
     }
@@ -1602,7 +1628,7 @@ START_TEST (who_is_blocked_hears_of_its_members)
   model.nodes = 8;
   gather ("2-3");
   start (1, NULL);
-  wait_until (is_there, KEY "/lock");
+  wait_until (is_locked, KEY "/lock");
   start (2, NULL);
   wait_until (is_there, KEY "/node-2");
   start (3, NULL);
@@ -1636,7 +1662,7 @@ START_TEST (who_watches_releases)
   model.tasks = 3;
   model.nodes = 8;
   start (1, NULL);
-  wait_until (is_there, KEY "/lock");
+  wait_until (is_locked, KEY "/lock");
   start (0, NULL);
   wait_until_blocked (0);
   ck_assert_int_eq (kill (pids[0], SIGSTOP), 0);
@@ -1649,8 +1675,9 @@ START_TEST (who_watches_releases)
 }
 END_TEST
 
-/* One that was blocked is killed, and its mark grows old. */
-START_TEST (who_watches_finds_the_dead)
+/* One that was blocked is killed, and its mark grows old: who watches does not count
+ * it, and leaves it to member 0 to make all arrive anew. */
+START_TEST (who_watches_does_not_count_the_dead)
 {
   model.tasks = 3;
   model.nodes = 8;
@@ -1659,11 +1686,33 @@ START_TEST (who_watches_finds_the_dead)
   ck_assert_int_eq (kill (pids[2], SIGKILL), 0);
   ck_assert_int_eq (waitpid (pids[2], NULL, 0), pids[2]);
   set_age (KEY "/arrival/slurm-procid-2", 100);
-  shared->jump += 21; /* it asks again after 20 s how old they are */
-  wait_until (is_there, KEY "/arrival/ended");
+  set_age (KEY "/arrival/slurm-procid-1", 50);
+  shared->jump += 21; /* it touches its own, and asks again how old the others are */
+  wait_until (is_fresh, KEY "/arrival/slurm-procid-1");
+  make_mark (KEY "/arrival/slurm-procid-0");
+  (void) nanosleep (&(struct timespec){ .tv_nsec = 500000000 }, NULL);
+  ck_assert (!is_there (KEY "/departure"));
+  ck_assert_int_eq (unlink (KEY "/arrival/slurm-procid-0"), 0);
   start (2, NULL);
   start (0, NULL);
   assert_all_meet ();
+}
+END_TEST
+
+/* Its lock is of this node only, or the server has taken it away. */
+START_TEST (who_watches_lets_go_if_another_one_does)
+{
+  model.nodes = 8;
+  start (1, NULL);
+  wait_until (has_text, KEY "/watcher");
+  (void) nanosleep (&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+  ck_assert (is_locked (KEY "/lock"));
+  ck_assert_int_eq (unlink (KEY "/watcher"), 0);
+  make_link ("host=n2 pid=2", KEY "/watcher");
+  wait_until (is_unlocked, KEY "/lock");
+  start (0, NULL);
+  assert_all_meet ();
+  assert_nothing_left ();
 }
 END_TEST
 
@@ -1836,7 +1885,7 @@ add_others (Suite *suite)
   tcase_add_test (tcase, who_lost_its_instance_comes_again);
   tcase_add_test (tcase, member_0_alone_notices_that_its_instance_is_lost);
   tcase_add_loop_test (tcase, void_means_come_again, 0, 2);
-  tcase_add_loop_test (tcase, who_ends_in_a_void_instance_calls_off_the_next, 0, 2);
+  tcase_add_loop_test (tcase, who_ends_in_a_void_instance_calls_off_the_next, 0, 3);
   tcase_add_loop_test (tcase, who_waits_touches_its_file, 0, 2);
   tcase_add_test (tcase, a_listing_that_was_held_up_is_not_rested_from);
   tcase_add_test (tcase, a_long_list_is_rested_from);
@@ -1875,7 +1924,8 @@ add_lock (Suite *suite)
   unit_add_if (tcase, who_is_blocked_hears_of_its_members, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_watches_may_be_killed, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_watches_releases, !unit_in_valgrind (), "valgrind");
-  unit_add_if (tcase, who_watches_finds_the_dead, !unit_in_valgrind (), "valgrind");
+  tcase_add_test (tcase, who_watches_lets_go_if_another_one_does);
+  unit_add_if (tcase, who_watches_does_not_count_the_dead, !unit_in_valgrind (), "valgrind");
   tcase_add_test (tcase, all_may_watch);
   unit_add_if (tcase, a_lock_that_is_never_free_delays_a_while, !unit_in_valgrind (), "valgrind");
   tcase_add_loop_test (tcase, without_locks_each_looks, 0, COUNT (lock_errors));
