@@ -963,7 +963,8 @@ look (struct attempt *a)
   a->look = false;
   if (all || !decides (a) || now - a->looked >= LOOK_AT_OUTCOME)
     step = look_at_outcome (a, all);
-  if (step == STEP_ON && a->lock.watches && a->looked >= now && !instance_watches (&a->in, a->b->note))
+  if (step == STEP_ON && a->lock.watches && a->looked >= now
+      && !instance_watches (&a->in, a->b->note))
     look_without_lock (a, "another one watches as well");
   if (step == STEP_ON && tick)
     step = touch (a);
