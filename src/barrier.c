@@ -208,6 +208,7 @@ struct attempt {
   struct gather gather;
   struct lock lock;
   bool leads, belongs; /* at the socket of its node */
+  bool led;            /* there: its leader has told it how it ended */
   bool unanswered;     /* there: the instance may be another hook's of its task */
   struct ranks single; /* of one who comes for itself alone */
   const struct ranks *own; /* for whom this hook arrives */
@@ -366,6 +367,7 @@ come_alone (struct attempt *a, bool refuses)
   struct ranks there;
   enum step step = be_alone (a);
 
+  a->b->leads = a->b->follows = false;
   if (step != STEP_ON)
     return step;
   if (instance_open_arrival (&a->in, a->b->tasks) != 0)
@@ -422,8 +424,8 @@ call_off (struct attempt *a)
 {
   /* Where an instance does not count the others meet anew: who has to end knows no
    * less there, barrier_meet(). */
-  const enum step elsewhere
-    = waiting_end_reason (a->b->waiting) != NULL ? STEP_AGAIN : STEP_FAILED;
+  const bool ends = a->gather.refuses || waiting_end_reason (a->b->waiting) != NULL;
+  const enum step elsewhere = ends ? STEP_AGAIN : STEP_FAILED;
   const struct failure own = *a->f;
   char text[INSTANCE_TEXT_MAX], told[INSTANCE_TEXT_MAX];
 
@@ -747,7 +749,7 @@ barrier_gather (struct attempt *a)
     return STEP_ON;
   const enum gather_result result = gather_join (&a->gather, a->b->deadline);
   a->leads = a->b->leads = result == GATHER_LEADS;
-  a->belongs = result == GATHER_BELONGS;
+  a->belongs = a->b->follows = result == GATHER_BELONGS;
   a->unanswered = result == GATHER_GIVEN_UP;
   switch (result)
     {
@@ -783,7 +785,8 @@ barrier_listen (struct attempt *a)
   while (wake == WAKE_TIME && waiting_now () < a->b->deadline);
   if (wake != WAKE_READY)
     return given_up (a);
-  a->b->led = word != 0;
+  a->led = word != 0;
+  a->b->follows = a->led;
   switch (word)
     {
     case GATHER_RELEASED:
@@ -1310,7 +1313,7 @@ attempt_begin (struct attempt *a, struct barrier *b, int64_t began, struct failu
   *a = (struct attempt){
     .b = b, .f = f, .began = began, .own = b->own, .in = { .arrival = -1, .top = -1 }
   };
-  b->passed_on = b->led = b->leads = false;
+  b->passed_on = b->leads = b->follows = false;
   gather_start (&a->gather, &a->in, b->waiting, b->own, b->node, b->self);
   a->lock = (struct lock){ .waiting = b->waiting, .fd = -1 };
 }
@@ -1337,6 +1340,7 @@ barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f
   bool entered = step == STEP_ON;
   if (step == STEP_ON)
     step = barrier_gather (&a);
+  const bool unheard = a.unanswered && waiting_end_reason (b->waiting) != NULL;
   if (step == STEP_ON)
     step = a.belongs ? barrier_listen (&a) : barrier_wait (&a);
   if (step == STEP_FAILED && entered && !b->passed_on && !a.unanswered)
@@ -1345,13 +1349,13 @@ barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f
   if (step == STEP_RELEASED)
     step = barrier_depart (&a);
   (void) tell (&a, step);
-  if (step == STEP_FAILED && a.belongs && !b->led)
+  if (step == STEP_FAILED && a.belongs && !a.led)
     know_that_it_is_off (&a);
   if (step == STEP_NOT_OURS)
     step = barrier_wait_until_gone (&a);
   attempt_end (&a);
-  /* What could not be entered may be another hook's: with care. */
-  if (step == STEP_FAILED && !entered)
+  /* What could not be entered, or has not answered, may be another hook's: with care. */
+  if (step == STEP_FAILED && (!entered || unheard))
     barrier_call_off (b, f->text);
   return step;
 }
@@ -1364,13 +1368,13 @@ barrier_meet (struct barrier *b, struct failure *f)
 
   for (unsigned tries = 1; (step = barrier_attempt (b, began, tries > 1, f)) == STEP_AGAIN; tries++)
     {
-      const char *reason = waiting_end_reason (b->waiting);
       int64_t now = waiting_now ();
 
-      if (reason != NULL)
+      /* Lets signals in that have come meanwhile. */
+      if (waiting_sleep (b->waiting, now, -1) == WAKE_END)
         {
-          (void) fail (f, EX_PROTOCOL, "%s", reason);
-          barrier_call_off (b, reason);
+          (void) fail (f, EX_PROTOCOL, "%s", waiting_end_reason (b->waiting));
+          barrier_call_off (b, f->text);
           return -1;
         }
       if (now >= b->deadline)
@@ -1386,48 +1390,55 @@ barrier_meet (struct barrier *b, struct failure *f)
   return step == STEP_DONE ? 0 : -1;
 }
 
+/* Tells it in the instance that is there now.  STEP_AGAIN: in the next one. */
+static enum step
+call_off_once (struct barrier *b, const char *reason, struct failure *f)
+{
+  enum outcome outcome = OUTCOME_NONE;
+  struct attempt a;
+
+  attempt_begin (&a, b, waiting_now (), f);
+  a.gather.refuses = true;
+  enum step step = barrier_enter (&a, true);
+  const bool entered = step == STEP_ON;
+  if (entered)
+    step = barrier_gather (&a);
+  /* Its leader says whether the instance is this hook's to call off; or else there is
+   * no outcome, and call_off() finds out. */
+  if (entered && !a.belongs)
+    outcome = instance_outcome (&a.in, NULL);
+  if (outcome == OUTCOME_VOID || (outcome == OUTCOME_ERROR && instance_is_gone (errno)))
+    {
+      /* The others meet anew when it has gone. */
+      if (outcome == OUTCOME_VOID && is_first (&a))
+        clear_away (&a, true, false);
+      step = STEP_AGAIN;
+    }
+  else if (step == STEP_ON && outcome == OUTCOME_NONE)
+    {
+      (void) fail (f, EX_PROTOCOL, "%s", reason);
+      step = call_off (&a);
+      instance_wake_leaders (&a.in);
+      (void) tell (&a, step);
+    }
+  attempt_end (&a);
+  return step;
+}
+
 void
 barrier_call_off (struct barrier *b, const char *reason)
 {
   struct waiting deaf = waiting_deafly (b->waiting);
+  const int64_t began = waiting_now ();
   struct failure f = { 0 };
   struct barrier now = *b;
-  enum step step;
 
   now.waiting = &deaf;
-  now.deadline = waiting_now () + CALL_OFF_WITHIN;
-  do
+  now.deadline = began + CALL_OFF_WITHIN;
+  while (call_off_once (&now, reason, &f) == STEP_AGAIN && waiting_now () < now.deadline)
     {
-      struct attempt a;
-
-      attempt_begin (&a, &now, waiting_now (), &f);
-      a.gather.refuses = true;
-      step = barrier_enter (&a, true);
-      if (step == STEP_ON)
-        step = barrier_gather (&a);
-      /* Its leader says whether the instance is this hook's to call off; or else there
-       * is no outcome, and call_off() finds out. */
-      const enum outcome outcome = step != STEP_ON || a.leads || a.belongs
-                                     ? OUTCOME_NONE
-                                     : instance_outcome (&a.in, NULL);
-      if (step == STEP_ON && outcome == OUTCOME_VOID)
-        {
-          /* The others meet anew when it has gone. */
-          if (is_first (&a))
-            clear_away (&a, true, false);
-          step = STEP_AGAIN;
-        }
-      else if (step == STEP_ON && outcome == OUTCOME_NONE)
-        {
-          (void) fail (&f, EX_PROTOCOL, "%s", reason);
-          (void) call_off (&a);
-          instance_wake_leaders (&a.in);
-          (void) tell (&a, STEP_FAILED);
-        }
-      attempt_end (&a);
       /* Also a leader that connects to itself, and takes this hook for that. */
-      if (step == STEP_AGAIN)
-        (void) waiting_sleep (&deaf, waiting_now () + SECOND / 50, -1);
+      const int64_t t = waiting_now ();
+      (void) waiting_sleep (&deaf, t + waiting_interval (&deaf, t - began, SECOND / 2), -1);
     }
-  while (step == STEP_AGAIN && waiting_now () < now.deadline);
 }

@@ -54,8 +54,8 @@ struct barrier {
 
   /* Set by barrier_meet(). */
   bool passed_on; /* its error is what another one said ... */
-  bool led;       /* ... and was told by the leader of this node, */
-  bool leads;     /* or this hook leads */
+  bool leads;     /* it leads its node, */
+  bool follows;   /* or follows a leader that lives */
 };
 
 /* Arrives and waits for the others.  Returns 0 when all have come, or -1:

@@ -251,13 +251,15 @@ first_mark (const struct ranks *own, char name[NAME_MAX_])
   return name;
 }
 
-/* Whether the link NAME says NOTE. */
-static bool
+/* Whether the link NAME says NOTE: 1, 0, or -1 if it cannot be read. */
+static int
 link_says (int dirfd, const char *name, const char *note)
 {
   char there[INSTANCE_NOTE_MAX + 1];
   ssize_t n = readlinkat (dirfd, name, there, sizeof there);
 
+  if (n < 0)
+    return -1;
   return n == (ssize_t) strlen (note) && memcmp (there, note, (size_t) n) == 0;
 }
 
@@ -269,7 +271,7 @@ make_mark (const struct instance *in, const char *name, const char *note)
   if (symlinkat (note, in->arrival, name) == 0)
     return 0;
   const int error = errno;
-  if (error == EEXIST && link_says (in->arrival, name, note))
+  if (error == EEXIST && link_says (in->arrival, name, note) == 1)
     return 0;
   errno = error;
   return -1;
@@ -325,7 +327,7 @@ instance_is_own (const struct instance *in, const struct ranks *own, const char 
 {
   char name[NAME_MAX_];
 
-  return link_says (in->arrival, first_mark (own, name), note);
+  return link_says (in->arrival, first_mark (own, name), note) == 1;
 }
 
 int
@@ -687,7 +689,7 @@ instance_tell_watcher (const struct instance *in, const char *note)
 bool
 instance_watches (const struct instance *in, const char *note)
 {
-  return link_says (in->top, "watcher", note);
+  return link_says (in->top, "watcher", note) != 0;
 }
 
 int

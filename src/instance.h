@@ -166,7 +166,7 @@ bool instance_read_note (int dirfd, const char *name, char note[INSTANCE_NOTE_MA
  * effort; with NULL there is nothing to say any more. */
 void instance_tell_gathering (const struct instance *in, uint32_t node, const char *note);
 
-/* The same: who watches.  instance_watches(): whether NOTE is still what is said. */
+/* The same: who watches.  instance_watches(): whether nothing else than NOTE is said. */
 void instance_tell_watcher (const struct instance *in, const char *note);
 bool instance_watches (const struct instance *in, const char *note);
 

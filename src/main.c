@@ -172,8 +172,9 @@ hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct fail
   if (!comes)
     barrier_call_off (&barrier, f->text);
   /* One hook of the node says so at level error. */
-  const bool speaks = barrier.leads || h->for_node || h->task.first_on_node;
-  h->passed_on = barrier.passed_on && (barrier.led || !speaks);
+  const bool speaks
+    = barrier.leads || h->for_node || (h->task.first_on_node && !barrier.follows);
+  h->passed_on = barrier.passed_on && !speaks;
   if (result == 0)
     log_message (LOG_INFO, "synchronised %u tasks, having waited %.3f s", h->task.tasks,
                  (double) (waiting_now () - h->started) / (double) SECOND);

@@ -980,6 +980,8 @@ expire: /* utimensat arrival/P */
 refuse: /* barrier_call_off: look at the outcome */
   if
   :: atomic { X.outcome == NONE -> goto call_off }
+  :: atomic { X.outcome == VOID && task == 0 -> removes = 1; goto clear_away }
+  :: atomic { X.outcome == VOID && task != 0 -> goto again }
   :: atomic { X.outcome != NONE -> goto fails }
   MAY_FAIL (fails)
   MAY_DIE

@@ -371,15 +371,21 @@ is_asleep (const char *path)
   return strncmp (strrchr (unit_read_text (path), ')'), ") S", 3) == 0;
 }
 
-/* Puts the clock forward while the member sleeps: it has written down by then what
- * time it was before. */
 static void
-jump (uint32_t self, int64_t seconds)
+wait_until_asleep (uint32_t self)
 {
   char path[40];
 
   (void) snprintf (path, sizeof path, "/proc/%d/stat", (int) pids[self]);
   wait_until (is_asleep, path);
+}
+
+/* Puts the clock forward while the member sleeps: it has written down by then what
+ * time it was before. */
+static void
+jump (uint32_t self, int64_t seconds)
+{
+  wait_until_asleep (self);
   shared->jump = seconds;
 }
 
@@ -1071,6 +1077,7 @@ START_TEST (who_ends_in_a_void_instance_calls_off_the_next)
       start (0, NULL);
       wait_until (is_there, KEY "/arrival/slurm-procid-0");
     }
+  wait_until_asleep (1); /* where it hears the signal */
   ck_assert_int_eq (kill (pids[1], SIGSTOP), 0);
   ck_assert_int_eq (lstat (KEY, &before), 0);
   make_link ("void", KEY "/departure");
