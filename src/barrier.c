@@ -145,7 +145,7 @@
 #define LOCK_AFTER (SECOND / 50)
 
 /* Longest time between two looks of who watches: nobody else looks. */
-#define LOOK_FOR_ALL (SECOND / 7)
+#define LOOK_FOR_ALL (SECOND / 5)
 
 /* For each node, between two looks of who is blocked: some NFS servers do not wake
  * their clients, which ask again after up to 30 s, and who watches may be stopped.
