@@ -186,7 +186,7 @@ hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct fail
 static int
 hook_synchronise (struct hook *h, bool comes, struct failure *f)
 {
-  struct failure unsafe, *why = comes ? f : &unsafe;
+  struct failure unsafe = { 0 }, *why = comes ? f : &unsafe;
 
   waiting_watch_podman (&h->waiting);
   if (hook_become_user (h, why) != 0)
