@@ -234,6 +234,7 @@ struct attempt {
   struct ranks fresh;   /* whose mark it has seen fresh since the touch */
   int64_t report;       /* when to say who is missing */
   int64_t rest;         /* until when not to look without a reason, after a long list */
+  bool all_came;        /* it could have released, and has tried to */
   bool others_came;     /* to an instance that is not this hook's */
 };
 
@@ -249,6 +250,8 @@ decides (const struct attempt *a)
 {
   return a->arrived && (is_first (a) || a->lock.watches);
 }
+
+static enum step look_at_outcome (struct attempt *a, bool all);
 
 static double
 timeout_in_seconds (const struct barrier *b)
@@ -416,6 +419,38 @@ has_mark (struct attempt *a)
   return !is_gone (a);
 }
 
+/* Nobody could be told that this hook leaves: its mark does not count any more. */
+static enum step
+leave_untold (struct attempt *a)
+{
+  if (a->arrived)
+    (void) instance_touch (&a->in, a->own, false);
+  return STEP_FAILED;
+}
+
+/* The same, but all have come, and another one that decides may release: who leaves
+ * now could leave those who are. */
+static enum step
+wait_for_another (struct attempt *a, const struct failure *own)
+{
+  struct barrier *b = a->b;
+  int64_t now = waiting_now ();
+
+  lock_end (&a->lock);
+  enum step step = look_at_outcome (a, false);
+  while (step == STEP_ON && now < b->deadline && waiting_end_reason (b->waiting) == NULL)
+    {
+      const int64_t until = now + waiting_interval (b->waiting, now - a->began, LOOK_MAX);
+      (void) waiting_sleep (b->waiting, earlier (until, b->deadline), -1);
+      now = waiting_now ();
+      step = look_at_outcome (a, false);
+    }
+  if (step != STEP_ON)
+    return step;
+  *a->f = *own;
+  return leave_untold (a);
+}
+
 /* Calls the barrier off because of what the failure says.  But an outcome that
  * stands already counts.  Who has not arrived, nor was taken by a leader, and finds
  * that the key names another instance, has nothing to call off. */
@@ -453,9 +488,8 @@ call_off (struct attempt *a)
     {
       if (is_gone (a))
         return elsewhere;
-      if (a->arrived)
-        (void) instance_touch (&a->in, a->own, false);
-      return STEP_FAILED;
+      return a->all_came && a->b->nodes >= LOCK_FROM ? wait_for_another (a, &own)
+                                                     : leave_untold (a);
     }
   enum outcome outcome = instance_outcome (&a->in, told);
   /* After EIO and its like the arrival may have been done; what is there may also be
@@ -654,7 +688,10 @@ release (struct attempt *a)
   struct statx st;
 
   if (instance_release (&a->in) != 0)
-    return errno == EEXIST ? STEP_ON : failed_or_gone (a, "release");
+    {
+      a->all_came = true;
+      return errno == EEXIST ? STEP_ON : failed_or_gone (a, "release");
+    }
   /* If somebody has removed the instance in the meantime, its outcome last,
    * this was no release of anybody.  Otherwise it stands, whatever fails now. */
   if (instance_stat (&a->in, a->own, &st) != 0)

@@ -389,7 +389,7 @@ play_speaks (const struct play *p)
   return p->leads || r->whole || (node & (node - 1)) == 0;
 }
 
-/* and it has procid 0's, too, which decides. */
+/* and it has procid 0's, too, which decides; others only if they have the lock. */
 static bool
 play_decides (const struct play *p)
 {
@@ -484,15 +484,14 @@ check_told (struct play *p, const char *reason)
 }
 
 /* The victim has died, and somebody of its node has been waiting for it: they
- * end at once; but if all had come by then, and the node that decides has not
- * lost one, they may have gone on. */
+ * end at once; but if all had come by then, they may have gone on. */
 static int
 check_missed (struct play *p)
 {
   char text[64];
 
   (void) snprintf (text, sizeof text, "the hook of procid %u", p->procid);
-  if (status_of_others (p) == 0 && !play_decides (p))
+  if (status_of_others (p) == 0 && (p->arrived || !play_decides (p)))
     {
       check_others (p, 0, NULL);
       return 0;
@@ -526,6 +525,8 @@ check_silence (struct play *p, bool dead)
     status = status_of_others (p);
   else if (p->released || (!dead && p->asked && !p->leads) || (p->arrived && !play_decides (p)))
     status = 0;
+  else if (p->arrived && status_of_others (p) == 0)
+    status = 0; /* one that has the lock */
   check_others (p, status,
                 status == 0                 ? NULL
                 : p->leads && !dead         ? "within"

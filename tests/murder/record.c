@@ -252,28 +252,28 @@ check_release (const struct recorded *list, size_t count, size_t one,
   return true;
 }
 
-/* Whether H arrived at PLACE for task 0. */
+/* Whether H arrived at PLACE. */
 static bool
-recorded_decides (const struct recorded *h, const struct record_place *place)
+recorded_arrived (const struct recorded *h, const struct record_place *place)
 {
   for (uint32_t i = 0; i < h->record->used; i++)
     {
       const struct record_event *e = &h->record->event[i];
 
-      if (event_may_have (e, RECORD_ARRIVE) && (e->ranks & 1) != 0 && place_is (&e->place, place))
+      if (event_may_have (e, RECORD_ARRIVE) && place_is (&e->place, place))
         return true;
     }
   return false;
 }
 
-/* Nobody but who has arrived for task 0 releases; nobody arrives for a task that
+/* Nobody but who has arrived releases; nobody arrives for a task that
  * somebody has arrived for. */
 static bool
 check_event (const struct recorded *list, size_t count, size_t h, const struct record_event *e,
              char *why, size_t size)
 {
-  if (event_may_have (e, RECORD_RELEASE) && !recorded_decides (&list[h], &e->place))
-    (void) snprintf (why, size, "procid %u released, and had not arrived for procid 0",
+  if (event_may_have (e, RECORD_RELEASE) && !recorded_arrived (&list[h], &e->place))
+    (void) snprintf (why, size, "procid %u released, and had not arrived",
                      list[h].procid);
   else if (event_has (e, RECORD_ARRIVE) && recorded_twice (list, count, e))
     (void) snprintf (why, size, "procid %u arrived for tasks that had arrived", list[h].procid);
