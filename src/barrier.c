@@ -16,8 +16,7 @@
  *           moment goes for the lock (lock.h): then one watches, and wakes the others.
  *           Who decides: all have arrived and no mark is stale, then it releases;
  *           one is stale, then procid 0's member makes the instance void.  Everybody
- *           may call off,
- *           those whom a leader has taken as well
+ *           may call off, those whom a leader has taken as well
  *   tell    the leader stops listening, tells the outcome to all whom it has
  *           taken, waits until they have hung up, and removes the socket
  *   depart  make the same mark in departure.  Procid 0's member waits for all, and
@@ -419,36 +418,32 @@ has_mark (struct attempt *a)
   return !is_gone (a);
 }
 
-/* Nobody could be told that this hook leaves: its mark does not count any more. */
+/* Nobody could be told that this hook leaves, because of OWN: its mark shall not count
+ * any more.  If all have come, another one that decides may have counted it, and
+ * release, until it looks at all marks anew: who left now could leave those who are. */
 static enum step
-leave_untold (struct attempt *a)
-{
-  if (a->arrived)
-    (void) instance_touch (&a->in, a->own, false);
-  return STEP_FAILED;
-}
-
-/* The same, but all have come, and another one that decides may release: who leaves
- * now could leave those who are. */
-static enum step
-wait_for_another (struct attempt *a, const struct failure *own)
+leave_untold (struct attempt *a, const struct failure *own)
 {
   struct barrier *b = a->b;
   int64_t now = waiting_now ();
+  const int64_t end = a->all_came && b->nodes >= LOCK_FROM ? now + TOUCH + SECOND : now;
+  enum step step = STEP_ON;
 
-  lock_end (&a->lock);
-  enum step step = look_at_outcome (a, false);
-  while (step == STEP_ON && now < b->deadline && waiting_end_reason (b->waiting) == NULL)
+  if (a->arrived)
+    (void) instance_touch (&a->in, a->own, false);
+  lock_end (&a->lock); /* so that another one decides */
+  while (step == STEP_ON && now < earlier (end, b->deadline)
+         && waiting_end_reason (b->waiting) == NULL)
     {
-      const int64_t until = now + waiting_interval (b->waiting, now - a->began, LOOK_MAX);
-      (void) waiting_sleep (b->waiting, earlier (until, b->deadline), -1);
-      now = waiting_now ();
+      const int64_t pause = waiting_interval (b->waiting, now - a->began, LOOK_MAX);
+      (void) waiting_sleep (b->waiting, now + pause, -1);
       step = look_at_outcome (a, false);
+      now = waiting_now ();
     }
   if (step != STEP_ON)
     return step;
   *a->f = *own;
-  return leave_untold (a);
+  return STEP_FAILED;
 }
 
 /* Calls the barrier off because of what the failure says.  But an outcome that
@@ -488,8 +483,7 @@ call_off (struct attempt *a)
     {
       if (is_gone (a))
         return elsewhere;
-      return a->all_came && a->b->nodes >= LOCK_FROM ? wait_for_another (a, &own)
-                                                     : leave_untold (a);
+      return leave_untold (a, &own);
     }
   enum outcome outcome = instance_outcome (&a->in, told);
   /* After EIO and its like the arrival may have been done; what is there may also be

@@ -1773,6 +1773,27 @@ START_TEST (a_lock_that_is_never_free_delays_a_while)
 }
 END_TEST
 
+/* The same: member 0 would look too late, but for its deadline. */
+START_TEST (who_is_blocked_looks_before_its_time_is_over)
+{
+  struct flock f = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+  model.nodes = 32;
+  make_instance ("2");
+  int fd = open (KEY "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ck_assert_int_eq (fcntl (fd, F_OFD_SETLK, &f), 0);
+  model.timeout = 4 * SECOND;
+  start (0, NULL);
+  wait_until_blocked (0);
+  model.timeout = 3 * LIMIT;
+  start (1, NULL);
+  wait_until (is_there, KEY "/departure");
+  (void) close (fd);
+  ck_assert_int_eq (end (0)->status, 0);
+  ck_assert_int_eq (end (1)->status, 0);
+}
+END_TEST
+
 /* What the file system says of locks; and a lock that is none. */
 static const int lock_errors[] = { ENOLCK, ENOSYS, EOPNOTSUPP, EDEADLK, EINVAL };
 
@@ -1935,6 +1956,8 @@ add_lock (Suite *suite)
   unit_add_if (tcase, who_watches_does_not_count_the_dead, !unit_in_valgrind (), "valgrind");
   tcase_add_test (tcase, all_may_watch);
   unit_add_if (tcase, a_lock_that_is_never_free_delays_a_while, !unit_in_valgrind (), "valgrind");
+  unit_add_if (tcase, who_is_blocked_looks_before_its_time_is_over, !unit_in_valgrind (),
+               "valgrind");
   tcase_add_loop_test (tcase, without_locks_each_looks, 0, COUNT (lock_errors));
   tcase_add_loop_test (tcase, what_is_no_file_to_lock_holds_nobody_up, 0, 3);
   tcase_add_test (tcase, few_nodes_make_no_lock);
