@@ -1745,6 +1745,37 @@ START_TEST (all_may_watch)
 }
 END_TEST
 
+static void
+cannot_end_it (struct barrier *b)
+{
+  (void) b;
+  no_links ("departure", EDQUOT, false);
+  unit_refuse (SYS_mkdirat, EDQUOT);
+}
+
+static bool
+is_expired (const char *path)
+{
+  struct stat st;
+
+  return lstat (path, &st) == 0 && st.st_mtim.tv_sec == 0;
+}
+
+/* All have come, and it can neither release them nor call off: it goes with them, if
+ * another one that decides releases. */
+START_TEST (who_can_tell_nobody_goes_with_the_others)
+{
+  model.nodes = 8;
+  make_instance ("2");
+  make_mark (KEY "/arrival/slurm-procid-1");
+  start (0, cannot_end_it);
+  wait_until (is_expired, KEY "/arrival/slurm-procid-0");
+  make_directory (KEY "/departure");
+  make_mark (KEY "/departure/slurm-procid-1");
+  ck_assert_int_eq (end (0)->status, 0);
+}
+END_TEST
+
 /* Somebody else of this user has locked the file, and keeps it. */
 START_TEST (a_lock_that_is_never_free_delays_a_while)
 {
@@ -1953,6 +1984,7 @@ add_lock (Suite *suite)
   unit_add_if (tcase, who_watches_may_be_killed, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_watches_releases, !unit_in_valgrind (), "valgrind");
   tcase_add_test (tcase, who_watches_lets_go_if_another_one_does);
+  tcase_add_test (tcase, who_can_tell_nobody_goes_with_the_others);
   unit_add_if (tcase, who_watches_does_not_count_the_dead, !unit_in_valgrind (), "valgrind");
   tcase_add_test (tcase, all_may_watch);
   unit_add_if (tcase, a_lock_that_is_never_free_delays_a_while, !unit_in_valgrind (), "valgrind");
