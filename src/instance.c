@@ -417,9 +417,17 @@ instance_is_mark (const struct instance_mark *mark)
 
 /* What is no set of this size is passed over. */
 static int
-visit_add (void *context, const struct instance_mark *mark)
+visit_departed (void *context, const struct instance_mark *mark)
 {
   if (instance_is_mark (mark))
+    (void) ranks_add_text (context, mark->ranks);
+  return 0;
+}
+
+static int
+visit_known (void *context, const struct instance_mark *mark)
+{
+  if (instance_is_mark (mark) || mark->type == DT_DIR)
     (void) ranks_add_text (context, mark->ranks);
   return 0;
 }
@@ -429,7 +437,7 @@ instance_list_marks (const struct instance *in, bool departed, struct ranks *set
 {
   DIR *dir = departed ? instance_list (in->top, "departure") : instance_list (in->arrival, ".");
 
-  return each_entry (dir, MARK, "", visit_add, set);
+  return each_entry (dir, MARK, "", departed ? visit_departed : visit_known, set);
 }
 
 bool
@@ -486,10 +494,9 @@ instance_know_outcome (const struct instance *in, char *text)
     }
   /* EINVAL says that it is no link.  What is neither link nor directory is
    * nobody's release. */
-  if (outcome == OUTCOME_RELEASED
-      && (fstatat (in->top, "departure", &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR (st.st_mode)))
-    return OUTCOME_VOID;
-  return outcome;
+  if (outcome == OUTCOME_RELEASED && fstatat (in->top, "departure", &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return OUTCOME_ERROR;
+  return outcome == OUTCOME_RELEASED && !S_ISDIR (st.st_mode) ? OUTCOME_VOID : outcome;
 }
 
 enum outcome
@@ -505,10 +512,10 @@ instance_outcome (const struct instance *in, char *text)
       errno = ENOENT;
       return OUTCOME_ERROR;
     }
-  if (found < 0 && (error == ENOMEM || error == EMFILE || error == ENFILE))
+  if (found < 0 && !instance_is_gone (error))
     {
-      /* A release that is there is not to be missed for want of what a list takes,
-       * but what is not there may be in a cache only. */
+      /* A release that is there is not to be missed for want of a list, but what is
+       * not there may be in a cache only. */
       enum outcome outcome = faccessat (in->top, "departure", F_OK, AT_SYMLINK_NOFOLLOW) == 0
                                ? instance_know_outcome (in, text)
                                : OUTCOME_ERROR;
@@ -777,33 +784,33 @@ instance_server_time (int dirfd)
 
 /* -------------------------------------------------------------- come and go */
 
-static bool
-instance_is (const struct instance *in, const struct stat *st)
+/* Whether NAME in DIRFD is this instance: 1, 0, or -1.  A removed directory's number
+ * may be given to the next: the same number is the same directory only while the held
+ * descriptor still answers. */
+static int
+instance_is (const struct instance *in, int dirfd, const char *name)
 {
-  return st->st_dev == in->dev && st->st_ino == in->ino;
+  struct stat st;
+
+  if (fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return instance_is_gone (errno) ? 0 : -1;
+  if (st.st_dev != in->dev || st.st_ino != in->ino)
+    return 0;
+  int fd = openat (in->top, ".", OPEN_DIRECTORY);
+  if (fd < 0)
+    return instance_is_gone (errno) ? 0 : -1;
+  close_one (&fd);
+  return 1;
 }
 
 int
 instance_is_current (const struct instance *in)
 {
   int fd = openat (in->parent, ".", OPEN_DIRECTORY);
-  struct stat st;
+  const int result = fd < 0 ? -1 : instance_is (in, fd, in->key);
 
-  if (fd < 0)
-    return -1;
-  int result = fstatat (fd, in->key, &st, AT_SYMLINK_NOFOLLOW) == 0 ? instance_is (in, &st) : -1;
   close_one (&fd);
-  if (result < 0)
-    return instance_is_gone (errno) ? 0 : -1;
-  if (result == 0)
-    return 0;
-  /* A removed directory's number may be given to the next: the same number is
-   * the same directory only while the held descriptor still answers. */
-  fd = openat (in->top, ".", OPEN_DIRECTORY);
-  if (fd < 0)
-    return instance_is_gone (errno) ? 0 : -1;
-  close_one (&fd);
-  return 1;
+  return result;
 }
 
 /* Looks at what was renamed to NAME.  0: this instance.  1: another one, which
@@ -812,21 +819,18 @@ instance_is_current (const struct instance *in)
 static int
 instance_check_catch (const struct instance *in, const char *name)
 {
+  const int same = instance_is (in, in->parent, name);
   struct instance other;
 
-  if (instance_find (&other, in->parent, name) != 0)
-    return 1;
-  int result = other.dev == in->dev && other.ino == in->ino ? 0 : 1;
-  if (result == 1)
-    {
-      (void) instance_void (&other);
-      instance_wake_leaders (&other);
-    }
-  bool remove = result == 1 && instance_outcome (&other, NULL) == OUTCOME_VOID;
+  if (same != 0 || instance_find (&other, in->parent, name) != 0)
+    return same == 1 ? 0 : 1;
+  (void) instance_void (&other);
+  instance_wake_leaders (&other);
+  const bool remove = instance_outcome (&other, NULL) == OUTCOME_VOID;
   close_one (&other.top);
   if (remove)
     (void) instance_remove (in->parent, name);
-  return result;
+  return 1;
 }
 
 int
@@ -851,10 +855,8 @@ static int
 visit_gone (void *context, const struct instance_mark *entry)
 {
   const struct search *s = context;
-  struct stat st;
 
-  if (fstatat (entry->dirfd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
-      || !instance_is (s->in, &st))
+  if (instance_is (s->in, entry->dirfd, entry->name) != 1)
     return 0;
   (void) snprintf (s->name, 256, "%s", entry->name);
   return 1;

@@ -155,7 +155,8 @@ int instance_each_gathering (const struct instance *in, instance_visit *visit, v
 /* Whether it may be one: a link, or what the file system does not tell. */
 bool instance_is_mark (const struct instance_mark *mark);
 
-/* Adds to SET the tasks whose marks are in arrival, or in departure. */
+/* Adds to SET the tasks whose marks are in departure; or in arrival, with those that
+ * will not come. */
 int instance_list_marks (const struct instance *in, bool departed, struct ranks *set);
 
 /* Reads the note that the link NAME in DIRFD points to, cleaned.  False if there
