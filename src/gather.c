@@ -49,8 +49,7 @@ gather_start (struct gather *g, const struct instance *in, struct waiting *waiti
               const struct ranks *own, uint32_t node, uint32_t self)
 {
   *g = (struct gather){ .in = in, .waiting = waiting, .own = own, .node = node, .self = self };
-  g->fd = g->listener = g->set = -1;
-  g->lost = -1;
+  g->lost = g->fd = g->listener = g->set = -1;
 }
 
 void
@@ -163,28 +162,18 @@ leader_answer (struct gather *g, int fd)
 
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return;
-  bool fits = n == (ssize_t) sizeof hello && hello.version == VERSION;
-  if (fits && hello.tasks == g->own->count && hello.rank < hello.tasks && !g->closed
-      && ranks_has (g->own, hello.rank) && !ranks_has (&g->here, hello.rank))
+  const bool fits = n == (ssize_t) sizeof hello && hello.version == VERSION;
+  const bool taken = fits && hello.tasks == g->own->count && hello.rank < hello.tasks && !g->closed
+                     && ranks_has (g->own, hello.rank) && !ranks_has (&g->here, hello.rank);
+  /* Who has left without having been answered was not here. */
+  if (!fits || leader_say (g, fd, taken ? GATHER_TAKEN : GATHER_AWAY, "") <= 0 || !taken)
+    leader_drop (g, fd);
+  else if (hello.refuses == 0) /* else: when it hangs up it has called off */
     {
-      if (hello.refuses != 0)
-        {
-          /* When it hangs up it has called off. */
-          (void) leader_say (g, fd, GATHER_TAKEN, "");
-          return;
-        }
       g->ranks[fd] = hello.rank;
       g->connected++;
-      /* Who has left without having been answered was not here. */
-      if (leader_say (g, fd, GATHER_TAKEN, "") > 0)
-        ranks_add (&g->here, hello.rank);
-      else
-        leader_drop (g, fd);
-      return;
+      ranks_add (&g->here, hello.rank);
     }
-  if (fits)
-    (void) leader_say (g, fd, GATHER_AWAY, "");
-  leader_drop (g, fd);
 }
 
 /* Somebody has come at FD.  False if there is no memory for that. */
@@ -336,6 +325,8 @@ follower_await (struct gather *g, int64_t deadline)
       if (wake == WAKE_END || waiting_now () >= deadline)
         return GATHER_GIVEN_UP;
       enum outcome outcome = instance_outcome (g->in, NULL);
+      if (outcome == OUTCOME_ERROR && !instance_is_gone (errno))
+        continue;
       if (outcome != OUTCOME_NONE)
         return outcome == OUTCOME_ERROR ? GATHER_AGAIN : GATHER_ENDED;
       /* Of times from the future the clock was set back since. */

@@ -65,11 +65,13 @@ lock_block (struct lock *l)
   (void) sigaction (SIGURG, &action, NULL);
   job.fd = l->fd;
   job.event = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  l->blocked = job.event >= 0 && pthread_create (&l->thread, NULL, lock_wait, NULL) == 0;
+  const int error = job.event < 0 ? errno : pthread_create (&l->thread, NULL, lock_wait, NULL);
+  l->blocked = error == 0;
   if (l->blocked)
     l->waiting->lock_fd = job.event;
   else
     close_one (&job.event);
+  errno = error;
   return l->blocked;
 }
 

@@ -228,7 +228,7 @@ nodes_missing (const struct nodes_survey *s, char *text, size_t size)
 char *
 nodes_tell_missing (const struct nodes_survey *s, char text[NODES_TEXT_MAX])
 {
-  char ranks[200], nodes[256];
+  char ranks[160], nodes[200];
 
   (void) ranks_missing (&s->there, ranks, sizeof ranks);
   (void) nodes_missing (s, nodes, sizeof nodes);

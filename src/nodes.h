@@ -26,8 +26,9 @@ bool nodes_note_value (const char *note, const char *key, char *value, size_t si
  * The caller frees *NODES, which may be NULL. */
 size_t nodes_expand (const char *list, const char *per_node, struct node **nodes);
 
-/* As long as the name of a mark, and more. */
-#define NODES_RANKS_MAX 260
+/* As long as the name of a mark, and more: who is gathered may be half a node, whose
+ * numbers make no range.  What does not fit even here reads as missing. */
+#define NODES_RANKS_MAX 440
 
 /* Who has arrived, or is gathered on its node, as marks and notes say. */
 struct nodes_survey {

@@ -148,16 +148,12 @@ waiting_poll (struct waiting *w, int64_t until, int fd)
     { .fd = w->lock_fd, .events = POLLIN },
   };
   int64_t now = waiting_now ();
-  struct timespec rest = { 0 };
   sigset_t inside;
 
   if (w->parent_fd < 0 && until > now + SECOND)
     until = now + SECOND;
-  if (until > now)
-    {
-      rest.tv_sec = (until - now) / SECOND;
-      rest.tv_nsec = (until - now) % SECOND;
-    }
+  const int64_t left = until > now ? until - now : 0;
+  const struct timespec rest = { .tv_sec = left / SECOND, .tv_nsec = left % SECOND };
   (void) sigemptyset (&inside);
   int ready = ppoll (fds, 5, until == WAITING_FOREVER ? NULL : &rest, &inside);
   for (int i = 2; ready > 0 && i >= 0; i--)
@@ -212,8 +208,7 @@ waiting_interval (struct waiting *w, int64_t waited, int64_t longest)
 
   if (t < 2 * MILLISECOND)
     t = 2 * MILLISECOND;
-  if (t > longest)
-    t = longest;
+  t = earlier (t, longest);
   w->noise = w->noise * 1664525U + 1013904223U; /* Numerical Recipes' generator */
   return t + t / 8 * ((int64_t) (w->noise >> 16) - 32768) / 32768;
 }
