@@ -18,7 +18,7 @@
  *           one is stale, then procid 0's member makes the instance void.  Everybody
  *           may call off, those whom a leader has taken as well
  *   tell    the leader stops listening, tells the outcome to all whom it has
- *           taken, waits until they have hung up, and removes the socket
+ *           taken, after a release waits until they have hung up, and removes the socket
  *   depart  make the same mark in departure.  Procid 0's member waits for all, and
  *           removes the instance
  *   wait until gone   the instance is not this hook's: until the key names
@@ -233,7 +233,6 @@ struct attempt {
   struct ranks fresh;   /* whose mark it has seen fresh since the touch */
   int64_t report;       /* when to say who is missing */
   int64_t rest;         /* until when not to look without a reason, after a long list */
-  bool all_came;        /* it could have released, and has tried to */
   bool others_came;     /* to an instance that is not this hook's */
 };
 
@@ -362,7 +361,8 @@ called_off (struct attempt *a, const char *text)
 }
 
 /* Speaks for itself alone from now on, and makes its mark; or, if it REFUSES to come,
- * takes the place of that.  STEP_NOT_OURS: its task has arrived already. */
+ * takes the place of that.  STEP_NOT_OURS: its task has arrived already, or it REFUSES
+ * and cannot tell. */
 static enum step
 come_alone (struct attempt *a, bool refuses)
 {
@@ -376,13 +376,15 @@ come_alone (struct attempt *a, bool refuses)
     return failed_or_gone (a, "open");
   if (ranks_init (&there, a->b->tasks) != 0)
     return failed (a, "keep track of");
-  bool known = instance_list_marks (&a->in, false, &there) == 0 && ranks_has (&there, a->b->self);
+  const bool listed = instance_list_marks (&a->in, false, &there) == 0;
+  const bool known = listed && ranks_has (&there, a->b->self);
   ranks_free (&there);
-  if (known)
+  if (!listed && (!refuses || is_gone (a)))
+    return failed_or_gone (a, "list the arrivals in");
+  if (!listed || known)
     return STEP_NOT_OURS;
-  if (refuses && instance_refuse (&a->in, a->own) == 0)
-    return STEP_ON;
-  if (!refuses && instance_arrive (&a->in, a->own, a->b->note) == 0)
+  if ((refuses ? instance_refuse (&a->in, a->own)
+               : instance_arrive (&a->in, a->own, a->b->note)) == 0)
     return STEP_ON;
   return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
 }
@@ -419,14 +421,15 @@ has_mark (struct attempt *a)
 }
 
 /* Nobody could be told that this hook leaves, because of OWN: its mark shall not count
- * any more.  If all have come, another one that decides may have counted it, and
- * release, until it looks at all marks anew: who left now could leave those who are. */
+ * any more.  But another one that decides may have counted it, and release, until it
+ * looks at all marks anew: who left now could leave those who are released. */
 static enum step
 leave_untold (struct attempt *a, const struct failure *own)
 {
   struct barrier *b = a->b;
   int64_t now = waiting_now ();
-  const int64_t end = a->all_came && b->nodes >= LOCK_FROM ? now + TOUCH + SECOND : now;
+  const bool counted = a->arrived && (!is_first (a) || b->nodes >= LOCK_FROM);
+  const int64_t end = counted ? now + TOUCH + SECOND : now;
   enum step step = STEP_ON;
 
   if (a->arrived)
@@ -457,11 +460,11 @@ call_off (struct attempt *a)
   const bool ends = a->gather.refuses || waiting_end_reason (a->b->waiting) != NULL;
   const enum step elsewhere = ends ? STEP_AGAIN : STEP_FAILED;
   const struct failure own = *a->f;
-  char text[INSTANCE_TEXT_MAX], told[INSTANCE_TEXT_MAX];
+  char text[INSTANCE_TEXT_MAX];
 
   if (!a->arrived && !a->belongs && instance_is_current (&a->in) != 1)
     {
-      enum outcome there = instance_outcome (&a->in, told);
+      enum outcome there = instance_outcome (&a->in, NULL);
       if (there == OUTCOME_NONE || there == OUTCOME_ERROR)
         return elsewhere;
     }
@@ -485,7 +488,7 @@ call_off (struct attempt *a)
         return elsewhere;
       return leave_untold (a, &own);
     }
-  enum outcome outcome = instance_outcome (&a->in, told);
+  enum outcome outcome = instance_outcome (&a->in, text);
   /* After EIO and its like the arrival may have been done; what is there may also be
    * the mark of an earlier hook of this task. */
   bool mine = a->arrived || a->belongs
@@ -493,7 +496,7 @@ call_off (struct attempt *a)
   if (outcome == OUTCOME_RELEASED)
     return mine && has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
   if (outcome == OUTCOME_CALLED_OFF)
-    return called_off (a, told);
+    return called_off (a, text);
   return elsewhere;
 }
 
@@ -650,7 +653,7 @@ visit_arrival (void *context, const struct instance_mark *mark)
   /* Only who can make the instance go makes it void: until it comes nobody is
    * released, and who waits here can be told what happens. */
   if (is_older (age_of (a, nanoseconds (&st.st_mtim)), STALE))
-    return is_first (a) ? (int) make_void (a, mark->name, STEP_AGAIN) : STEP_ON;
+    return is_first (a) ? (int) make_void (a, mark->name, STEP_NOT_OURS) : STEP_ON;
   if (!S_ISDIR (st.st_mode)) /* who will not come is about to call off */
     (void) ranks_add_text (&a->fresh, mark->ranks);
   return STEP_ON;
@@ -682,10 +685,7 @@ release (struct attempt *a)
   struct statx st;
 
   if (instance_release (&a->in) != 0)
-    {
-      a->all_came = true;
-      return errno == EEXIST ? STEP_ON : failed_or_gone (a, "release");
-    }
+    return errno == EEXIST ? STEP_ON : failed_or_gone (a, "release");
   /* If somebody has removed the instance in the meantime, its outcome last,
    * this was no release of anybody.  Otherwise it stands, whatever fails now. */
   if (instance_stat (&a->in, a->own, &st) != 0)
@@ -696,7 +696,7 @@ release (struct attempt *a)
 }
 
 /* Lists the arrivals, if there were any since the last list, and finds out how
- * long to leave them alone then.  STEP_AGAIN: one of them is stale. */
+ * long to leave them alone then.  STEP_NOT_OURS: one of them is stale. */
 static enum step
 list_arrivals (struct attempt *a)
 {
@@ -723,9 +723,9 @@ decide (struct attempt *a)
 {
   enum step step = list_arrivals (a);
 
-  a->look = a->look || step == STEP_AGAIN; /* at what was made of it */
+  a->look = a->look || step == STEP_NOT_OURS; /* at what was made of it */
   if (step != STEP_ON)
-    return step == STEP_AGAIN ? STEP_ON : step;
+    return step == STEP_NOT_OURS ? STEP_ON : step;
   /* A directory that was removed is listed as an empty one, readdir(3). */
   if (a->listed.present == 0 && a->changed == 0 && !has_mark (a))
     return STEP_AGAIN;
@@ -781,7 +781,7 @@ barrier_gather (struct attempt *a)
   const enum gather_result result = gather_join (&a->gather, a->b->deadline);
   a->leads = a->b->leads = result == GATHER_LEADS;
   a->belongs = a->b->follows = result == GATHER_BELONGS;
-  a->unanswered = result == GATHER_GIVEN_UP;
+  a->unanswered = result == GATHER_GIVEN_UP || result == GATHER_FAILED;
   switch (result)
     {
     case GATHER_LEADS:
@@ -834,6 +834,8 @@ barrier_listen (struct attempt *a)
   enum outcome outcome = instance_outcome (&a->in, text);
   if (outcome != OUTCOME_NONE)
     return follow (a, outcome, text);
+  if (waiting_end_reason (a->b->waiting) != NULL)
+    return given_up (a);
   return fail_step (a->f, EX_PROTOCOL,
                     "the hook of procid %u, which spoke for this node, is gone; was it killed?",
                     a->gather.leader);
@@ -1047,7 +1049,10 @@ wait_a_while (struct attempt *a)
   if (a->leads && !a->arrived && g->here.present == a->own->present)
     return STEP_ON;
   if (waiting_now () >= b->deadline)
-    return time_out (a);
+    {
+      const enum step step = look (a); /* the last one may have come since */
+      return step == STEP_ON ? time_out (a) : step;
+    }
   if (waiting_now () >= a->tell)
     tell_gathering (a);
   return STEP_ON;
@@ -1177,12 +1182,11 @@ is_complete (struct attempt *a, bool departed)
 {
   struct ranks set;
   uint32_t tasks;
-  bool complete = false;
 
   if (instance_tasks (&a->in, a->b->tasks, &tasks) != 0 || tasks == 0
       || ranks_init (&set, tasks) != 0)
     return false;
-  complete = instance_list_marks (&a->in, departed, &set) == 0 && ranks_full (&set);
+  const bool complete = instance_list_marks (&a->in, departed, &set) == 0 && ranks_full (&set);
   ranks_free (&set);
   return complete;
 }
@@ -1264,17 +1268,13 @@ was_not_gone (struct attempt *a)
                       "this task counts %u tasks, but the barrier %s/%s is one of %u; it did not "
                       "end within %g s",
                       b->tasks, b->where, b->key, tasks, seconds);
-  if (outcome == OUTCOME_VOID)
+  /* A call-off may have been meant for this very task, but came too long before it. */
+  if (outcome == OUTCOME_VOID || outcome == OUTCOME_CALLED_OFF)
     return fail_step (a->f, EX_TEMPFAIL,
                       "procid 0 did not arrive within %g s, or was killed; only its hook makes way "
-                      "for a new barrier where %s/%s was given up",
-                      seconds, b->where, b->key);
-  /* It may have been meant for this very task, but was called off too long before it
-   * came. */
-  if (outcome == OUTCOME_CALLED_OFF)
-    return fail_step (a->f, EX_TEMPFAIL,
-                      "came long after %s/%s had been called off, and met nobody within %g s: %s",
-                      b->where, b->key, seconds, text);
+                      "for a new barrier where %s/%s was %s%s",
+                      seconds, b->where, b->key,
+                      outcome == OUTCOME_VOID ? "given up" : "called off: ", text);
   return fail_step (a->f, EX_TEMPFAIL,
                     "an earlier barrier of this task, %s/%s, did not end within %g s; do all tasks "
                     "start the same number of containers?",
@@ -1371,7 +1371,8 @@ barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f
   bool entered = step == STEP_ON;
   if (step == STEP_ON)
     step = barrier_gather (&a);
-  const bool unheard = a.unanswered && waiting_end_reason (b->waiting) != NULL;
+  const bool unheard
+    = a.unanswered && (waiting_end_reason (b->waiting) != NULL || waiting_now () < b->deadline);
   if (step == STEP_ON)
     step = a.belongs ? barrier_listen (&a) : barrier_wait (&a);
   if (step == STEP_FAILED && entered && !b->passed_on && !a.unanswered)
@@ -1451,6 +1452,8 @@ call_off_once (struct barrier *b, const char *reason, struct failure *f)
       step = call_off (&a);
       instance_wake_leaders (&a.in);
       (void) tell (&a, step);
+      if (a.belongs)
+        know_that_it_is_off (&a);
     }
   attempt_end (&a);
   return step;
