@@ -25,8 +25,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOOK_JSON_MAX ((size_t) 1 << 20)
-
 /* More arguments, or variables, than this are not looked at. */
 #define WORDS_MAX 256
 
@@ -228,14 +226,10 @@ struct json_object *
 hook_json_read (const char *path, struct failure *f)
 {
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  json_object *json = NULL;
-  char *text = NULL;
-  ssize_t length = fd < 0 ? fail (f, errno == ENOENT ? EX_NOINPUT : EX_IOERR, "%s: %m", path)
-                          : json_text_read (path, fd, HOOK_JSON_MAX, &text, f);
+  json_object *json = fd < 0 ? NULL : json_text_read (path, fd, f);
 
-  if (length >= 0)
-    json = json_text_parse (path, text, (size_t) length, f);
-  free (text);
+  if (fd < 0)
+    (void) fail (f, errno == ENOENT ? EX_NOINPUT : EX_IOERR, "%s: %m", path);
   close_one (&fd);
   return json;
 }

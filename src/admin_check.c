@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -62,7 +61,7 @@ static struct {
   const char *error; /* podman's last word; NULL: the hooks have run, or there was none */
   const char *hook;  /* the hook's, if it failed; NULL if not */
   char *text, *end;  /* all lines, each ended by NUL */
-} trial;
+} trial = { .installed = true, .error = "it could not be run, or did not answer" };
 
 __attribute__ ((format (printf, 2, 3))) static void
 say (enum finding finding, const char *format, ...)
@@ -136,10 +135,10 @@ end_children (void)
     }
 }
 
-/* Has what podman and the hook say written to OUT.  Returns podman's exit status, or
- * one of ours. */
+/* Has what podman and the hook say in TRIAL.  Returns podman's exit status, or one of
+ * ours. */
 static int
-try_podman (int out)
+try_podman (void)
 {
   char dir[] = "/tmp/slurm-global-sync-check.XXXXXX";
 
@@ -158,25 +157,18 @@ try_podman (int out)
   int status = pid < 0 ? -1 : admin_wait (pid, TRIAL_SECONDS);
   end_children ();
   int said = open ("out", O_RDONLY | O_CLOEXEC);
-  (void) sendfile (out, said, NULL, TRIAL_TEXT_MAX);
+  (void) !read (said, trial.text, TRIAL_TEXT_MAX);
   (void) instance_remove (AT_FDCWD, dir);
   return status < 0 ? STATUS_NONE : status;
 }
 
 static void
-take_answer (int status, int out)
+take_answer (int status)
 {
-  struct failure unused;
   char *rest, *quote;
 
   trial.installed = status != STATUS_NO_PODMAN;
-  trial.error = "it could not be run, or did not answer";
-  if (lseek (out, 0, SEEK_SET) != 0)
-    return;
-  ssize_t length = json_text_read ("podman", out, TRIAL_TEXT_MAX, &trial.text, &unused);
-  if (length < 0)
-    return;
-  trial.end = trial.text + length;
+  trial.end = trial.text + strlen (trial.text);
   for (char *line = strtok_r (trial.text, "\n", &rest); line != NULL;
        line = strtok_r (NULL, "\n", &rest))
     if (strstr (line, MESSAGE) != NULL && (quote = strrchr (line, '"')) != NULL)
@@ -193,17 +185,20 @@ take_answer (int status, int out)
 static void
 run_trial (void)
 {
-  int out = memfd_create ("podman", MFD_CLOEXEC), status = -1;
+  /* What the child writes there is seen here. */
+  void *text = mmap (NULL, TRIAL_TEXT_MAX + 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                     -1, 0);
 
+  if (text == MAP_FAILED)
+    return;
+  trial.text = text;
   (void) fflush (NULL);
-  pid_t pid = out < 0 ? -1 : fork ();
+  pid_t pid = fork ();
   if (pid == 0)
-    process_exit (try_podman (out));
+    process_exit (try_podman ());
   /* It is the user's, so he can stop it. */
   if (pid > 0)
-    status = admin_wait (pid, 2 * TRIAL_SECONDS);
-  take_answer (status, out);
-  (void) close (out);
+    take_answer (admin_wait (pid, 2 * TRIAL_SECONDS));
 }
 
 /* What is behind PREFIX in the next of podman's debugging messages from LINE on that

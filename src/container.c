@@ -8,105 +8,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Real states are below 10 kB and real config.json below 1 MB; an environment of
- * more than 2 MB is too long for execve(2), usually.  The limits keep a broken
- * producer, and a user with many short variables, from filling the memory:
- * parsed, they take thirty times the room. */
-#define STATE_MAX ((size_t) 4 << 20)
-#define CONFIG_MAX ((size_t) 8 << 20)
 #define ID_MAX INT64_C (4294967294) /* 2^32-1 means "no id" to the kernel */
-
-/* The position behind the string that begins at AT. */
-static const char *
-behind_string (const char *at)
-{
-  for (at++; *at != '"' && *at != '\0'; at++)
-    if (*at == '\\' && at[1] != '\0')
-      at++; /* what is escaped is no quote */
-  return *at == '"' ? at + 1 : at;
-}
-
-/* The position behind the object or array that begins at AT. */
-static const char *
-behind_brackets (const char *at)
-{
-  size_t depth = 0;
-
-  do
-    {
-      if (*at == '{' || *at == '[')
-        depth++;
-      else if (*at == '}' || *at == ']')
-        depth--;
-      at = *at == '"' ? behind_string (at) : at + 1;
-    }
-  while (*at != '\0' && depth > 0);
-  return at;
-}
-
-/* Whether the LENGTH bytes at STRING, with its quotes, name what nothing here asks
- * for. */
-static bool
-is_ballast (const char *string, size_t length)
-{
-  static const char *const names[]
-    = { "\"mounts\"",  "\"seccomp\"",     "\"hooks\"",         "\"devices\"", "\"capabilities\"",
-        "\"rlimits\"", "\"maskedPaths\"", "\"readonlyPaths\"", "\"resources\"" };
-  size_t i = 0;
-
-  while (i < sizeof names / sizeof *names && strncmp (names[i], string, length) != 0)
-    i++;
-  return i < sizeof names / sizeof *names;
-}
-
-/* Most of config.json is mounts and system calls.  Parsed, they would cost more than
- * all the rest of the hook.  Puts a 0 in their place in TEXT, and returns the length
- * that is left. */
-static size_t
-drop_ballast (char *text, size_t length)
-{
-  const char *at = text;
-  char *to = text;
-
-  if (strlen (text) != length)
-    return length; /* no JSON */
-  while (*at != '\0')
-    {
-      const char *from = at;
-      at = *at == '"' ? behind_string (at) : at + 1;
-      bool ballast = *from == '"' && is_ballast (from, (size_t) (at - from));
-      if (ballast)
-        at += strspn (at, " \t\r\n:");
-      memmove (to, from, (size_t) (at - from));
-      to += at - from;
-      if (ballast && (*at == '{' || *at == '['))
-        {
-          at = behind_brackets (at);
-          *to++ = '0';
-        }
-    }
-  *to = '\0';
-  return (size_t) (to - text);
-}
-
-static json_object *
-read_object (const char *what, int fd, size_t max, bool ballast, struct failure *f)
-{
-  char *text = NULL;
-  json_object *object = NULL;
-  ssize_t length = json_text_read (what, fd, max, &text, f);
-
-  if (length >= 0)
-    object = json_text_parse (what, text,
-                              ballast ? drop_ballast (text, (size_t) length) : (size_t) length, f);
-  free (text);
-  return object;
-}
 
 static size_t
 get_length (json_object *list)
@@ -188,17 +94,10 @@ read_config (const char *bundle, struct failure *f)
                                    "createContainer");
   else if (!S_ISREG (st.st_mode))
     (void) fail (f, EX_DATAERR, "%s is not a regular file", path);
-  else
+  else if ((config = json_text_read (path, fd, f)) != NULL && check_types (config, path, f) != 0)
     {
-      config = read_object (path, fd, CONFIG_MAX, true, f);
-      /* Whatever is wrong with it: the message tells the byte in the whole text. */
-      if (config == NULL && lseek (fd, 0, SEEK_SET) == 0)
-        config = read_object (path, fd, CONFIG_MAX, false, f);
-      if (config != NULL && check_types (config, path, f) != 0)
-        {
-          json_object_put (config);
-          config = NULL;
-        }
+      json_object_put (config);
+      config = NULL;
     }
   close_one (&fd);
   return config;
@@ -231,8 +130,7 @@ int
 container_read (struct container *c, int fd, struct failure *f)
 {
   *c = (struct container){ 0 };
-  json_object *state
-    = read_object ("the container's state on standard input", fd, STATE_MAX, false, f);
+  json_object *state = json_text_read ("the container's state on standard input", fd, f);
   if (state == NULL)
     return -1;
   int result = read_bundle (c, state, f);

@@ -10,63 +10,111 @@
 
 #define DEPTH_MAX 32
 
-/* Few states and config.json are larger; only what is used of it takes memory. */
-#define USUAL_SIZE ((size_t) 1 << 16)
+/* Real states are below 10 kB and real config.json below 1 MB; an environment of
+ * more than 2 MB is too long for execve(2), usually.  The limit keeps a broken
+ * producer, and a user with many short variables, from filling the memory:
+ * parsed, they take thirty times the room. */
+#define TEXT_MAX ((size_t) 8 << 20)
 
-ssize_t
-json_text_read (const char *what, int fd, size_t max, char **text, struct failure *f)
+/* Reads FD to its end into TEXT, with a NUL behind it.  Returns the length, or -1. */
+static ssize_t
+read_text (const char *what, int fd, char text[TEXT_MAX + 2], struct failure *f)
 {
-  size_t used = 0, size = 0;
+  size_t used = 0;
   ssize_t n;
 
-  *text = NULL;
-  do
-    {
-      if (used == size)
-        {
-          size = size == 0 ? USUAL_SIZE : size * 2;
-          char *more = realloc (*text, size + 1);
-          if (more == NULL)
-            return fail (f, EX_OSERR, "cannot read %s: %m", what);
-          *text = more;
-        }
-      n = read (fd, *text + used, size - used);
-      if (n < 0 && errno != EINTR)
-        return fail (f, errno == ENOMEM ? EX_OSERR : EX_IOERR, "cannot read %s: %m", what);
-      used += n < 0 ? 0 : (size_t) n;
-    }
-  while (n != 0 && used <= max);
-  if (used > max)
-    return fail (f, EX_DATAERR, "%s is larger than %zu MB", what, max >> 20);
-  (*text)[used] = '\0';
+  while ((n = read (fd, text + used, TEXT_MAX + 1 - used)) > 0)
+    used += (size_t) n;
+  if (n < 0)
+    return fail (f, errno == ENOMEM ? EX_OSERR : EX_IOERR, "cannot read %s: %m", what);
+  if (used > TEXT_MAX)
+    return fail (f, EX_DATAERR, "%s is larger than %zu MB", what, TEXT_MAX >> 20);
+  text[used] = '\0';
   return (ssize_t) used;
 }
 
-/* Whether there is memory for all that json-c makes of TEXT.  Where there is
- * none, json-c 0.16 leaves members out without a word, or crashes: so what it
- * can need at most is asked for at once, and given back.  The figures are the
- * sizes of its structures, generously: an object has a table of 16 entries, an
- * array a list of 32, and both grow by half-empty doubling. */
-static bool
-has_memory_for (const char *text, size_t length)
+/* The position behind the string that begins at AT. */
+static char *
+behind_string (char *at)
 {
-  size_t need = 65536 + 8 * length;
+  for (at++; *at != '"' && *at != '\0'; at++)
+    if (*at == '\\' && at[1] != '\0')
+      at++; /* what is escaped is no quote */
+  return *at == '"' ? at + 1 : at;
+}
 
-  for (size_t i = 0; i < length; i++)
-    if (text[i] == '{' || text[i] == '[')
-      need += 1024;
-    else if (text[i] == ',' || text[i] == ':')
-      need += 256;
-  void *volatile all = malloc (need); /* else the compiler leaves the pair out */
-  bool there = all != NULL;
+/* The position behind the object or array that begins at AT. */
+static char *
+behind_brackets (char *at)
+{
+  size_t depth = 0;
+
+  do
+    {
+      if (*at == '{' || *at == '[')
+        depth++;
+      else if (*at == '}' || *at == ']')
+        depth--;
+      at = *at == '"' ? behind_string (at) : at + 1;
+    }
+  while (*at != '\0' && depth > 0);
+  return at;
+}
+
+/* Whether the LENGTH bytes at STRING, with its quotes, name what nothing here asks
+ * for. */
+static bool
+is_ballast (const char *string, size_t length)
+{
+  static const char *const names[]
+    = { "\"mounts\"",  "\"seccomp\"",     "\"hooks\"",         "\"devices\"", "\"capabilities\"",
+        "\"rlimits\"", "\"maskedPaths\"", "\"readonlyPaths\"", "\"resources\"" };
+  size_t i = 0;
+
+  while (i < sizeof names / sizeof *names && strncmp (names[i], string, length) != 0)
+    i++;
+  return i < sizeof names / sizeof *names;
+}
+
+/* Most of config.json is mounts and system calls.  Parsed, they would cost more than
+ * all the rest of the hook.  Puts a 0 and blanks in their place: what is behind them
+ * stays at its byte. */
+static void
+blank_ballast (char *text)
+{
+  while (*text != '\0')
+    {
+      char *from = text;
+      text = *from == '"' ? behind_string (from) : from + 1;
+      if (*from != '"' || !is_ballast (from, (size_t) (text - from)))
+        continue;
+      from = text + strspn (text, " \t\r\n:");
+      if (*from == '{' || *from == '[')
+        {
+          text = behind_brackets (from);
+          memset (from, ' ', (size_t) (text - from));
+          *from = '0';
+        }
+    }
+}
+
+/* Whether there is memory for what json-c makes of LENGTH bytes.  Where there is
+ * none, json-c 0.16 leaves members out without a word, or crashes: so it is asked for
+ * at once, and given back. */
+static bool
+has_memory_for (size_t length)
+{
+  void *volatile all = malloc (65536 + 64 * length); /* else the compiler leaves the pair out */
+  const bool there = all != NULL;
+
   free (all);
   return there;
 }
 
-json_object *
-json_text_parse (const char *what, const char *text, size_t length, struct failure *f)
+static json_object *
+parse (const char *what, const char *text, size_t length, struct failure *f)
 {
-  json_tokener *tokener = has_memory_for (text, length) ? json_tokener_new_ex (DEPTH_MAX) : NULL;
+  json_tokener *tokener = has_memory_for (length) ? json_tokener_new_ex (DEPTH_MAX) : NULL;
 
   if (tokener == NULL)
     {
@@ -97,6 +145,18 @@ json_text_parse (const char *what, const char *text, size_t length, struct failu
     return object;
   json_object_put (object);
   return NULL;
+}
+
+json_object *
+json_text_read (const char *what, int fd, struct failure *f)
+{
+  static char text[TEXT_MAX + 2]; /* only what is used of it takes memory */
+  const ssize_t length = read_text (what, fd, text, f);
+
+  if (length < 0)
+    return NULL;
+  blank_ballast (text);
+  return parse (what, text, (size_t) length, f);
 }
 
 json_object *

@@ -7,19 +7,12 @@
 #include "failure.h"
 
 #include <json-c/json.h>
-#include <stddef.h>
-#include <sys/types.h>
 
-/* Reads FD to its end.  *TEXT gets what was read, with a NUL behind it, and is
- * the caller's to free, also after an error.  EX_DATAERR if there is more than MAX,
- * EX_IOERR or EX_OSERR when reading or memory fails.  Returns the length, or -1.
- * WHAT names the source in messages. */
-ssize_t json_text_read (const char *what, int fd, size_t max, char **text, struct failure *f);
-
-/* Parses TEXT, which must be one JSON object and nothing else, nested no deeper
- * than 32.  Returns it, for json_object_put(), or NULL: EX_DATAERR, EX_OSERR. */
-struct json_object *json_text_parse (const char *what, const char *text, size_t length,
-                                     struct failure *f);
+/* Reads FD to its end, and parses that: one JSON object and nothing else, nested no
+ * deeper than 32.  What of config.json nothing here asks for reads as 0.  WHAT names
+ * the source in messages.  Returns the object, for json_object_put(), or NULL:
+ * EX_DATAERR; EX_IOERR or EX_OSERR when reading or memory fails. */
+struct json_object *json_text_read (const char *what, int fd, struct failure *f);
 
 /* The part of OBJECT at PATH, "process.user", which OBJECT keeps; NULL if there is none,
  * or if it is not of TYPE; json_type_null stands for any. */

@@ -15,7 +15,7 @@
  * extern and the interactive step, and steps that are not there yet. */
 #define STEP_MAX_NORMAL UINT32_C (0xfffffff0)
 
-/* As in container.c: more is too long for execve(2), usually. */
+/* As in json_text.c: more is too long for execve(2), usually. */
 #define ENVIRONMENT_MAX ((size_t) 2 << 20)
 
 /* What the names of nodes and clusters have beside letters and digits. */

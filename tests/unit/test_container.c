@@ -171,12 +171,12 @@ END_TEST
 
 START_TEST (refuses_a_huge_state)
 {
-  const size_t size = 5 << 20;
+  const size_t size = 9 << 20;
   char *text = malloc (size);
 
   ck_assert_ptr_nonnull (text);
   memset (text, ' ', size);
-  assert_refused (read_state (text, size), "larger than 4 MB");
+  assert_refused (read_state (text, size), "larger than 8 MB");
   free (text);
 }
 END_TEST

@@ -11,8 +11,15 @@ static struct failure f;
 static struct json_object *
 parse (const char *text)
 {
+  int ends[2];
+
   f = (struct failure) { 0 };
-  return json_text_parse ("it", text, strlen (text), &f);
+  ck_assert_int_eq (pipe2 (ends, O_CLOEXEC), 0);
+  ck_assert_int_eq (write (ends[1], text, strlen (text)), strlen (text));
+  (void) close (ends[1]);
+  struct json_object *json = json_text_read ("it", ends[0], &f);
+  (void) close (ends[0]);
+  return json;
 }
 
 static const char *const good[] = {
