@@ -19,34 +19,6 @@
 /* Of so many members it says where they are. */
 #define MEMBERS_SHOWN 16
 
-/* NAME is KEY, or that of remains, at whose end KEY is. */
-static const char *
-key_of (const char *name)
-{
-  const char *key = strstr (name, "jobid-");
-
-  return key != NULL ? key : name;
-}
-
-/* Prints what NAME says; a key is jobid-J[-stepid-S][-restart-R][-cluster-C]. */
-static void
-print_name (FILE *out, const char *name)
-{
-  static const char *const parts[][2]
-    = { { "jobid-", "job" }, { "-stepid-", "step" }, { "-restart-", "restart" } };
-  const char *key = key_of (name), *cluster = strstr (key, "-cluster-");
-
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    {
-      const char *part = strstr (key, parts[i][0]);
-      if (part != NULL && (cluster == NULL || part < cluster))
-        (void) fprintf (out, " %s %ld", parts[i][1],
-                        strtol (part + strlen (parts[i][0]), NULL, 10));
-    }
-  if (cluster != NULL)
-    (void) fprintf (out, " cluster %s", cluster + strlen ("-cluster-"));
-}
-
 static void
 print_time (FILE *out, const char *before, int64_t when)
 {
@@ -96,19 +68,19 @@ print_missing (FILE *out, const struct instance *in, struct nodes_survey *s, boo
                     nodes_tell_missing (s, text));
 }
 
-/* Prints how the barrier NAME stands, with the members that were there before. */
+/* Prints how the barrier IN stands, with the members that were there before. */
 static void
-print_state (FILE *out, const struct instance *in, const char *name, struct nodes_survey *s)
+print_state (FILE *out, const struct instance *in, struct nodes_survey *s)
 {
   static const char *const states[] = {
     [OUTCOME_RELEASED] = "released", [OUTCOME_VOID] = "void", [OUTCOME_CALLED_OFF] = "called-off"
   };
   char reason[INSTANCE_TEXT_MAX] = "";
   const enum outcome outcome = instance_outcome (in, reason);
-  const bool released = outcome == OUTCOME_RELEASED, remains = prune_is_remains (name);
+  const bool released = outcome == OUTCOME_RELEASED;
   const bool ended = outcome != OUTCOME_NONE && outcome != OUTCOME_ERROR;
   /* One that is being removed has lost its outcome first. */
-  const bool waits = !ended && !remains;
+  const bool waits = !ended && !prune_is_remains (in->key);
   int64_t when;
 
   /* A release says that all have come, also who came after the list. */
@@ -125,8 +97,6 @@ print_state (FILE *out, const struct instance *in, const char *name, struct node
   if (waits && when > STALE / SECOND)
     (void) fprintf (out, "\n  looks dead: nobody has shown a sign of life for %lld s",
                     (long long) when);
-  if (remains)
-    (void) fprintf (out, "\n  remains, until they are pruned: %s", name);
   if (waits)
     print_members (out, s);
   print_missing (out, in, s, released);
@@ -144,12 +114,11 @@ print_barrier (FILE *out, const struct instance *in, const char *user)
   uint32_t tasks = 0;
 
   (void) snprintf (name, sizeof name, "%s", in->key);
-  (void) fprintf (out, "%s:", user);
-  print_name (out, text_clean (name)); /* who made it chose its name */
+  (void) fprintf (out, "%s: %s", user, text_clean (name)); /* who made it chose its name */
   (void) instance_tasks (in, 0, &tasks);
   const bool listed = nodes_survey (&survey, in, tasks) == 0;
   if (listed)
-    print_state (out, in, name, &survey);
+    print_state (out, in, &survey);
   nodes_survey_free (&survey);
   return listed && fstatat (in->parent, in->key, &st, AT_SYMLINK_NOFOLLOW) == 0
          && st.st_ino == in->ino && fstat (in->arrival, &st) == 0 && st.st_nlink > 0;
@@ -185,28 +154,20 @@ is_barrier (const struct dirent *entry)
   return prune_is_barrier (entry->d_name);
 }
 
-/* By job and step, and the living before what is left. */
-static int
-compare_names (const struct dirent **a, const struct dirent **b)
-{
-  int order = strverscmp (key_of ((*a)->d_name), key_of ((*b)->d_name));
-
-  return order != 0 ? order : strcmp ((*b)->d_name, (*a)->d_name);
-}
-
 int
 admin_status_work (const struct config *config, int dirfd, const char *where,
                    const struct identity *user, struct failure *f)
 {
   struct dirent **names;
-  int count = scandirat (dirfd, ".", &names, is_barrier, compare_names);
+  int count = scandirat (dirfd, ".", &names, is_barrier, versionsort);
 
   if (count < 0)
     return fail (f, EX_IOERR, "cannot read %s: %m", where);
   for (int i = 0; i < count; i++)
     {
+      const char *key = strstr (names[i]->d_name, "jobid-");
       long long job = -1;
-      (void) sscanf (key_of (names[i]->d_name), "jobid-%lld", &job);
+      (void) sscanf (key != NULL ? key : "", "jobid-%lld", &job);
       if (config->job == NULL || strtoll (config->job, NULL, 10) == job)
         show_barrier (dirfd, names[i]->d_name, user->name);
       free (names[i]);
