@@ -51,7 +51,6 @@ admin_wait (pid_t pid, int seconds)
 /* What is to be done for each user. */
 struct job {
   const struct config *config;
-  admin_work *work;
   bool printed; /* something */
   int status;   /* of the last failure */
 };
@@ -84,22 +83,26 @@ admin_become (const struct identity *user, struct failure *f)
   return identity_become (&with, f);
 }
 
-/* In a child: becomes the user, and works.  Returns the exit status. */
+/* In a child: becomes the user, since root has no rights on a file server that
+ * squashes it, and works.  Returns the exit status. */
 static int
-work_in_child (const struct job *job, const struct identity *user)
+work_in_child (const struct config *config, const struct identity *user)
 {
   char where[SYNCDIR_USER_MAX];
+  struct prune prune = { .where = where, .dry_run = config->dry_run != NULL };
   struct failure f = { 0 };
-  int dirfd = -1, status = -1;
+  int result = admin_become (user, &f);
 
-  if (admin_become (user, &f) == 0)
-    dirfd = syncdir_open (job->config->base_dir, user, false, where, &f);
-  if (dirfd >= 0)
-    status = job->work (job->config, dirfd, where, user, &f);
+  if (result == 0)
+    result = prune.dirfd = syncdir_open (config->base_dir, user, false, where, &f);
+  if (result >= 0 && config->mode == CONFIG_PRUNE)
+    result = prune_run (&prune, &f);
+  else if (result >= 0)
+    result = admin_status (config, prune.dirfd, where, user, &f);
   (void) fflush (stdout);
-  if (status < 0 && f.status != EX_OK)
+  if (result < 0 && f.status != EX_OK)
     log_message (LOG_ERR, "user %s: %s", user->name, f.text);
-  return status < 0 ? f.status : status;
+  return result < 0 ? f.status : EX_OK;
 }
 
 /* Prints what a user's process writes to FD.  Returns why it did not go on to the
@@ -135,7 +138,7 @@ work_as_user (struct job *job, const struct identity *user)
   else if (pid == 0)
     process_exit (dup2 (fds[1], STDOUT_FILENO) < 0 || close (fds[0]) != 0 || close (fds[1]) != 0
                     ? EX_OSERR
-                    : work_in_child (job, user));
+                    : work_in_child (job->config, user));
   else
     {
       (void) close (fds[1]);
@@ -289,28 +292,14 @@ admin_take_settings (struct config *config, const char *file, struct failure *f)
 
 /* -------------------------------------------------------------------- commands */
 
-static int
-prune_work (const struct config *config, int dirfd, const char *where, const struct identity *user,
-            struct failure *f)
-{
-  struct prune prune = { .dirfd = dirfd, .where = where, .dry_run = config->dry_run != NULL };
-
-  (void) user;
-  if (prune_run (&prune, f) < 0)
-    return -1;
-  return prune.failed ? EX_IOERR : EX_OK;
-}
-
 int
 admin_run (const struct config *given)
 {
   struct config config = *given;
-  struct job job = { .config = &config, .work = admin_status_work };
+  struct job job = { .config = &config };
   struct failure f = { 0 };
 
   (void) signal (SIGPIPE, SIG_DFL); /* `--status | head` is no error */
-  if (config.mode == CONFIG_PRUNE)
-    job.work = prune_work;
   if (config.mode == CONFIG_HELP)
     (void) fputs (config_help, stdout);
   else if (config.mode == CONFIG_VERSION)

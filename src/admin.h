@@ -18,17 +18,11 @@
  * errors to standard error.  Returns the exit status, of the last failure. */
 int admin_run (const struct config *config);
 
-/* What is done for one user by --status, and --prune: as that user, in a process
- * of its own, since root has no rights on a file server that squashes it.  DIRFD
- * is his directory of barriers, and WHERE its path.  Prints whole lines, and at
- * once: a process that is silent for 30 s is killed, since it is the user's, so
- * he can stop it.  Returns an exit status, having logged why, or -1 with F. */
-typedef int admin_work (const struct config *config, int dirfd, const char *where,
-                        const struct identity *user, struct failure *f);
-
-/* --status: every barrier that is there.  It only reads, so it never disturbs a
- * barrier; what goes away under it is left out. */
-admin_work admin_status_work;
+/* --status, as USER: every barrier in his directory of them, DIRFD, whose path is WHERE.
+ * It only reads, so it never disturbs a barrier; what goes away under it is left
+ * out.  Prints whole lines, and at once. */
+int admin_status (const struct config *config, int dirfd, const char *where,
+                  const struct identity *user, struct failure *f);
 
 /* --check: what would go wrong, before a job finds out.  Prints a line for each
  * finding, with the remedy; the exit status is that of the worst: 0,

@@ -155,8 +155,8 @@ is_barrier (const struct dirent *entry)
 }
 
 int
-admin_status_work (const struct config *config, int dirfd, const char *where,
-                   const struct identity *user, struct failure *f)
+admin_status (const struct config *config, int dirfd, const char *where,
+              const struct identity *user, struct failure *f)
 {
   struct dirent **names;
   int count = scandirat (dirfd, ".", &names, is_barrier, versionsort);
@@ -173,5 +173,5 @@ admin_status_work (const struct config *config, int dirfd, const char *where,
       free (names[i]);
     }
   free (names);
-  return EX_OK;
+  return 0;
 }

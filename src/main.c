@@ -131,7 +131,7 @@ hook_write_note (const struct hook *h, char note[BARRIER_NOTE_MAX])
 static void
 hook_prune (int dirfd)
 {
-  struct prune prune = { .dirfd = dirfd, .most = 100 };
+  const struct prune prune = { .dirfd = dirfd, .most = 100 };
   struct failure unused;
   struct stat st;
 

@@ -2,7 +2,6 @@
 #include "prune.h"
 
 #include "instance.h"
-#include "log.h"
 #include "waiting.h"
 
 #include <dirent.h>
@@ -74,8 +73,9 @@ prune_barrier (int dirfd, const char *key, int64_t before)
   return error == 0 ? instance_remove (dirfd, name) : -1;
 }
 
+/* True if it is removed, or would be.  F says of what cannot be removed why. */
 static bool
-prune_entry (struct prune *p, const char *name, int64_t now)
+prune_entry (const struct prune *p, const char *name, int64_t now, struct failure *f)
 {
   struct stat st;
   int64_t last = 0;
@@ -89,27 +89,26 @@ prune_entry (struct prune *p, const char *name, int64_t now)
   for (int depth = 0; depth <= PRUNE_DEPTH; depth += PRUNE_DEPTH)
     if ((last = prune_last_change (p->dirfd, name, depth)) < 0 || now - last < AGE)
       return false;
-  bool done = p->dry_run
-              || (prune_is_remains (name) ? instance_remove (p->dirfd, name)
-                                          : prune_barrier (p->dirfd, name, last))
-                   == 0;
-  /* Somebody came meanwhile, or somebody else was faster: no failure. */
-  const int error = done || errno == EBUSY || errno == ENOENT ? 0 : errno;
-  p->failed = p->failed || error != 0;
-  if (p->where == NULL || (!done && error == 0))
-    return done;
+  if (!p->dry_run
+      && (prune_is_remains (name) ? instance_remove (p->dirfd, name)
+                                  : prune_barrier (p->dirfd, name, last))
+           != 0)
+    {
+      /* Somebody came meanwhile, or somebody else was faster: no failure. */
+      if (errno != EBUSY && errno != ENOENT)
+        (void) fail (f, EX_IOERR, "cannot remove %s: %m", name);
+      return false;
+    }
+  if (p->where == NULL)
+    return true;
   (void) snprintf (path, sizeof path, "%s/%s", p->where, name);
-  (void) text_clean (path);
-  if (done)
-    (void) printf ("%s %s\n", p->dry_run ? "would remove" : "removed", path);
-  else
-    log_message (LOG_WARNING, "cannot remove %s: %s", path, strerror (error));
+  (void) printf ("%s %s\n", p->dry_run ? "would remove" : "removed", text_clean (path));
   (void) fflush (stdout); /* it shows that this process is at work */
-  return done;
+  return true;
 }
 
 int
-prune_run (struct prune *p, struct failure *f)
+prune_run (const struct prune *p, struct failure *f)
 {
   int64_t now = instance_server_time (p->dirfd);
   DIR *dir = instance_list (p->dirfd, ".");
@@ -118,9 +117,10 @@ prune_run (struct prune *p, struct failure *f)
 
   if (dir == NULL)
     return fail (f, EX_IOERR, "cannot read the directory of barriers: %m");
+  f->status = EX_OK;
   while ((p->most == 0 || count < p->most) && (entry = readdir (dir)) != NULL)
-    if (prune_entry (p, entry->d_name, now))
+    if (prune_entry (p, entry->d_name, now, f))
       count++;
   (void) closedir (dir);
-  return (int) count;
+  return f->status == EX_OK ? (int) count : -1;
 }

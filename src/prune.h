@@ -15,13 +15,12 @@ struct prune {
   const char *where; /* its path, NULL: say nothing */
   unsigned most;     /* how many to remove at most, 0: no limit */
   bool dry_run;      /* only say what would be removed */
-  bool failed;       /* set if something could not be removed, which is logged */
 };
 
 /* Removes what has not changed for a day, and prints a line for each.  Returns how many
- * there were, or with dry_run would be; -1 and EX_IOERR if the directory cannot be read.
- * What cannot be removed is passed over. */
-int prune_run (struct prune *p, struct failure *f);
+ * there were, or with dry_run would be; -1 and EX_IOERR if the directory cannot be read,
+ * or one of them cannot be removed: then the others are all the same. */
+int prune_run (const struct prune *p, struct failure *f);
 
 /* Whether NAME is a barrier's (jobid-...), or of the remains of one (gone-...);
  * and whether it is one of these. */
