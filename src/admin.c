@@ -14,7 +14,6 @@
 #include <getopt.h>
 #include <grp.h>
 #include <limits.h>
-#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -28,8 +27,11 @@
 /* More arguments, or variables, than this are not looked at. */
 #define WORDS_MAX 256
 
-/* How long a user's process may say nothing, in seconds. */
-#define SILENCE_MAX 30
+/* How long a user's process may take, in seconds: he can stop it. */
+#define WORK_SECONDS 300
+
+/* What work_in_child() returns where there was nothing to show. */
+#define NOTHING 1
 
 int
 admin_wait (pid_t pid, int seconds)
@@ -51,7 +53,7 @@ admin_wait (pid_t pid, int seconds)
 /* What is to be done for each user. */
 struct job {
   const struct config *config;
-  bool printed; /* something */
+  bool printed; /* by one of them */
   int status;   /* of the last failure */
 };
 
@@ -99,62 +101,33 @@ work_in_child (const struct config *config, const struct identity *user)
     result = prune_run (&prune, &f);
   else if (result >= 0)
     result = admin_status (config, prune.dirfd, where, user, &f);
-  (void) fflush (stdout);
   if (result < 0 && f.status != EX_OK)
     log_message (LOG_ERR, "user %s: %s", user->name, f.text);
-  return result < 0 ? f.status : EX_OK;
-}
-
-/* Prints what a user's process writes to FD.  Returns why it did not go on to the
- * end, or NULL. */
-static const char *
-print_output (struct job *job, int fd)
-{
-  struct pollfd output = { .fd = fd, .events = POLLIN };
-  char text[4096];
-  ssize_t n = 0;
-  int ready;
-
-  while ((ready = poll (&output, 1, SILENCE_MAX * 1000)) > 0
-         && (n = read (fd, text, sizeof text)) > 0)
-    {
-      (void) fwrite (text, 1, (size_t) n, stdout);
-      job->printed = true;
-    }
-  return ready == 0 ? "no answer within 30 s" : ready < 0 || n < 0 ? strerror (errno) : NULL;
+  if (fflush (stdout) != 0 || ferror (stdout) != 0)
+    return EX_IOERR;
+  return result > 0 ? EX_OK : result == 0 || f.status == EX_OK ? NOTHING : f.status;
 }
 
 /* Does the work in a child, which becomes the user. */
 static void
 work_as_user (struct job *job, const struct identity *user)
 {
-  const char *problem = NULL;
-  int fds[2], status = EX_IOERR;
+  int status = -1;
 
   (void) fflush (NULL);
-  pid_t pid = pipe2 (fds, O_CLOEXEC) != 0 ? -1 : fork ();
-  if (pid < 0)
-    problem = strerror (errno);
-  else if (pid == 0)
-    process_exit (dup2 (fds[1], STDOUT_FILENO) < 0 || close (fds[0]) != 0 || close (fds[1]) != 0
-                    ? EX_OSERR
-                    : work_in_child (job->config, user));
-  else
+  const pid_t pid = fork ();
+  if (pid == 0)
+    process_exit (work_in_child (job->config, user));
+  if (pid > 0)
+    status = admin_wait (pid, WORK_SECONDS);
+  if (status < 0)
     {
-      (void) close (fds[1]);
-      problem = print_output (job, fds[0]);
-      (void) close (fds[0]);
-      /* A file server that is dead may keep it from ending. */
-      status = admin_wait (pid, problem == NULL ? 1 : 0);
-      if (status < 0 && problem == NULL)
-        problem = "the process that looked was ended";
-    }
-  if (problem != NULL)
-    {
-      log_message (LOG_ERR, "user %s: %s", user->name, problem);
+      log_message (LOG_ERR, "user %s: the process that looks was ended, or took more than %d s",
+                   user->name, WORK_SECONDS);
       status = EX_IOERR;
     }
-  job->status = status != EX_OK ? status : job->status;
+  job->printed = job->printed || status == EX_OK;
+  job->status = status > NOTHING ? status : job->status;
 }
 
 /* As root, where the barriers are at home: everybody whom passwd has with a home
@@ -299,7 +272,6 @@ admin_run (const struct config *given)
   struct job job = { .config = &config };
   struct failure f = { 0 };
 
-  (void) signal (SIGPIPE, SIG_DFL); /* `--status | head` is no error */
   if (config.mode == CONFIG_HELP)
     (void) fputs (config_help, stdout);
   else if (config.mode == CONFIG_VERSION)

@@ -20,7 +20,7 @@ int admin_run (const struct config *config);
 
 /* --status, as USER: every barrier in his directory of them, DIRFD, whose path is WHERE.
  * It only reads, so it never disturbs a barrier; what goes away under it is left
- * out.  Prints whole lines, and at once. */
+ * out.  Returns how many it has shown, or -1: EX_IOERR. */
 int admin_status (const struct config *config, int dirfd, const char *where,
                   const struct identity *user, struct failure *f);
 

@@ -124,28 +124,28 @@ print_barrier (FILE *out, const struct instance *in, const char *user)
          && st.st_ino == in->ino && fstat (in->arrival, &st) == 0 && st.st_nlink > 0;
 }
 
-/* The barrier NAME, unless it is gone by now, or only just being made. */
-static void
+/* The barrier NAME, unless it is gone by now, or only just being made: then false. */
+static bool
 show_barrier (int dirfd, const char *name, const char *user)
 {
   struct instance in;
   char *text = NULL;
+  bool shown = false;
   size_t size;
 
   if (instance_find (&in, dirfd, name) != 0)
-    return;
+    return false;
   in.reads_only = true;
   in.arrival = openat (in.top, "arrival", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   FILE *out = in.arrival < 0 ? NULL : open_memstream (&text, &size);
   if (out != NULL)
     {
       const bool seen = print_barrier (out, &in, user);
-      if (fclose (out) == 0 && seen)
-        (void) puts (text);
-      (void) fflush (stdout);
+      shown = fclose (out) == 0 && seen && puts (text) != EOF;
       free (text);
     }
   instance_close (&in);
+  return shown;
 }
 
 static int
@@ -159,7 +159,7 @@ admin_status (const struct config *config, int dirfd, const char *where,
               const struct identity *user, struct failure *f)
 {
   struct dirent **names;
-  int count = scandirat (dirfd, ".", &names, is_barrier, versionsort);
+  int count = scandirat (dirfd, ".", &names, is_barrier, versionsort), shown = 0;
 
   if (count < 0)
     return fail (f, EX_IOERR, "cannot read %s: %m", where);
@@ -168,10 +168,11 @@ admin_status (const struct config *config, int dirfd, const char *where,
       const char *key = strstr (names[i]->d_name, "jobid-");
       long long job = -1;
       (void) sscanf (key != NULL ? key : "", "jobid-%lld", &job);
-      if (config->job == NULL || strtoll (config->job, NULL, 10) == job)
-        show_barrier (dirfd, names[i]->d_name, user->name);
+      if ((config->job == NULL || strtoll (config->job, NULL, 10) == job)
+          && show_barrier (dirfd, names[i]->d_name, user->name))
+        shown++;
       free (names[i]);
     }
   free (names);
-  return 0;
+  return shown;
 }

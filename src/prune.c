@@ -103,7 +103,7 @@ prune_entry (const struct prune *p, const char *name, int64_t now, struct failur
     return true;
   (void) snprintf (path, sizeof path, "%s/%s", p->where, name);
   (void) printf ("%s %s\n", p->dry_run ? "would remove" : "removed", text_clean (path));
-  (void) fflush (stdout); /* it shows that this process is at work */
+  (void) fflush (stdout); /* it is seen at once */
   return true;
 }
 
