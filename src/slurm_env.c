@@ -278,24 +278,12 @@ read_needed (struct slurm_task *task, const struct variable *v, struct failure *
 static int
 read_local (struct slurm_task *task, const struct variable *list, struct failure *f)
 {
-  const char *at = list->value;
-  bool good = true;
-
   if (ranks_init (&task->local, task->tasks) != 0)
     return fail (f, EX_OSERR, "cannot keep track of %u tasks: %m", task->tasks);
   for (uint32_t rank = 0; task->nodes == 1 && rank < task->tasks; rank++)
     ranks_add (&task->local, rank);
-  while (task->nodes != 1 && good && at != NULL)
-    {
-      char *end;
-      unsigned long rank = strtoul (at, &end, 10);
-      good = isdigit ((unsigned char) *at) && rank < task->tasks && (*end == ',' || *end == '\0');
-      if (good)
-        ranks_add (&task->local, (uint32_t) rank);
-      at = *end == ',' ? end + 1 : NULL;
-    }
-  good = good && (list->value == NULL || ranks_has (&task->local, task->procid));
-  if (!good)
+  if (task->nodes != 1 && list->value != NULL
+      && (!ranks_add_text (&task->local, list->value) || !ranks_has (&task->local, task->procid)))
     {
       (void) parse_failed (list, "a list of tasks with this one among them", f);
       pass_over (f);

