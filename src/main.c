@@ -252,7 +252,7 @@ hook_run (struct hook *h, struct failure *f)
       hook_name_itself (h);
     }
   /* Where a node cannot gather each hook comes for itself. */
-  if (h->task.local.present == 0 || (!h->for_node && !h->task.has_node_id))
+  if (h->task.local.present == 0 || (!h->for_node && h->task.node_id == UINT32_MAX))
     {
       ranks_clear (&h->task.local);
       ranks_add (&h->task.local, h->task.procid);

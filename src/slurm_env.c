@@ -306,7 +306,8 @@ read_hints (struct slurm_task *task, const struct variable *v)
   read_word (&v[NODE_LIST], NAME_MARKS ",[]", task->node_list, sizeof task->node_list);
   read_word (&v[TASKS_PER_NODE], ",()", task->tasks_per_node, sizeof task->tasks_per_node);
   read_word (&v[NODE_NAME], NAME_MARKS, task->node, sizeof task->node);
-  task->node_id = read_hint (&v[NODE_ID], 0, UINT32_MAX - 1, UINT32_MAX);
+  /* There is no other node than the first. */
+  task->node_id = read_hint (&v[NODE_ID], 0, UINT32_MAX - 1, task->nodes == 1 ? 0 : UINT32_MAX);
   /* SLURMD_NODENAME is not in podman's SLURM_*; SLURM_NODEID is the place of the
    * node in the list of the step's, but for a heterogeneous step, whose list is
    * sorted and whose ids are not. */
@@ -318,10 +319,6 @@ read_hints (struct slurm_task *task, const struct variable *v)
         (void) snprintf (task->node, sizeof task->node, "%s", nodes[task->node_id].name);
       free (nodes);
     }
-  /* There is no other node than the first. */
-  if (task->nodes == 1 && task->node_id == UINT32_MAX)
-    task->node_id = 0;
-  task->has_node_id = task->node_id != UINT32_MAX;
 }
 
 static enum slurm_env_result

@@ -26,8 +26,7 @@ struct slurm_task {
   uint32_t procid;    /* below tasks */
   uint32_t nodes;     /* of the step, 0 if not told */
   bool first_on_node; /* SLURM_LOCALID is 0 or not told */
-  bool has_node_id;
-  uint32_t node_id;   /* SLURM_NODEID: the number of the node in the step */
+  uint32_t node_id;   /* SLURM_NODEID: the number of the node in the step; -1 if not told */
   struct ranks local; /* the tasks of this node, this one among them; none at all
                        * if it cannot be told: SLURM_GTIDS, a hint as well.  Owned,
                        * ranks_free() */

@@ -208,14 +208,14 @@ END_TEST
 START_TEST (knows_the_number_of_its_node)
 {
   ck_assert_int_eq (read_task (STEP, "SLURM_NODEID=3"), SLURM_ENV_TASK);
-  ck_assert (task.has_node_id && task.node_id == 3);
+  ck_assert_uint_eq (task.node_id, 3);
   ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=2"), SLURM_ENV_TASK);
-  ck_assert (!task.has_node_id);
+  ck_assert_uint_eq (task.node_id, UINT32_MAX);
   ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=2", "SLURM_NODEID=x"), SLURM_ENV_TASK);
-  ck_assert (!task.has_node_id);
+  ck_assert_uint_eq (task.node_id, UINT32_MAX);
   /* There is no other. */
   ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=1"), SLURM_ENV_TASK);
-  ck_assert (task.has_node_id && task.node_id == 0);
+  ck_assert_uint_eq (task.node_id, 0);
 }
 END_TEST
 
