@@ -5,7 +5,6 @@
 #include "nodes.h"
 #include "process.h"
 
-#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +17,8 @@
 /* As in json_text.c: more is too long for execve(2), usually. */
 #define ENVIRONMENT_MAX ((size_t) 2 << 20)
 
-/* What the names of nodes and clusters have beside letters and digits. */
-#define NAME_MARKS "-_."
+/* What the names of nodes and clusters are made of. */
+#define NAME "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 /* What is read.  Of several names the first that is there counts: newer ones come
  * before older ones.  SLURM_STEP_NUM_TASKS is always the step's; `srun
@@ -139,21 +138,18 @@ parse_id (const struct variable *v, uint32_t min, uint32_t *id, struct failure *
   return 0;
 }
 
-/* Letters, digits and MARKS, among these no double or leading dot: no path can be
- * made of it. */
+/* Of the characters ALPHABET, no dot at its head nor two in a row: no path can be made
+ * of it. */
 static int
-parse_word (const struct variable *v, const char *marks, char *word, size_t size, struct failure *f)
+parse_word (const struct variable *v, const char *alphabet, char *word, size_t size,
+            struct failure *f)
 {
-  size_t length = v->value == NULL ? 0 : strlen (v->value);
-
-  if (length == 0)
+  if (v->value == NULL)
     return 0;
-  for (size_t i = 0; i < length; i++)
-    if (!isalnum ((unsigned char) v->value[i]) && strchr (marks, v->value[i]) == NULL)
-      return parse_failed (v, "of letters, digits, and . _ - , [ ] ( )", f);
-  if (v->value[0] == '.' || strstr (v->value, "..") != NULL || length >= size)
-    return parse_failed (v, "a name, or too long for one", f);
-  memcpy (word, v->value, length + 1);
+  if (strspn (v->value, alphabet) != strlen (v->value) || v->value[0] == '.'
+      || strstr (v->value, "..") != NULL || strlen (v->value) >= size)
+    return parse_failed (v, "a word of letters, digits, and . _ - , [ ] ( ), or too long", f);
+  memcpy (word, v->value, strlen (v->value) + 1);
   return 0;
 }
 
@@ -177,11 +173,11 @@ read_hint (const struct variable *v, uint32_t min, uint32_t max, uint32_t otherw
 
 /* A hint that is shown, or compared; "" as above. */
 static void
-read_word (const struct variable *v, const char *marks, char *word, size_t size)
+read_word (const struct variable *v, const char *alphabet, char *word, size_t size)
 {
   struct failure f;
 
-  if (parse_word (v, marks, word, size, &f) != 0)
+  if (parse_word (v, alphabet, word, size, &f) != 0)
     pass_over (&f);
 }
 
@@ -265,7 +261,7 @@ read_needed (struct slurm_task *task, const struct variable *v, struct failure *
       || parse_number (&v[PROCID], 0, UINT32_MAX, &task->procid, f) != 0
       || parse_id (&v[STEP], 0, &task->step, f) != 0
       || parse_number (&v[RESTARTS], 0, UINT32_MAX, &task->restarts, f) != 0
-      || parse_word (&v[CLUSTER], NAME_MARKS, task->cluster, sizeof task->cluster, f) != 0)
+      || parse_word (&v[CLUSTER], NAME, task->cluster, sizeof task->cluster, f) != 0)
     return -1;
   if (task->procid >= task->tasks)
     return fail (f, EX_DATAERR, "SLURM_PROCID=%u: not below %s=%u", task->procid, v[TASKS].name,
@@ -303,9 +299,9 @@ read_hints (struct slurm_task *task, const struct variable *v)
   task->first_on_node = read_hint (&v[LOCAL_ID], 0, UINT32_MAX, 0) == 0;
   task->pid = (pid_t) read_hint (&v[TASK_PID], 1, INT32_MAX, 0);
   task->uid = read_hint (&v[UID], 0, UINT32_MAX - 1, UINT32_MAX);
-  read_word (&v[NODE_LIST], NAME_MARKS ",[]", task->node_list, sizeof task->node_list);
-  read_word (&v[TASKS_PER_NODE], ",()", task->tasks_per_node, sizeof task->tasks_per_node);
-  read_word (&v[NODE_NAME], NAME_MARKS, task->node, sizeof task->node);
+  read_word (&v[NODE_LIST], NAME ",[]", task->node_list, sizeof task->node_list);
+  read_word (&v[TASKS_PER_NODE], "0123456789x,()", task->tasks_per_node, sizeof task->tasks_per_node);
+  read_word (&v[NODE_NAME], NAME, task->node, sizeof task->node);
   /* There is no other node than the first. */
   task->node_id = read_hint (&v[NODE_ID], 0, UINT32_MAX - 1, task->nodes == 1 ? 0 : UINT32_MAX);
   /* SLURMD_NODENAME is not in podman's SLURM_*; SLURM_NODEID is the place of the
