@@ -239,15 +239,8 @@ explain_absence (const struct place *place, bool outside, bool some, bool asked,
                    missing);
       return SLURM_ENV_ABSENT;
     }
-  if (place->in_job)
-    (void) fail (f, 0,
-                 "nothing to synchronise: this belongs to step %s of job %s, which is not a "
-                 "parallel job step",
-                 place->step, place->job);
-  else
-    (void) fail (f, 0,
-                 "nothing to synchronise: this is a batch script or an salloc shell, not a task of "
-                 "a job step");
+  (void) fail (f, 0, "nothing to synchronise: this is a batch script, an salloc shell or the like, "
+                     "not a task of a parallel job step");
   return SLURM_ENV_NO_TASK;
 }
 
