@@ -20,15 +20,6 @@
 
 #define PASSWD_LINE_MAX ((size_t) 1 << 20)
 
-/* No core dump, and no ptrace(2) by other processes of the user's. */
-static int
-identity_hide (struct failure *f)
-{
-  if (prctl (PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-    return fail (f, EX_NOPERM, "cannot hide from other processes: %m");
-  return 0;
-}
-
 int
 identity_guard (bool runs_others, struct failure *f)
 {
@@ -37,11 +28,11 @@ identity_guard (bool runs_others, struct failure *f)
   if (getauxval (AT_SECURE) != 0)
     return fail (f, EX_NOPERM, "the hook must not be set-user-id, set-group-id or have file "
                                "capabilities");
-  if (runs_others)
-    return 0;
-  if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-    return fail (f, EX_NOPERM, "cannot give up new privileges: %m");
-  return identity_hide (f);
+  /* Not dumpable: no core dump, and no ptrace(2) by other processes of the user's. */
+  if (!runs_others
+      && (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl (PR_SET_DUMPABLE, 0, 0, 0, 0) != 0))
+    return fail (f, EX_NOPERM, "cannot give up new privileges, or hide from other processes: %m");
+  return 0;
 }
 
 /* Translates ID by the mapping in the file MAP of /proc: TO_OUTSIDE, from this
@@ -265,8 +256,8 @@ identity_become (const struct identity *id, struct failure *f)
     return fail (f, EX_NOPERM, "cannot become uid %u: %m", id->uid);
   /* Other ids have set that to fs.suid_dumpable, see prctl(2).  Who can trace
    * the process has the descriptors and the memory that it got as root. */
-  if (identity_hide (f) != 0)
-    return -1;
+  if (prctl (PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    return fail (f, EX_NOPERM, "cannot hide from other processes: %m");
   /* The ambient set loses what is not in these, capabilities(7). */
   if (syscall (SYS_capset, &header, none) != 0)
     return fail (f, EX_NOPERM, "cannot give up capabilities: %m");
