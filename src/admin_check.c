@@ -356,15 +356,12 @@ check_user (const struct config *config)
 {
   struct failure f;
 
-  user.by_nss = false;
   if (identity_name (&user, config->passwd_file, &f) != 0)
     {
       say (ERROR, "%s", f.text);
       return;
     }
-  bool by_file = config->passwd_file != NULL && !user.by_nss;
-  say (OK, "uid %u is user %s by %s%s", user.uid, user.name,
-       by_file ? "PASSWD_FILE " : "this node's name service", by_file ? config->passwd_file : "");
+  say (OK, "uid %u is user %s", user.uid, user.name);
   check_user_directory (config->base_dir);
 }
 

@@ -185,8 +185,7 @@ identity_take (struct identity *id, const struct passwd *entry, struct failure *
   return identity_set_name (id, entry, f);
 }
 
-/* Finds the ENTRY of NAME, or of UID if that is NULL.  1: in the file, 0: not there,
- * but the node knows him. */
+/* Finds the ENTRY of NAME, or of UID if that is NULL. */
 static int
 identity_look_up (const char *name, uid_t uid, const char *passwd_file, struct passwd *entry,
                   struct failure *f)
@@ -198,7 +197,7 @@ identity_look_up (const char *name, uid_t uid, const char *passwd_file, struct p
   if (passwd_file != NULL)
     in_file = identity_search_file (name, uid, passwd_file, entry, buffer, f);
   if (in_file != 0)
-    return in_file;
+    return in_file < 0 ? -1 : 0;
   int error = name != NULL ? getpwnam_r (name, entry, buffer, sizeof buffer, &found)
                            : getpwuid_r (uid, entry, buffer, sizeof buffer, &found);
   if (found != NULL)
@@ -219,17 +218,16 @@ identity_name (struct identity *id, const char *passwd_file, struct failure *f)
   struct passwd entry;
   int result = identity_look_up (NULL, id->host_uid, passwd_file, &entry, f);
 
-  id->by_nss = result == 0;
-  return result < 0 ? -1 : identity_set_name (id, &entry, f);
+  return result == 0 ? identity_set_name (id, &entry, f) : -1;
 }
 
 int
 identity_by_name (struct identity *id, const char *name, const char *passwd_file, struct failure *f)
 {
   struct passwd entry;
+  int result = identity_look_up (name, 0, passwd_file, &entry, f);
 
-  return identity_look_up (name, 0, passwd_file, &entry, f) < 0 ? -1
-                                                                : identity_take (id, &entry, f);
+  return result == 0 ? identity_take (id, &entry, f) : -1;
 }
 
 int

@@ -29,7 +29,6 @@ struct identity {
   uid_t host_uid;  /* as the host, and the passwd file, number it */
   char name[256];  /* the user's, after identity_name() */
   char home[1024]; /* the user's directory by the same entry; "" if it is no absolute path */
-  bool by_nss;     /* it was not in PASSWD_FILE, but getpwuid_r(3) knows it */
 };
 
 /* Finds out whom to become.  JOB_UID is SLURM_JOB_UID, or -1: it is used only where

@@ -725,7 +725,6 @@ START_TEST (asks_the_node_for_others)
   assert_works (find_name (0, text, strlen (text)));
   ck_assert_str_eq (id.name, root->pw_name);
   ck_assert_str_eq (id.home, root->pw_dir);
-  ck_assert (id.by_nss);
   id = (struct identity){ 0 };
   assert_works (identity_name (&id, NULL, &f));
   ck_assert_str_eq (id.name, root->pw_name);
