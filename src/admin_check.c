@@ -311,23 +311,21 @@ check_timeout (const struct config *config, json_object *member)
 
 /* -------------------------------------------------------------------- the user */
 
-/* The file system of DIR, and who sees it. */
+/* Whether all nodes see the directory DIR. */
 static void
 check_file_system (const char *dir)
 {
   int fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  bool local = false;
-  const char *name = fd < 0 ? NULL : instance_file_system (fd, &local);
+  const char *local = fd < 0 ? NULL : instance_local_file_system (fd);
 
   if (fd < 0)
     say (WARNING, "%s: which file system that is cannot be told: %s", dir, strerror (errno));
-  else if (local)
+  else if (local != NULL)
     say (WARNING, "%s is on a local file system (%s): only job steps on one node are synchronised",
-         dir, name);
+         dir, local);
   else
-    say (name != NULL ? OK : WARNING, "%s is on %s; make sure that all nodes have it", dir,
-         name != NULL ? name : "a file system that is not known here, and may be local");
-  (void) close (fd);
+    say (OK, "%s is on no local file system, as it seems; make sure that all nodes have it", dir);
+  close_one (&fd);
 }
 
 /* By now this process is the user. */

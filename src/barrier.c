@@ -522,7 +522,6 @@ explain_missing (struct attempt *a, const struct nodes_survey *s)
   const struct ranks *there = &s->there;
   char missing[NODES_TEXT_MAX];
   uint32_t others = 0;
-  bool local;
 
   (void) fail (a->f, EX_TEMPFAIL, "%u of %u tasks did not arrive within %g s: %s",
                there->count - there->present, there->count, timeout_in_seconds (a->b),
@@ -531,11 +530,11 @@ explain_missing (struct attempt *a, const struct nodes_survey *s)
     others++;
   if (a->b->nodes < 2 || a->own != a->b->own || others < there->count)
     return;
-  const char *file_system = instance_file_system (a->b->dirfd, &local);
+  const char *local = instance_local_file_system (a->b->dirfd);
   size_t n = strlen (a->f->text);
   (void) snprintf (a->f->text + n, sizeof a->f->text - n,
                    "; nobody of another node came: is %s (%s) shared by all nodes?", a->b->where,
-                   file_system != NULL ? file_system : "of an unknown type");
+                   local != NULL ? local : "no local file system, as it seems");
 }
 
 static enum step

@@ -730,43 +730,27 @@ instance_leader_age (const struct instance *in, uint32_t node, const struct rank
 /* --------------------------------------------------------------- file system */
 
 const char *
-instance_file_system (int dirfd, bool *local)
+instance_local_file_system (int dirfd)
 {
   /* linux/magic.h, and for the others their own sources. */
   static const struct
   {
     uint32_t magic;
-    bool local; /* only one kernel changes it */
     const char *name;
-  } known[] = {
-    { 0xef53, true, "ext4" }, /* and ext2, ext3 */
-    { 0x58465342, true, "XFS" },
-    { 0x9123683e, true, "Btrfs" },
-    { 0x01021994, true, "tmpfs" },
-    { 0x2fc12fc1, true, "ZFS" },
-    { 0x794c7630, true, "overlay" }, /* its layers belong to one kernel */
-    { 0x6969, false, "NFS" },
-    { 0x0bd00bd0, false, "Lustre" },
-    { 0x47504653, false, "GPFS (Storage Scale)" },
-    { 0x19830326, false, "BeeGFS" },
-    { 0x00c36400, false, "CephFS" },
-    { 0xff534d42, false, "SMB" },
-    { 0xfe534d42, false, "SMB" },
-    { 0x01021997, false, "9p" },
-    { 0x5346414f, false, "AFS" },
-    { 0xaad7aaea, false, "PanFS" },
+  } local[] = {
+    { 0xef53, "ext4" }, /* and ext2, ext3 */
+    { 0x58465342, "XFS" },
+    { 0x9123683e, "Btrfs" },
+    { 0x01021994, "tmpfs" },
+    { 0x2fc12fc1, "ZFS" },
+    { 0x794c7630, "overlay" }, /* its layers belong to one kernel */
   };
-  struct statfs st;
+  struct statfs st = { 0 };
 
-  *local = false;
-  if (fstatfs (dirfd, &st) != 0)
-    return NULL;
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if ((uint32_t) st.f_type == known[i].magic)
-      {
-        *local = known[i].local;
-        return known[i].name;
-      }
+  (void) fstatfs (dirfd, &st);
+  for (size_t i = 0; i < sizeof local / sizeof *local; i++)
+    if ((uint32_t) st.f_type == local[i].magic)
+      return local[i].name;
   return NULL;
 }
 

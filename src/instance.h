@@ -208,9 +208,9 @@ bool instance_find_gone (const struct instance *in, char name[256]);
  * afterwards. */
 int instance_remove (int parent, const char *name);
 
-/* The name of the file system that the directory DIRFD is on, NULL if it is not
- * known here; and whether only this kernel changes it. */
-const char *instance_file_system (int dirfd, bool *local);
+/* The name of the file system that the directory DIRFD is on, if only this kernel
+ * changes it; NULL: other nodes may, or it is not known here. */
+const char *instance_local_file_system (int dirfd);
 
 /* The time of the server that has DIRFD, by touching it, in nanoseconds since
  * 1970; its clock, because that is what sets the times of files. */

@@ -293,7 +293,8 @@ read_hints (struct slurm_task *task, const struct variable *v)
   task->pid = (pid_t) read_hint (&v[TASK_PID], 1, INT32_MAX, 0);
   task->uid = read_hint (&v[UID], 0, UINT32_MAX - 1, UINT32_MAX);
   read_word (&v[NODE_LIST], NAME ",[]", task->node_list, sizeof task->node_list);
-  read_word (&v[TASKS_PER_NODE], "0123456789x,()", task->tasks_per_node, sizeof task->tasks_per_node);
+  read_word (&v[TASKS_PER_NODE], "0123456789x,()", task->tasks_per_node,
+             sizeof task->tasks_per_node);
   read_word (&v[NODE_NAME], NAME, task->node, sizeof task->node);
   /* There is no other node than the first. */
   task->node_id = read_hint (&v[NODE_ID], 0, UINT32_MAX - 1, task->nodes == 1 ? 0 : UINT32_MAX);

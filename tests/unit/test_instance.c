@@ -1255,25 +1255,18 @@ END_TEST
  * The file system
  */
 
-START_TEST (knows_file_systems)
+START_TEST (knows_local_file_systems)
 {
   int proc = open ("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   int shm = open ("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   struct statfs st;
 
-  bool local = true;
-
-  ck_assert_ptr_null (instance_file_system (proc, &local));
-  ck_assert (!local);
-  ck_assert_ptr_null (instance_file_system (-1, &local));
+  ck_assert_ptr_null (instance_local_file_system (proc));
+  ck_assert_ptr_null (instance_local_file_system (-1));
   if (shm >= 0 && fstatfs (shm, &st) == 0 && st.f_type == 0x01021994)
-    {
-      ck_assert_str_eq (instance_file_system (shm, &local), "tmpfs");
-      ck_assert (local);
-    }
+    ck_assert_str_eq (instance_local_file_system (shm), "tmpfs");
   unit_refuse (SYS_fstatfs, ENOSYS);
-  ck_assert_ptr_null (instance_file_system (shm, &local));
-  ck_assert (!local);
+  ck_assert_ptr_null (instance_local_file_system (shm));
 }
 END_TEST
 
@@ -1396,7 +1389,7 @@ add_the_rest (Suite *suite)
   tcase_add_loop_test (tcase, removing_keeps_to_its_order, 0, 3);
   tcase_add_loop_test (tcase, an_outcome_outlives_all_arrivals, 1, 3);
   tcase_add_loop_test (tcase, removing_outlives_late_comers, 0, 10);
-  tcase_add_test (tcase, knows_file_systems);
+  tcase_add_test (tcase, knows_local_file_systems);
   tcase_add_test (tcase, asks_the_server_for_the_time);
 }
 
