@@ -43,6 +43,7 @@ struct hook {
   struct slurm_task task;
   struct identity user;
   char host[64];
+  struct failure wrong; /* with a setting, which the others are told; status 0: nothing */
   bool for_node; /* the container is the only one of its node */
   bool passed_on; /* its failure is another task's, which somebody else reports */
 };
@@ -142,10 +143,9 @@ hook_prune (int dirfd)
   (void) prune_run (&prune, &unused);
 }
 
-/* Meets the others in the directory DIRFD, at WHERE; or, unless it COMES, tells them
- * why it does not. */
+/* Meets the others in the directory DIRFD, at WHERE; or tells them what is wrong. */
 static int
-hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct failure *f)
+hook_meet (struct hook *h, int dirfd, const char *where, struct failure *f)
 {
   char note[BARRIER_NOTE_MAX], key[SLURM_KEY_MAX];
 
@@ -168,9 +168,9 @@ hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct fail
     .note = note,
     .waiting = &h->waiting,
   };
-  int result = comes ? barrier_meet (&barrier, f) : -1;
-  if (!comes)
-    barrier_call_off (&barrier, f->text);
+  int result = h->wrong.status == 0 ? barrier_meet (&barrier, f) : -1;
+  if (h->wrong.status != 0)
+    barrier_call_off (&barrier, h->wrong.text);
   /* One hook of the node says so at level error. */
   const bool speaks
     = barrier.leads || h->for_node || (h->task.first_on_node && !barrier.follows);
@@ -184,67 +184,63 @@ hook_meet (struct hook *h, int dirfd, const char *where, bool comes, struct fail
 }
 
 static int
-hook_synchronise (struct hook *h, bool comes, struct failure *f)
+hook_synchronise (struct hook *h, struct failure *f)
 {
-  struct failure unsafe = { 0 }, *why = comes ? f : &unsafe;
+  char where[SYNCDIR_USER_MAX];
 
   waiting_watch_podman (&h->waiting);
-  if (hook_become_user (h, why) != 0)
+  if (hook_become_user (h, f) != 0)
     return -1;
   hook_open_stream (h, ANNOTATION_STDOUT, STDOUT_FILENO);
   hook_open_stream (h, ANNOTATION_STDERR, STDERR_FILENO);
   waiting_watch_task (&h->waiting, h->task.pid);
-  char where[SYNCDIR_USER_MAX];
-  int dirfd = syncdir_open (h->config.base_dir, &h->user, true, where, why);
+  int dirfd = syncdir_open (h->config.base_dir, &h->user, true, where, f);
   if (dirfd < 0)
     return -1;
-  int result = hook_meet (h, dirfd, where, comes, f);
+  int result = hook_meet (h, dirfd, where, f);
   (void) close (dirfd);
   return result;
 }
 
 /* Whether each task has a container, or each node. */
-static int
-hook_read_containers (struct hook *h, struct failure *f)
+static void
+hook_read_containers (struct hook *h)
 {
   const char *value = container_annotation (&h->container, ANNOTATION_CONTAINERS);
 
   h->for_node = value != NULL && strcmp (value, "node") == 0;
   if (value != NULL && !h->for_node && strcmp (value, "task") != 0)
-    return fail (f, EX_DATAERR, "annotation " ANNOTATION_CONTAINERS "=%.80s: not task or node",
-                 value);
+    (void) fail (&h->wrong, EX_DATAERR,
+                 "annotation " ANNOTATION_CONTAINERS "=%.80s: not task or node", value);
   if (h->for_node && h->task.local.present == 0)
-    return fail (f, EX_CONFIG, "annotation " ANNOTATION_CONTAINERS "=node needs SLURM_GTIDS, which "
-                               "is not set, or makes no sense");
-  return 0;
+    (void) fail (&h->wrong, EX_CONFIG,
+                 "annotation " ANNOTATION_CONTAINERS "=node needs SLURM_GTIDS, which is not set, or "
+                 "makes no sense");
 }
 
 static int
 hook_run (struct hook *h, struct failure *f)
 {
-  struct failure absent;
-
   if (container_read (&h->container, STDIN_FILENO, f) != 0)
     return -1;
-  /* F keeps what is wrong with a setting, until the others have been told. */
   const char *timeout = container_annotation (&h->container, ANNOTATION_TIMEOUT);
   const char *level = container_annotation (&h->container, ANNOTATION_LOG_LEVEL);
-  bool comes = config_complete (&h->config, timeout, level, f) == 0;
+  (void) config_complete (&h->config, timeout, level, &h->wrong);
   log_settings.level = h->config.log_level;
   if (!h->config.usable)
     return -1;
   const char *enabled = container_annotation (&h->container, ANNOTATION_ENABLED);
   bool asked = enabled != NULL && strcmp (enabled, "true") == 0;
-  enum slurm_env_result result
-    = slurm_env_read (&h->task, &h->container, asked, comes ? f : &absent);
-  if (result == SLURM_ENV_FAILED)
+  enum slurm_env_result result = slurm_env_read (&h->task, &h->container, asked, f);
+  if (result == SLURM_ENV_FAILED || (result != SLURM_ENV_TASK && h->wrong.status != 0))
     return -1;
-  if (result != SLURM_ENV_TASK && comes)
-    log_message (result == SLURM_ENV_ABSENT ? LOG_WARNING : LOG_INFO, "%s", f->text);
   if (result != SLURM_ENV_TASK)
-    return comes ? 0 : -1;
+    {
+      log_message (result == SLURM_ENV_ABSENT ? LOG_WARNING : LOG_INFO, "%s", f->text);
+      return 0;
+    }
   hook_name_itself (h);
-  comes = hook_read_containers (h, comes ? f : &absent) == 0 && comes;
+  hook_read_containers (h);
   if (h->for_node && h->task.local.present > 0)
     {
       /* Whichever task has started it, it is known by the first. */
@@ -257,7 +253,7 @@ hook_run (struct hook *h, struct failure *f)
       ranks_clear (&h->task.local);
       ranks_add (&h->task.local, h->task.procid);
     }
-  return hook_synchronise (h, comes, f);
+  return hook_synchronise (h, f);
 }
 
 int
@@ -286,6 +282,8 @@ main (int argc, char **argv)
   waiting_start (&h.waiting);
   if (result == 0)
     result = hook_run (&h, &f);
+  if (result != 0 && h.wrong.status != 0)
+    f = h.wrong; /* whatever came of it */
   if (result != 0)
     log_message (h.passed_on ? LOG_INFO : LOG_ERR, "%s", f.text);
   container_free (&h.container);
