@@ -37,12 +37,8 @@ int admin_user (const struct config *config, struct identity *user, struct failu
 /* As root: becomes USER, with the groups that this node knows of him. */
 int admin_become (const struct identity *user, struct failure *f);
 
-/* A hook's JSON file, oci-hooks(5); and where make install puts ours. */
-#ifndef HOOK_JSON_INSTALLED
-#define HOOK_JSON_INSTALLED "/etc/containers/oci/hooks.d/slurm-global-sync.json"
-#endif
-
-/* Reads PATH.  EX_NOINPUT if it cannot be opened, EX_DATAERR if it is not a
+/* Reads a hook's JSON file, oci-hooks(5); ours is HOOK_JSON_INSTALLED, of the Makefile.
+ * EX_NOINPUT if it is not there, EX_IOERR if it cannot be read, EX_DATAERR if it is not a
  * JSON object.  The caller ends with json_object_put(). */
 struct json_object *hook_json_read (const char *path, struct failure *f);
 

@@ -213,9 +213,8 @@ hook_read_containers (struct hook *h)
     (void) fail (&h->wrong, EX_DATAERR,
                  "annotation " ANNOTATION_CONTAINERS "=%.80s: not task or node", value);
   if (h->for_node && h->task.local.present == 0)
-    (void) fail (&h->wrong, EX_CONFIG,
-                 "annotation " ANNOTATION_CONTAINERS "=node needs SLURM_GTIDS, which is not set, or "
-                 "makes no sense");
+    (void) fail (&h->wrong, EX_CONFIG, "annotation " ANNOTATION_CONTAINERS "=node needs "
+                                       "SLURM_GTIDS, which is not set, or makes no sense");
 }
 
 static int
