@@ -24,20 +24,11 @@ static const struct {
 
 struct log_settings log_settings = { .level = LOG_WARNING };
 
-static char log_subject[200];
-
-void
-log_set_subject (const char *text)
-{
-  (void) snprintf (log_subject, sizeof log_subject, "%s", text);
-  (void) text_clean (log_subject);
-}
-
 void
 log_message (int level, const char *format, ...)
 {
   char text[1024], line[1400];
-  const char *between = log_subject[0] != '\0' ? ": " : "";
+  const char *subject = log_settings.subject;
   size_t i = 0;
   va_list ap;
 
@@ -48,12 +39,12 @@ log_message (int level, const char *format, ...)
   va_end (ap);
   while (i < LEVELS - 1 && log_levels[i].level != level)
     i++;
-  (void) snprintf (line, sizeof line, PROGRAM ": %s: %s%s%s", log_levels[i].name, log_subject,
-                   between, text_clean (text));
+  (void) snprintf (line, sizeof line, PROGRAM ": %s: %s%s%s", log_levels[i].name, subject,
+                   subject[0] != '\0' ? ": " : "", text);
 
   /* One write(2) a line: lines of many tasks that share a terminal stay
    * whole.  The last byte's place is kept for the newline. */
-  size_t n = strlen (line);
+  size_t n = strlen (text_clean (line));
   line[n] = '\n';
   int fd = log_settings.split && level > LOG_WARNING ? STDOUT_FILENO : STDERR_FILENO;
   (void) !write (fd, line, n + 1); /* nobody is left to tell but syslog */

@@ -18,11 +18,8 @@ extern struct log_settings {
   bool split;     /* those at info and debug level go to standard output, as Sarus has
                    * it, and not to standard error */
   bool no_syslog; /* they are for who has typed a command */
+  char subject[200]; /* what each message names, "job=17 step=0 ..."; "": nothing */
 } log_settings;
-
-/* From now on each message names what TEXT says ("job=17 step=0 ..."); TEXT
- * is copied, and cut at 200 bytes. */
-void log_set_subject (const char *text);
 
 void log_message (int level, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));

@@ -53,7 +53,8 @@ static void
 hook_name_itself (struct hook *h)
 {
   const struct slurm_task *task = &h->task;
-  char subject[200] = "", step[16] = "none";
+  char *const subject = log_settings.subject, step[16] = "none";
+  const size_t size = sizeof log_settings.subject;
 
   if (task->node[0] != '\0')
     (void) snprintf (h->host, sizeof h->host, "%s", task->node);
@@ -66,11 +67,10 @@ hook_name_itself (struct hook *h)
   if (task->has_step)
     (void) snprintf (step, sizeof step, "%u", task->step);
   if (task->tasks > 0)
-    (void) snprintf (subject, sizeof subject, "job=%u step=%s procid=%u ", task->job, step,
-                     task->procid);
-  (void) snprintf (subject + strlen (subject), sizeof subject - strlen (subject), "host=%s",
-                   h->host);
-  log_set_subject (subject);
+    (void) snprintf (subject, size, "job=%u step=%s procid=%u host=%s", task->job, step,
+                     task->procid, h->host);
+  else
+    (void) snprintf (subject, size, "host=%s", h->host);
 }
 
 /* Sarus says in annotations where a hook's messages should go.  The user

@@ -30,6 +30,12 @@ written (int fd)
   return unit_read_text (unit_path (fd == STDOUT_FILENO ? "out" : "err"));
 }
 
+static void
+set_subject (const char *text)
+{
+  (void) snprintf (log_settings.subject, sizeof log_settings.subject, "%s", text);
+}
+
 START_TEST (writes_one_line_to_stderr)
 {
   redirect ();
@@ -86,11 +92,11 @@ END_TEST
 START_TEST (names_the_task)
 {
   redirect ();
-  log_set_subject ("job=17 step=0 procid=3 host=n2");
+  set_subject ("job=17 step=0 procid=3 host=n2");
   log_message (LOG_ERR, "a");
-  log_set_subject ("x\ny");
+  set_subject ("x\ny");
   log_message (LOG_ERR, "b");
-  log_set_subject ("");
+  set_subject ("");
   log_message (LOG_ERR, "c");
   ck_assert_str_eq (written (STDERR_FILENO), NAME "error: job=17 step=0 procid=3 host=n2: a\n" NAME
                                                   "error: x?y: b\n" NAME "error: c\n");
@@ -112,7 +118,7 @@ START_TEST (cuts_what_is_too_long)
   memset (longer, 'x', sizeof longer - 1);
   longer[sizeof longer - 1] = '\0';
   redirect ();
-  log_set_subject (longer);
+  set_subject (longer);
   log_message (LOG_ERR, "%s", longer);
   const char *text = written (STDERR_FILENO);
   ck_assert_uint_gt (strlen (text), 1000);
@@ -190,7 +196,7 @@ START_TEST (tells_syslog)
   ssize_t n;
 
   redirect ();
-  log_set_subject ("job=17");
+  set_subject ("job=17");
   log_message (LOG_INFO, "not this");
   log_message (LOG_WARNING, "this");
   n = recv (fd, text, sizeof text - 1, 0);
