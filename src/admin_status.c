@@ -148,18 +148,12 @@ show_barrier (int dirfd, const char *name, const char *user)
   return shown;
 }
 
-static int
-is_barrier (const struct dirent *entry)
-{
-  return prune_is_barrier (entry->d_name);
-}
-
 int
 admin_status (const struct config *config, int dirfd, const char *where,
               const struct identity *user, struct failure *f)
 {
   struct dirent **names;
-  int count = scandirat (dirfd, ".", &names, is_barrier, versionsort), shown = 0;
+  int count = scandirat (dirfd, ".", &names, NULL, versionsort), shown = 0;
 
   if (count < 0)
     return fail (f, EX_IOERR, "cannot read %s: %m", where);
@@ -168,7 +162,8 @@ admin_status (const struct config *config, int dirfd, const char *where,
       const char *key = strstr (names[i]->d_name, "jobid-");
       long long job = -1;
       (void) sscanf (key != NULL ? key : "", "jobid-%lld", &job);
-      if ((config->job == NULL || strtoll (config->job, NULL, 10) == job)
+      if (prune_is_barrier (names[i]->d_name)
+          && (config->job == NULL || strtoll (config->job, NULL, 10) == job)
           && show_barrier (dirfd, names[i]->d_name, user->name))
         shown++;
       free (names[i]);
