@@ -889,7 +889,7 @@ instance_remove_entry (int dirfd, const char *name, unsigned char type, int dept
   {
     uint64_t flags, mode, resolve;
   } how = { OPEN_DIRECTORY, 0, RESOLVE_OWN_NO_XDEV };
-  int fd = (int) syscall (SYS_openat2, dirfd, name, &how, sizeof how);
+  int fd = (int) syscall (CALL_OPENAT2, dirfd, name, &how, sizeof how);
   if (fd < 0 && (errno == ENOSYS || errno == EPERM || errno == EAGAIN))
     fd = openat (dirfd, name, OPEN_DIRECTORY);
   DIR *dir = open_list (fd);

@@ -40,7 +40,7 @@ process_prepare (void)
   (void) signal (SIGPIPE, SIG_IGN);
   (void) signal (SIGXFSZ, SIG_IGN);
   (void) signal (SIGCHLD, SIG_DFL);
-  if (syscall (SYS_close_range, STDERR_FILENO + 1, ~0U, 0) != 0)
+  if (syscall (CALL_CLOSE_RANGE, STDERR_FILENO + 1, ~0U, 0) != 0)
     process_close_listed ();
   (void) umask (077);
   /* One brk(2) for all that a usual config.json takes, and none to give it back;

@@ -10,26 +10,16 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 
-/* System calls that the oldest C libraries and kernels do not have.
- *
- * The C library of Debian 11 (2.31) or RHEL 8 (2.28) lacks the names of calls
- * that a newer kernel below it may well have, and none has wrappers for all of
- * them.  From 424 on, a call has the same number on all architectures but alpha
- * and mips; there the names of the C library are right, and a wrong number is
- * one that no call has.  A kernel that lacks a call, and some sandboxes that
- * forbid it, say ENOSYS: who makes one of these has to do without it then. */
-#ifndef SYS_pidfd_open /* Linux 5.3 */
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_close_range /* Linux 5.9 */
-#define SYS_close_range 436
-#endif
-#ifndef SYS_openat2 /* Linux 5.6 */
-#define SYS_openat2 437
-#endif
-#ifndef SYS_pidfd_getfd /* Linux 5.6 */
-#define SYS_pidfd_getfd 438
-#endif
+/* System calls that the oldest C libraries, of Debian 11 (2.31) or RHEL 8 (2.28), do
+ * not name.  From 424 on, a call has the same number on all architectures but alpha
+ * and mips.  A kernel that lacks a call, and some sandboxes that forbid it, say
+ * ENOSYS: who makes one of these has to do without it then. */
+enum {
+  CALL_PIDFD_OPEN = 434,  /* Linux 5.3 */
+  CALL_CLOSE_RANGE = 436, /* Linux 5.9 */
+  CALL_OPENAT2 = 437,     /* Linux 5.6 */
+  CALL_PIDFD_GETFD = 438  /* Linux 5.6 */
+};
 
 /* Closes inherited descriptors above 2, opens 0 to 2 on /dev/null where they
  * are closed, and sets: umask 077; SIGPIPE and SIGXFSZ ignored, so that a write

@@ -37,7 +37,7 @@ waiting_now (void)
 static int
 waiting_pidfd (pid_t pid)
 {
-  return pid > 0 ? (int) syscall (SYS_pidfd_open, pid, 0) : -1;
+  return pid > 0 ? (int) syscall (CALL_PIDFD_OPEN, pid, 0) : -1;
 }
 
 void
@@ -107,7 +107,7 @@ waiting_watch_podman (struct waiting *w)
   if (pidfd < 0)
     return;
   int fd
-    = waiting_is_conmon (conmon) ? (int) syscall (SYS_pidfd_getfd, pidfd, CONMON_SOCKET, 0) : -1;
+    = waiting_is_conmon (conmon) ? (int) syscall (CALL_PIDFD_GETFD, pidfd, CONMON_SOCKET, 0) : -1;
   close_one (&pidfd);
   if (fd >= 0 && getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
     w->podman_fd = waiting_for_hangup (fd);

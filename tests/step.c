@@ -164,12 +164,12 @@ parse_fault (char *text)
     long call;
   } calls[] = {
     { "bind", SYS_bind },
-    { "close_range", SYS_close_range },
+    { "close_range", CALL_CLOSE_RANGE },
     { "connect", SYS_connect },
     { "fstatfs", SYS_fstatfs },
     { "mkdirat", SYS_mkdirat },
-    { "openat2", SYS_openat2 },
-    { "pidfd_open", SYS_pidfd_open },
+    { "openat2", CALL_OPENAT2 },
+    { "pidfd_open", CALL_PIDFD_OPEN },
     { "symlinkat", SYS_symlinkat },
     { "utimensat", SYS_utimensat },
   };

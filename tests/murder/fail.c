@@ -44,7 +44,7 @@ struct failing {
 
 static const struct failing failings[] = {
   { SYS_openat, { OPENS }, { 0 } },
-  { SYS_openat2, { OPENS, ENOSYS, EAGAIN }, { 0 } },
+  { CALL_OPENAT2, { OPENS, ENOSYS, EAGAIN }, { 0 } },
   { SYS_newfstatat, { LOOKS }, { 0 } },
   { SYS_fstat, { LOOKS }, { 0 } },
   { SYS_statx, { LOOKS }, { 0 } },
@@ -82,11 +82,11 @@ static const struct failing failings[] = {
   { SYS_setgroups, { ENOMEM, EPERM }, { 0 } },
   { SYS_ioctl, { ENOTTY, EPERM }, { 0 } },
   { SYS_mmap, { ENOMEM }, { 0 } },
-  { SYS_pidfd_open, { EMFILE, ENOMEM, ENOSYS, ESRCH }, { 0 } },
+  { CALL_PIDFD_OPEN, { EMFILE, ENOMEM, ENOSYS, ESRCH }, { 0 } },
   { SYS_getrandom, { EINTR, ENOSYS }, { 0 } },
   { SYS_chdir, { EIO, ESTALE }, { 0 } },
   { SYS_prlimit64, { EPERM }, { 0 } },
-  { SYS_close_range, { ENOSYS }, { 0 } },
+  { CALL_CLOSE_RANGE, { ENOSYS }, { 0 } },
   { SYS_fchdir, { EIO, ENOMEM, ESTALE }, { 0 } },
   /* Not what says that there are no sockets here: all hooks of a node hear
    * that, each time. */

@@ -1640,7 +1640,7 @@ static pid_t runtime;
 static void
 has_runtime (struct barrier *b)
 {
-  b->waiting->parent_fd = (int) syscall (SYS_pidfd_open, runtime, 0);
+  b->waiting->parent_fd = (int) syscall (CALL_PIDFD_OPEN, runtime, 0);
 }
 
 /* Whether somebody has the lock. */

@@ -41,7 +41,7 @@ END_TEST
 
 START_TEST (closes_it_on_old_kernels)
 {
-  const long refused = SYS_close_range;
+  const long refused = CALL_CLOSE_RANGE;
 
   ck_assert_int_eq (unit_child (look_at_descriptors, &refused), 0);
 }
@@ -54,7 +54,7 @@ look_at_full_table (const void *unused)
   const struct rlimit few = { 20, 20 };
 
   (void) unused;
-  unit_refuse (SYS_close_range, ENOSYS);
+  unit_refuse (CALL_CLOSE_RANGE, ENOSYS);
   if (setrlimit (RLIMIT_NOFILE, &few) != 0)
     return 1;
   while (dup (STDERR_FILENO) >= 0)

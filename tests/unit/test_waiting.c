@@ -317,7 +317,7 @@ start_runtime (bool refuse)
   if (fork () == 0)
     {
       if (refuse)
-        unit_refuse (SYS_pidfd_open, ENOSYS);
+        unit_refuse (CALL_PIDFD_OPEN, ENOSYS);
       waiting_start (&w);
       ck_assert (!refuse || w.parent_fd < 0);
       sleep_and_tell ("the runtime that started the hook is gone");
@@ -345,7 +345,7 @@ END_TEST
 
 START_TEST (a_living_runtime_is_no_reason)
 {
-  unit_refuse (SYS_pidfd_open, ENOSYS);
+  unit_refuse (CALL_PIDFD_OPEN, ENOSYS);
   waiting_start (&w);
   ck_assert_int_eq (w.parent_fd, -1);
   assert_nothing_happens ();
@@ -479,8 +479,8 @@ static struct
 static bool
 may_copy_from (pid_t pid, int descriptor)
 {
-  int pidfd = (int) syscall (SYS_pidfd_open, pid, 0);
-  int fd = (int) syscall (SYS_pidfd_getfd, pidfd, descriptor, 0);
+  int pidfd = (int) syscall (CALL_PIDFD_OPEN, pid, 0);
+  int fd = (int) syscall (CALL_PIDFD_GETFD, pidfd, descriptor, 0);
 
   (void) close (pidfd);
   return fd >= 0 && close (fd) == 0;
@@ -531,7 +531,7 @@ be_hook (pid_t conmon, int which)
       _exit (0);
     }
   if (families[which].error != 0)
-    unit_refuse (SYS_pidfd_getfd, families[which].error);
+    unit_refuse (CALL_PIDFD_GETFD, families[which].error);
   waiting_start (&w);
   const int before = count_descriptors ();
   waiting_watch_podman (&w);
@@ -622,7 +622,7 @@ START_TEST (without_podman_it_is_not_watched)
 {
   waiting_watch_podman (&w);
   ck_assert_int_eq (w.podman_fd, -1);
-  unit_refuse (SYS_pidfd_open, ENOSYS);
+  unit_refuse (CALL_PIDFD_OPEN, ENOSYS);
   waiting_start (&w);
   waiting_watch_podman (&w);
   ck_assert_int_eq (w.podman_fd, -1);
