@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,8 +28,9 @@
 /* More arguments, or variables, than this are not looked at. */
 #define WORDS_MAX 256
 
-/* How long a user's process may take, in seconds: he can stop it. */
-#define WORK_SECONDS 300
+/* How long a user's process may take, in seconds: he can stop it, and his file server
+ * may be dead. */
+#define WORK_SECONDS 60
 
 /* What work_in_child() returns where there was nothing to show. */
 #define NOTHING 1
@@ -104,7 +106,10 @@ work_in_child (const struct config *config, const struct identity *user)
   if (result < 0 && f.status != EX_OK)
     log_message (LOG_ERR, "user %s: %s", user->name, f.text);
   if (fflush (stdout) != 0 || ferror (stdout) != 0)
-    return EX_IOERR;
+    {
+      log_message (LOG_ERR, "standard output: %m");
+      return EX_IOERR;
+    }
   return result > 0 ? EX_OK : result == 0 || f.status == EX_OK ? NOTHING : f.status;
 }
 
@@ -140,12 +145,13 @@ work_in_homes (struct job *job, struct failure *f)
   const struct passwd *entry;
   struct identity user;
   struct failure bad;
+  struct stat st;
 
   if (file != NULL && stream == NULL)
     return fail (f, EX_CONFIG, "cannot open PASSWD_FILE %s: %m", file);
   while ((entry = stream != NULL ? fgetpwent (stream) : getpwent ()) != NULL)
     if (identity_take (&user, entry, &bad) == 0 && user.home[0] != '\0'
-        && (access (user.home, F_OK) == 0 || errno != ENOENT))
+        && (stat (user.home, &st) == 0 ? S_ISDIR (st.st_mode) : errno != ENOENT))
       work_as_user (job, &user);
   if (stream != NULL)
     (void) fclose (stream);
@@ -170,7 +176,7 @@ work_in_base (struct job *job, struct failure *f)
         {
           if (identity_by_name (&user, names[i]->d_name, config->passwd_file, f) == 0)
             work_as_user (job, &user);
-          else if (f->status == EX_CONFIG)
+          else if (f->status != EX_NOUSER && f->status != EX_NOPERM)
             result = -1; /* nobody can be known */
         }
       free (names[i]);

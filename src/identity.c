@@ -203,7 +203,9 @@ identity_look_up (const char *name, uid_t uid, const char *passwd_file, struct p
   if (found != NULL)
     return 0;
   if (name != NULL)
-    return fail (f, EX_NOUSER, "user %s is not known", name);
+    return fail (f, error == 0 || error == ENOENT ? EX_NOUSER : EX_OSERR,
+                 "user %s is not known%s%s", name, error == 0 ? "" : ": ",
+                 error == 0 ? "" : strerror (error));
   return fail (f, EX_NOUSER,
                "uid %u is %s%s%sknown to this node%s%s; add the user, or repair the node's name "
                "service (LDAP, SSSD)",

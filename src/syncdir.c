@@ -71,8 +71,7 @@ syncdir_open_user (const char *base, const char *path, const struct identity *id
 }
 
 /* Opens NAME in PARENT, making it with MAKE if it is not there, and checks that it
- * is the user's own; closes PARENT.  PATH is the parent's, for messages, and gets
- * "/NAME" behind it. */
+ * is the user's own.  PATH is the parent's, for messages, and gets "/NAME" behind it. */
 static int
 syncdir_open_own (int parent, const char *name, bool make, char path[SYNCDIR_USER_MAX],
                   const struct identity *id, struct failure *f)
@@ -86,17 +85,13 @@ syncdir_open_own (int parent, const char *name, bool make, char path[SYNCDIR_USE
   if (fd < 0 && errno == ENOENT && make)
     {
       if (mkdirat (parent, name, 0700) != 0 && errno != EEXIST)
-        {
-          close_one (&parent);
-          return fail (f, EX_CANTCREAT, "cannot make %s: %m%s", path, failure_remedy (errno));
-        }
+        return fail (f, EX_CANTCREAT, "cannot make %s: %m%s", path, failure_remedy (errno));
       fd = openat (parent, name, flags);
     }
   int error = errno;
   bool seen = (fd >= 0 ? fstat (fd, &st) : fstatat (parent, name, &st, AT_SYMLINK_NOFOLLOW)) == 0;
   if (fd >= 0)
     error = errno;
-  close_one (&parent);
   if (fd >= 0 && seen && st.st_uid == id->uid && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
     {
       /* Where nobody else can pass, nobody can reach what is below, whatever
@@ -134,6 +129,8 @@ syncdir_user (const char *base, const struct identity *id, char path[SYNCDIR_USE
                  id->name);
   if (length >= SYNCDIR_USER_MAX)
     return fail (f, EX_CONFIG, "the user's directory is a path of %d bytes", length);
+  while (length > 1 && path[length - 1] == '/') /* would follow a link in its place */
+    path[--length] = '\0';
   return 0;
 }
 
@@ -143,10 +140,10 @@ syncdir_open (const char *base, const struct identity *id, bool make, char path[
 {
   if (syncdir_user (base, id, path, f) != 0)
     return -1;
-  int fd = syncdir_open_user (base, path, id, f);
-  if (fd >= 0)
-    fd = syncdir_open_own (fd, HOOKS, make, path, id, f);
-  if (fd >= 0)
-    fd = syncdir_open_own (fd, BARRIERS, make, path, id, f);
+  int user = syncdir_open_user (base, path, id, f);
+  int hooks = user < 0 ? -1 : syncdir_open_own (user, HOOKS, make, path, id, f);
+  int fd = hooks < 0 ? -1 : syncdir_open_own (hooks, BARRIERS, make, path, id, f);
+  close_one (&hooks);
+  close_one (&user);
   return fd;
 }
