@@ -117,7 +117,7 @@ read_bundle (struct container *c, json_object *state, struct failure *f)
   if (bundle == NULL)
     return fail (f, EX_DATAERR, "the container's state has no \"bundle\"");
   if (json_object_get_string (bundle)[0] != '/')
-    return fail (f, EX_DATAERR, "the state's bundle \"%s\" is not an absolute path",
+    return fail (f, EX_DATAERR, "the state's bundle \"%.400s\" is not an absolute path",
                  json_object_get_string (bundle));
   if (id != NULL)
     (void) snprintf (c->id, sizeof c->id, "%s", json_object_get_string (id));

@@ -23,8 +23,8 @@ read_text (const char *what, int fd, char text[TEXT_MAX + 2], struct failure *f)
   size_t used = 0;
   ssize_t n;
 
-  while ((n = read (fd, text + used, TEXT_MAX + 1 - used)) > 0)
-    used += (size_t) n;
+  while ((n = read (fd, text + used, TEXT_MAX + 1 - used)) > 0 || (n < 0 && errno == EINTR))
+    used += n < 0 ? 0 : (size_t) n;
   if (n < 0)
     return fail (f, errno == ENOMEM ? EX_OSERR : EX_IOERR, "cannot read %s: %m", what);
   if (used > TEXT_MAX)
@@ -98,15 +98,20 @@ blank_ballast (char *text)
     }
 }
 
-/* Whether there is memory for what json-c makes of LENGTH bytes.  Where there is
- * none, json-c 0.16 leaves members out without a word, or crashes: so it is asked for
- * at once, and given back. */
+/* Whether there is memory for all that json-c makes of TEXT.  Where there is
+ * none, json-c 0.16 leaves members out without a word, or crashes: so what it
+ * can need at most is asked for at once, and given back.  The figures are the
+ * sizes of its structures, generously: an object has a table of 16 entries, an
+ * array a list of 32, and both grow by half-empty doubling. */
 static bool
-has_memory_for (size_t length)
+has_memory_for (const char *text)
 {
-  void *volatile all = malloc (65536 + 64 * length); /* else the compiler leaves the pair out */
-  const bool there = all != NULL;
+  size_t need = 65536;
 
+  for (; *text != '\0'; text++)
+    need += *text == '{' || *text == '[' ? 1024 : *text == ',' || *text == ':' ? 256 : 8;
+  void *volatile all = malloc (need); /* else the compiler leaves the pair out */
+  const bool there = all != NULL;
   free (all);
   return there;
 }
@@ -114,7 +119,7 @@ has_memory_for (size_t length)
 static json_object *
 parse (const char *what, const char *text, size_t length, struct failure *f)
 {
-  json_tokener *tokener = has_memory_for (length) ? json_tokener_new_ex (DEPTH_MAX) : NULL;
+  json_tokener *tokener = has_memory_for (text) ? json_tokener_new_ex (DEPTH_MAX) : NULL;
 
   if (tokener == NULL)
     {

@@ -77,7 +77,8 @@ look_up (struct variable v[VARIABLES], const struct container *c)
 static void
 take_environment (int generation)
 {
-  static char text[ENVIRONMENT_MAX]; /* only what is used of it takes memory */
+  static char texts[2][ENVIRONMENT_MAX]; /* only what is used of them takes memory */
+  char *text = texts[generation - 1];
   pid_t pid = 0;
 
   (void) clearenv ();
@@ -87,9 +88,9 @@ take_environment (int generation)
       if (pid <= 1) /* an orphan's parent tells nothing */
         return;
     }
-  (void) process_read (pid, "environ", text, sizeof text);
+  (void) process_read (pid, "environ", text, ENVIRONMENT_MAX);
   /* Of one that is too long the last may be a part only. */
-  const char *end = text + sizeof text - 1;
+  const char *end = text + ENVIRONMENT_MAX - 1;
   for (char *at = text, *next; *at != '\0'; at = next)
     {
       next = at + strlen (at) + 1;
