@@ -533,8 +533,8 @@ explain_missing (struct attempt *a, const struct nodes_survey *s)
   const char *local = instance_local_file_system (a->b->dirfd);
   size_t n = strlen (a->f->text);
   (void) snprintf (a->f->text + n, sizeof a->f->text - n,
-                   "; nobody of another node came: is %s (%s) shared by all nodes?", a->b->where,
-                   local != NULL ? local : "no local file system, as it seems");
+                   "; nobody of another node came: do all nodes share %s, which is on %s?",
+                   a->b->where, local != NULL ? local : "no local file system");
 }
 
 static enum step

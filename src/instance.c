@@ -768,17 +768,13 @@ instance_server_time (int dirfd)
 
 /* -------------------------------------------------------------- come and go */
 
-/* Whether NAME in DIRFD is this instance: 1, 0, or -1.  A removed directory's number
- * may be given to the next: the same number is the same directory only while the held
+/* Whether ST is of this instance: 1, 0, or -1.  A removed directory's number may be
+ * given to the next: the same number is the same directory only while the held
  * descriptor still answers. */
 static int
-instance_is (const struct instance *in, int dirfd, const char *name)
+instance_is (const struct instance *in, const struct stat *st)
 {
-  struct stat st;
-
-  if (fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return instance_is_gone (errno) ? 0 : -1;
-  if (st.st_dev != in->dev || st.st_ino != in->ino)
+  if (st->st_dev != in->dev || st->st_ino != in->ino)
     return 0;
   int fd = openat (in->top, ".", OPEN_DIRECTORY);
   if (fd < 0)
@@ -791,10 +787,15 @@ int
 instance_is_current (const struct instance *in)
 {
   int fd = openat (in->parent, ".", OPEN_DIRECTORY);
-  const int result = fd < 0 ? -1 : instance_is (in, fd, in->key);
+  struct stat st;
 
+  if (fd < 0)
+    return -1;
+  const int seen = fstatat (fd, in->key, &st, AT_SYMLINK_NOFOLLOW);
   close_one (&fd);
-  return result;
+  if (seen != 0)
+    return instance_is_gone (errno) ? 0 : -1;
+  return instance_is (in, &st);
 }
 
 /* Looks at what was renamed to NAME.  0: this instance.  1: another one, which
@@ -803,9 +804,12 @@ instance_is_current (const struct instance *in)
 static int
 instance_check_catch (const struct instance *in, const char *name)
 {
-  const int same = instance_is (in, in->parent, name);
   struct instance other;
+  struct stat st;
 
+  if (fstatat (in->parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return 1;
+  const int same = instance_is (in, &st);
   if (same != 0 || instance_find (&other, in->parent, name) != 0)
     return same == 1 ? 0 : 1;
   (void) instance_void (&other);
@@ -839,8 +843,10 @@ static int
 visit_gone (void *context, const struct instance_mark *entry)
 {
   const struct search *s = context;
+  struct stat st;
 
-  if (instance_is (s->in, entry->dirfd, entry->name) != 1)
+  if (fstatat (entry->dirfd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
+      || instance_is (s->in, &st) != 1)
     return 0;
   (void) snprintf (s->name, 256, "%s", entry->name);
   return 1;

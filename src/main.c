@@ -132,7 +132,7 @@ hook_write_note (const struct hook *h, char note[BARRIER_NOTE_MAX])
 static void
 hook_prune (int dirfd)
 {
-  const struct prune prune = { .dirfd = dirfd, .most = 100 };
+  const struct prune prune = { .dirfd = dirfd, .until = waiting_now () + SECOND / 2 };
   struct failure unused;
   struct stat st;
 

@@ -118,7 +118,7 @@ prune_run (const struct prune *p, struct failure *f)
   if (dir == NULL)
     return fail (f, EX_IOERR, "cannot read the directory of barriers: %m");
   f->status = EX_OK;
-  while ((p->most == 0 || count < p->most) && (entry = readdir (dir)) != NULL)
+  while ((p->until == 0 || waiting_now () < p->until) && (entry = readdir (dir)) != NULL)
     if (prune_entry (p, entry->d_name, now, f))
       count++;
   (void) closedir (dir);

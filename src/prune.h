@@ -13,7 +13,7 @@
 struct prune {
   int dirfd;         /* the directory of barriers; borrowed */
   const char *where; /* its path, NULL: say nothing */
-  unsigned most;     /* how many to remove at most, 0: no limit */
+  int64_t until;     /* no longer than this time of waiting_now(); 0: as long as it takes */
   bool dry_run;      /* only say what would be removed */
 };
 

@@ -175,7 +175,7 @@ prune_with (const struct prune *how)
 static int
 prune (void)
 {
-  return prune_with (&(struct prune){ .most = 0 });
+  return prune_with (&(struct prune){ .until = 0 });
 }
 
 START_TEST (knows_the_names)
@@ -343,17 +343,11 @@ START_TEST (can_only_say_what_it_would_do)
 }
 END_TEST
 
-START_TEST (removes_no_more_than_it_may)
+START_TEST (stops_when_its_time_is_over)
 {
-  char name[40];
-
-  for (int i = 0; i < 7; i++)
-    {
-      (void) snprintf (name, sizeof name, "jobid-%d", i);
-      make_old_barrier (name);
-    }
-  ck_assert_int_eq (prune_with (&(struct prune){ .most = 5 }), 5);
-  ck_assert_int_eq (prune_with (&(struct prune){ .most = 5 }), 2);
+  make_old_barrier ("jobid-1");
+  ck_assert_int_eq (prune_with (&(struct prune){ .until = 1 }), 0);
+  ck_assert_int_eq (prune_with (&(struct prune){ .until = INT64_MAX }), 1);
 }
 END_TEST
 
@@ -554,7 +548,7 @@ main (void)
   tcase_add_test (tcase, follows_the_age);
   tcase_add_test (tcase, leaves_what_is_from_the_future);
   tcase_add_test (tcase, can_only_say_what_it_would_do);
-  tcase_add_test (tcase, removes_no_more_than_it_may);
+  tcase_add_test (tcase, stops_when_its_time_is_over);
   tcase_add_test (tcase, can_say_nothing);
   tcase_add_test (tcase, says_what_it_cannot_read);
   tcase_add_loop_test (tcase, says_what_it_cannot_remove, 0, 2);
