@@ -929,7 +929,11 @@ place: /* come_alone: is the task known there? mkdir arrival/P */
   :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY -> goto fails }
   :: atomic { !ARRIVAL_IS_GONE && X.file[task] == NOBODY -> X.file[task] = REFUSED; refuses = 1 }
   :: ARRIVAL_IS_GONE
-  MAY_FAIL (call_off_link)
+  MAY_FAIL (fails) /* to list */
+#if ERRORS > 0
+  :: atomic { errors > 0 && !ARRIVAL_IS_GONE && X.file[task] == NOBODY ->
+              errors--; printf ("fails\n"); goto call_off_link } /* to make */
+#endif
   MAY_DIE
   fi;
 
@@ -942,9 +946,6 @@ call_off_link: /* symlink called-off */
               goto fails }
   :: atomic { X.outcome != NONE -> goto told }
   :: atomic { !X.there -> goto off_elsewhere }
-#if CALL_OFF_FAILS
-  MAY_FAIL (expire)
-#endif
   MAY_DIE
   fi;
 
@@ -960,21 +961,6 @@ told: /* look at the outcome */
   :: atomic { X.outcome == VOID && MUTANT != LATE_LOOK -> goto off_elsewhere }
   MAY_DIE
   fi;
-
-#if CALL_OFF_FAILS
-expire: /* utimensat arrival/P */
-  if
-  :: atomic {
-       true ->
-       if
-       :: member && OWN_IS_THERE -> X.file[task] = OLD
-       :: else
-       fi;
-       goto fails
-     }
-  MAY_DIE
-  fi;
-#endif
 
 #if MAY_REFUSE
 refuse: /* barrier_call_off: look at the outcome */
