@@ -15,7 +15,7 @@ parse (const char *text)
 
   f = (struct failure) { 0 };
   ck_assert_int_eq (pipe2 (ends, O_CLOEXEC), 0);
-  ck_assert_int_eq (write (ends[1], text, strlen (text)), strlen (text));
+  ck_assert_int_eq (write (ends[1], text, strlen (text)), (ssize_t) strlen (text));
   (void) close (ends[1]);
   struct json_object *json = json_text_read ("it", ends[0], &f);
   (void) close (ends[0]);
