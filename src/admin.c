@@ -141,13 +141,13 @@ static int
 work_in_homes (struct job *job, struct failure *f)
 {
   const char *file = job->config->passwd_file;
-  FILE *stream = file == NULL ? NULL : fopen (file, "re");
+  FILE *stream = NULL;
   const struct passwd *entry;
   struct identity user;
   struct failure bad;
   struct stat st;
 
-  if (file != NULL && stream == NULL)
+  if (file != NULL && (stream = fopen (file, "re")) == NULL)
     return fail (f, EX_CONFIG, "cannot open PASSWD_FILE %s: %m", file);
   while ((entry = stream != NULL ? fgetpwent (stream) : getpwent ()) != NULL)
     if (identity_take (&user, entry, &bad) == 0 && user.home[0] != '\0'
@@ -208,10 +208,13 @@ struct json_object *
 hook_json_read (const char *path, struct failure *f)
 {
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  json_object *json = fd < 0 ? NULL : json_text_read (path, fd, f);
 
   if (fd < 0)
-    (void) fail (f, errno == ENOENT ? EX_NOINPUT : EX_IOERR, "%s: %m", path);
+    {
+      (void) fail (f, errno == ENOENT ? EX_NOINPUT : EX_IOERR, "%s: %m", path);
+      return NULL;
+    }
+  json_object *json = json_text_read (path, fd, f);
   close_one (&fd);
   return json;
 }
