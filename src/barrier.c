@@ -168,11 +168,6 @@
  * another hook's instance to go without asking its leader again. */
 #define LOOK_AT_OTHERS (2 * SECOND)
 
-/* When who decides says for the first time who is missing, at level info; then
- * after twice the time, and so on, but at least this often. */
-#define REPORT (10 * SECOND)
-#define REPORT_MAX (60 * SECOND)
-
 /* After so many marks were listed, arrival rests LIST_REST times as long; but no
  * longer than a second: a server that was not there for a while, or a SIGSTOP, says
  * nothing of the next time.  Fewer are a request or two, however long these take. */
@@ -231,7 +226,6 @@ struct attempt {
   struct ranks listed;  /* whose marks were in the last list, */
   uint32_t marks;       /* and how many */
   struct ranks fresh;   /* whose mark it has seen fresh since the touch */
-  int64_t report;       /* when to say who is missing */
   int64_t rest;         /* until when not to look without a reason, after a long list */
   bool others_came;     /* to an instance that is not this hook's */
 };
@@ -658,26 +652,6 @@ visit_arrival (void *context, const struct instance_mark *mark)
   return STEP_ON;
 }
 
-/* Says who is missing, when that is due, for those who watch the log. */
-static void
-report_missing (struct attempt *a)
-{
-  int64_t now = waiting_now ();
-  char missing[NODES_TEXT_MAX];
-  struct nodes_survey s;
-
-  if (now < a->report)
-    return;
-  a->report += earlier (a->report - a->began, REPORT_MAX);
-  if (a->report <= now) /* it was stopped */
-    a->report = now + REPORT;
-  if (survey (a, &s) == 0)
-    log_message (LOG_INFO, "still waiting after %lld s for %u of %u tasks: %s",
-                 (long long) ((now - a->began) / SECOND), s.there.count - s.there.present,
-                 s.there.count, nodes_tell_missing (&s, missing));
-  nodes_survey_free (&s);
-}
-
 static enum step
 release (struct attempt *a)
 {
@@ -728,14 +702,10 @@ decide (struct attempt *a)
   /* A directory that was removed is listed as an empty one, readdir(3). */
   if (a->listed.present == 0 && a->changed == 0 && !has_mark (a))
     return STEP_AGAIN;
-  if (ranks_full (&a->fresh))
-    {
-      a->look = true;
-      return release (a);
-    }
-  if (log_settings.level >= LOG_INFO && !a->lock.blocked)
-    report_missing (a);
-  return STEP_ON;
+  if (!ranks_full (&a->fresh))
+    return STEP_ON;
+  a->look = true;
+  return release (a);
 }
 
 /* ---------------------------------------------------------- gather and arrive */
@@ -862,7 +832,6 @@ begin_to_decide (struct attempt *a)
 
   ask_time (a);
   a->changed = 0;
-  a->report = a->began + REPORT;
   if (instance_stat (&a->in, a->own, &own) != 0)
     return failed_or_gone (a, "find the own mark in");
   a->mark = own.stx_ino;
@@ -939,8 +908,6 @@ next_look (struct attempt *a)
     until = earlier (until, b->deadline - SECOND);
   if (a->lock.blocked)
     return earlier (until, now + b->nodes * LOOK_BLOCKED);
-  if (decides (a) && log_settings.level >= LOG_INFO)
-    until = earlier (until, a->report);
   if (!decides (a)) /* the interval is a sixteenth of what was waited */
     waited += SECOND * 16 * b->nodes / FIRST_LOOKS_A_SECOND;
   if (longest * LOOKS_A_SECOND < b->nodes * SECOND)

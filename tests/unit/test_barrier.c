@@ -426,62 +426,6 @@ START_TEST (all_meet_without_a_timeout)
 }
 END_TEST
 
-static void
-quiet_at_info (struct barrier *b)
-{
-  (void) b;
-  log_settings.level = LOG_INFO;
-  ck_assert_ptr_nonnull (freopen ("log", "a", stderr));
-}
-
-/* How many lines the log has, and in which second the last one was said. */
-static int
-count_reports (int *second)
-{
-  FILE *stream = fopen ("log", "re");
-  char line[1000];
-  int count = 0;
-
-  while (stream != NULL && fgets (line, sizeof line, stream) != NULL)
-    if (sscanf (line, "slurm_global_sync_hook: info: still waiting after %d s for 1 of 2", second) == 1)
-      count++;
-  if (stream != NULL)
-    (void) fclose (stream);
-  return count;
-}
-
-static int reports;
-
-static bool
-has_reported (const char *unused)
-{
-  int second;
-
-  (void) unused;
-  return count_reports (&second) == reports;
-}
-
-START_TEST (says_who_is_missing_now_and_then)
-{
-  static const int due[] = { 10, 20, 40, 80, 140, 200 };
-  int second = 0;
-
-  model.timeout = 1000 * SECOND;
-  start (0, quiet_at_info);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
-  for (reports = 1; reports <= (int) (sizeof due / sizeof *due); reports++)
-    {
-      jump (0, due[reports - 1]);
-      wait_until (has_reported, "log");
-      ck_assert_int_eq (count_reports (&second), reports);
-      ck_assert_int_ge (second, due[reports - 1]);
-      ck_assert_int_lt (second, due[reports - 1] + 10);
-    }
-  start (1, NULL);
-  assert_all_meet ();
-}
-END_TEST
-
 /* A second barrier under the same key, while the first is being removed. */
 START_TEST (meets_again)
 {
@@ -1172,21 +1116,6 @@ START_TEST (freshness_does_not_last)
   start (2, NULL);
   assert_all_meet ();
   assert_nothing_left ();
-}
-END_TEST
-
-START_TEST (member_0_says_who_is_missing_meanwhile)
-{
-  model.tasks = 5;
-  make_instance ("5");
-  make_mark (KEY "/arrival/slurm-procid-3");
-  start (0, quiet_at_info);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
-  jump (0, 11);
-  wait_until (has_text, "log");
-  unit_assert_match (unit_read_text ("log"), "for 3 of 5 tasks: procid 1-2,4\n");
-  ck_assert_int_eq (kill (pids[0], SIGTERM), 0);
-  (void) end (0);
 }
 END_TEST
 
@@ -1979,7 +1908,6 @@ add_meeting (Suite *suite)
 
   tcase_add_loop_test (tcase, all_meet, 0, 4);
   tcase_add_test (tcase, all_meet_without_a_timeout);
-  tcase_add_test (tcase, says_who_is_missing_now_and_then);
   tcase_add_test (tcase, meets_again);
   tcase_add_loop_test (tcase, member_0_waits_for_all_to_depart, 0, 2);
   tcase_add_test (tcase, member_0_does_not_wait_for_ever);
@@ -2034,7 +1962,6 @@ add_others (Suite *suite)
   tcase_add_test (tcase, a_listing_that_was_held_up_is_not_rested_from);
   tcase_add_test (tcase, a_long_list_is_rested_from);
   tcase_add_test (tcase, freshness_does_not_last);
-  tcase_add_test (tcase, member_0_says_who_is_missing_meanwhile);
 }
 
 static void
