@@ -220,7 +220,6 @@ struct attempt {
   char off[INSTANCE_TEXT_MAX]; /* how it was called off, if it was */
 
   /* Who decides. */
-  uint64_t mark;        /* which its own mark is */
   int64_t to_server;    /* file server's clock less waiting_now() */
   int64_t changed;      /* arrival has not since it was listed; 0: not known */
   struct ranks listed;  /* whose marks were in the last list, */
@@ -288,10 +287,12 @@ failed_or_gone (struct attempt *a, const char *what)
   return is_gone (a) ? STEP_AGAIN : failed (a, what);
 }
 
-/* Asks the server what time it is; seldom, since it costs a change. */
+/* Asks the server what time it is; seldom, since it costs a change.  Who decides looks
+ * at all marks after that. */
 static void
 ask_time (struct attempt *a)
 {
+  a->changed = 0;
   a->to_server = instance_server_time (a->b->dirfd) - waiting_now ();
 }
 
@@ -486,7 +487,7 @@ call_off (struct attempt *a)
   /* After EIO and its like the arrival may have been done; what is there may also be
    * the mark of an earlier hook of this task. */
   bool mine = a->arrived || a->belongs
-              || (a->tried && instance_is_own (&a->in, a->own, a->b->note));
+              || (a->tried && instance_is_own (&a->in, a->own, a->b->note) == 1);
   if (outcome == OUTCOME_RELEASED)
     return mine && has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
   if (outcome == OUTCOME_CALLED_OFF)
@@ -659,13 +660,13 @@ release (struct attempt *a)
 
   if (instance_release (&a->in) != 0)
     return errno == EEXIST ? STEP_ON : failed_or_gone (a, "release");
-  /* If somebody has removed the instance in the meantime, its outcome last,
-   * this was no release of anybody.  Otherwise it stands, whatever fails now. */
-  if (instance_stat (&a->in, a->own, &st) != 0)
-    return is_gone (a) ? STEP_AGAIN : STEP_RELEASED;
-  /* Some FUSE file systems do not keep these numbers. */
-  return st.stx_ino == a->mark || instance_is_own (&a->in, a->own, a->b->note) ? STEP_RELEASED
-                                                                               : STEP_AGAIN;
+  /* If somebody has removed the instance in the meantime, its outcome last, this
+   * was no release of anybody: the mark has gone, or is another hook's.  Otherwise
+   * it stands, whatever fails now. */
+  const int mine = instance_stat (&a->in, a->own, &st) != 0
+                     ? -1
+                     : instance_is_own (&a->in, a->own, a->b->note);
+  return mine == 0 || (mine < 0 && is_gone (a)) ? STEP_AGAIN : STEP_RELEASED;
 }
 
 /* Lists the arrivals, if there were any since the last list, and finds out how
@@ -824,20 +825,6 @@ tell_gathering (struct attempt *a)
   a->tell = waiting_now () + a->tell_again;
 }
 
-/* What it takes to decide, for who has arrived. */
-static enum step
-begin_to_decide (struct attempt *a)
-{
-  struct statx own;
-
-  ask_time (a);
-  a->changed = 0;
-  if (instance_stat (&a->in, a->own, &own) != 0)
-    return failed_or_gone (a, "find the own mark in");
-  a->mark = own.stx_ino;
-  return STEP_ON;
-}
-
 /* Makes the marks, if all for whom this hook speaks are there.  STEP_ON: look
  * again now, or go on waiting for them. */
 static enum step
@@ -857,7 +844,9 @@ arrive (struct attempt *a)
   a->tell = WAITING_FOREVER;
   if (a->tell_again > TELL_GATHERING)
     instance_tell_gathering (&a->in, a->b->node, NULL);
-  return is_first (a) ? begin_to_decide (a) : STEP_ON;
+  if (is_first (a))
+    ask_time (a);
+  return STEP_ON;
 }
 
 /* ---------------------------------------------------------------------- wait */
@@ -874,7 +863,6 @@ touch (struct attempt *a)
   if (decides (a))
     {
       ranks_clear (&a->fresh);
-      a->changed = 0;
       ask_time (a);
     }
   return STEP_ON;
@@ -929,28 +917,22 @@ look_without_lock (struct attempt *a, const char *reason)
 }
 
 /* Goes for the lock: from then on one watches, and wakes the others. */
-static enum step
+static void
 try_lock (struct attempt *a)
 {
   const bool slow = a->lock.fd < 0 && lock_is_slow (a->in.top);
-  enum step step = STEP_ON;
 
   if (a->lock.fd < 0 && !slow)
     a->lock.fd = instance_open_lock (&a->in);
   const bool works = a->lock.fd >= 0 && lock_try (&a->lock);
   if (!works)
     look_without_lock (a, slow ? "it is slow here" : strerror (errno));
-  if (a->lock.watches && !is_first (a) && (step = begin_to_decide (a)) == STEP_FAILED)
-    {
-      look_without_lock (a, a->f->text);
-      step = STEP_ON;
-    }
   if (a->lock.watches)
     {
+      ask_time (a);
       instance_tell_watcher (&a->in, a->b->note);
       a->looked = waiting_now () - LOOK_AT_OUTCOME + LOOK_AT_WATCHER;
     }
-  return step;
 }
 
 /* One look around; one that is blocked leaves most of it to who is not.  STEP_ON:
@@ -979,7 +961,7 @@ look (struct attempt *a)
     }
   if (step == STEP_ON && a->arrived && now >= a->lock_after && !a->lock.watches
       && !a->lock.blocked)
-    step = try_lock (a);
+    try_lock (a);
   a->next = next_look (a);
   return step;
 }

@@ -322,12 +322,12 @@ instance_refuse (const struct instance *in, const struct ranks *own)
   return mkdirat (in->arrival, first_mark (own, name), 0700);
 }
 
-bool
+int
 instance_is_own (const struct instance *in, const struct ranks *own, const char *note)
 {
   char name[NAME_MAX_];
 
-  return link_says (in->arrival, first_mark (own, name), note) == 1;
+  return link_says (in->arrival, first_mark (own, name), note);
 }
 
 int

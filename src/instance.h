@@ -106,8 +106,8 @@ int instance_touch (const struct instance *in, const struct ranks *own, bool liv
 int instance_refuse (const struct instance *in, const struct ranks *own);
 
 /* Whether the (first) mark of the set OWN in arrival says NOTE, as this hook's
- * would. */
-bool instance_is_own (const struct instance *in, const struct ranks *own, const char *note);
+ * would: 1, 0, or -1. */
+int instance_is_own (const struct instance *in, const struct ranks *own, const char *note);
 
 /* The (first) mark of the set OWN in arrival, as the server has it now. */
 int instance_stat (const struct instance *in, const struct ranks *own, struct statx *st);

@@ -13,7 +13,6 @@
  *                    come_alone
  *   members          check_tasks           instance_tasks
  *   arrive           arrive                instance_arrive
- *   own_mark         begin_to_decide       instance_stat
  *   look             look                  instance_outcome
  *   wait             look
  *   lock_try         try_lock              lock_try
@@ -25,7 +24,7 @@
  *   decide           decide, visit_arrival instance_each_arrival
  *   make_void        make_void             instance_void
  *   release          release               instance_release
- *   own_check        release               instance_stat
+ *   own_check        release               instance_stat, _is_own
  *   follow           follow
  *   has_mark         has_mark              instance_stat
  *   call_off, told   call_off              instance_call_off
@@ -698,10 +697,7 @@ arrive: /* symlink arrival/P */
        tried = 1;
        member = 1;
        first = 1;
-       if
-       :: task == 0 -> goto own_mark
-       :: else -> goto look
-       fi
+       goto look
      }
   MAY_FAIL (tried_to_arrive)
   MAY_DIE
@@ -723,14 +719,6 @@ tried_to_arrive: /* it may have been done */
     goto call_off
   };
 #endif
-
-own_mark: /* fstatat arrival/P, of who decides */
-  if
-  :: OWN_IS_THERE
-  :: atomic { !OWN_IS_THERE -> goto again }
-  MAY_FAIL (call_off)
-  MAY_DIE
-  fi;
 
 look: /* at the outcome */
   if
@@ -763,7 +751,7 @@ lock_try: /* F_OFD_SETLK */
               watches = 1;
               if
               :: MUTANT == WATCHES_NOT -> goto blocked
-              :: else -> goto own_mark
+              :: else -> goto look
               fi }
   :: atomic { X.watcher != NOBODY || LOCKS != RIGHT -> goto blocked }
   :: atomic { LOCKS == ANYHOW -> goto wait }
