@@ -184,7 +184,6 @@
 enum step {
   STEP_ON,       /* go on with this instance */
   STEP_RELEASED, /* all have come */
-  STEP_DONE,     /* ... and this hook has left */
   STEP_AGAIN,    /* this instance does not count: enter again */
   STEP_NOT_OURS, /* it is another hook's: wait until it is gone */
   STEP_FAILED    /* the failure says why */
@@ -791,7 +790,7 @@ barrier_listen (struct attempt *a)
   switch (word)
     {
     case GATHER_RELEASED:
-      return STEP_DONE;
+      return STEP_RELEASED;
     case GATHER_CALLED_OFF:
       return called_off (a, text);
     case GATHER_VOID:
@@ -1106,20 +1105,15 @@ depart_last (struct attempt *a)
 }
 
 /* depart */
-static enum step
+static void
 barrier_depart (struct attempt *a)
 {
-  /* One that was told may be stopped, and not have seen it: as long as it is,
-   * nobody shall remove the release. */
-  if (a->belongs || !tell (a, STEP_RELEASED))
-    return STEP_DONE;
   /* Released is released: the others go, and so does this one. */
   if (instance_depart (&a->in, a->own, a->b->note) != 0 && !instance_is_gone (errno))
     log_message (LOG_WARNING, "cannot depart from %s/%s: %m; it stays for a while", a->b->where,
                  a->b->key);
   if (is_first (a))
     depart_last (a);
-  return STEP_DONE;
 }
 
 /* ------------------------------------------------------------- wait until gone */
@@ -1326,9 +1320,11 @@ barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f
   if (step == STEP_FAILED && entered && !b->passed_on && !a.unanswered)
     step = call_off (&a);
   lock_end (&a.lock); /* by now there is an outcome to be seen */
-  if (step == STEP_RELEASED)
-    step = barrier_depart (&a);
-  (void) tell (&a, step);
+  const bool all_know = tell (&a, step);
+  /* One that was told may be stopped, and not have seen it: as long as it is,
+   * nobody shall remove the release. */
+  if (step == STEP_RELEASED && all_know && !a.belongs)
+    barrier_depart (&a);
   if (step == STEP_FAILED && a.belongs && !a.led)
     know_that_it_is_off (&a);
   if (step == STEP_NOT_OURS)
@@ -1367,7 +1363,7 @@ barrier_meet (struct barrier *b, struct failure *f)
       if (tries > 3)
         (void) waiting_sleep (b->waiting, earlier (b->deadline, now + pause), -1);
     }
-  return step == STEP_DONE ? 0 : -1;
+  return step == STEP_RELEASED ? 0 : -1;
 }
 
 /* Tells it in the instance that is there now.  STEP_AGAIN: in the next one. */

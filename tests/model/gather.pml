@@ -1013,7 +1013,7 @@ depart_last: /* list departure */
 
   atomic {
     false;
-met: /* STEP_DONE */
+met: /* STEP_RELEASED */
     check_met ();
     goto leave
   };
