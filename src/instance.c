@@ -460,15 +460,21 @@ visit_outcome (void *context, const struct instance_mark *entry)
   return strcmp (entry->name, "departure") == 0;
 }
 
-/* What the link "departure" says. */
+/* What "departure" says; NONE if it is not there. */
 static enum outcome
 instance_read_outcome (const struct instance *in, char *text)
 {
   char target[sizeof CALLED_OFF + INSTANCE_TEXT_MAX];
   ssize_t n = readlinkat (in->top, "departure", target, sizeof target - 1);
+  struct stat st;
 
+  if (n < 0 && errno == ENOENT)
+    return OUTCOME_NONE;
+  if (n < 0 && (errno != EINVAL || fstatat (in->top, "departure", &st, AT_SYMLINK_NOFOLLOW) != 0))
+    return OUTCOME_ERROR;
+  /* It is no link.  What is no directory either is nobody's release. */
   if (n < 0)
-    return errno == EINVAL ? OUTCOME_RELEASED : errno == ENOENT ? OUTCOME_NONE : OUTCOME_ERROR;
+    return S_ISDIR (st.st_mode) ? OUTCOME_RELEASED : OUTCOME_VOID;
   target[n] = '\0';
   if (strncmp (target, CALLED_OFF, strlen (CALLED_OFF)) != 0)
     return OUTCOME_VOID; /* no outcome that we make; nobody can be released by it */
@@ -478,53 +484,37 @@ instance_read_outcome (const struct instance *in, char *text)
   return OUTCOME_CALLED_OFF;
 }
 
-/* Reads the outcome, which is there. */
-static enum outcome
-instance_know_outcome (const struct instance *in, char *text)
-{
-  enum outcome outcome = instance_read_outcome (in, text);
-  struct stat st;
-
-  if (outcome == OUTCOME_NONE && !in->reads_only)
-    {
-      /* As in open_departure(). */
-      if (instance_void (in) != 0 && errno != EEXIST)
-        return OUTCOME_ERROR;
-      outcome = instance_read_outcome (in, text);
-    }
-  /* EINVAL says that it is no link.  What is neither link nor directory is
-   * nobody's release. */
-  if (outcome == OUTCOME_RELEASED && fstatat (in->top, "departure", &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return OUTCOME_ERROR;
-  return outcome == OUTCOME_RELEASED && !S_ISDIR (st.st_mode) ? OUTCOME_VOID : outcome;
-}
-
 enum outcome
 instance_outcome (const struct instance *in, char *text)
 {
   int type = -1, found = each_entry (instance_list (in->top, "."), "", "", visit_outcome, &type);
   int error = errno;
 
-  /* A directory that was removed has nothing in it, not even itself: readdir(3) does
-   * not say more of it. */
-  if (found == 0 && type < 0)
+  if (found == 0)
     {
+      /* A directory that was removed has nothing in it, not even itself: readdir(3)
+       * does not say more of it. */
       errno = ENOENT;
+      return type < 0 ? OUTCOME_ERROR : OUTCOME_NONE;
+    }
+  if (found > 0 && type == DT_DIR)
+    return OUTCOME_RELEASED;
+  if (found < 0 && instance_is_gone (error))
+    return OUTCOME_ERROR;
+  /* A release that is there is not to be missed for want of a list, but what is not
+   * there may be in a cache only. */
+  enum outcome outcome = instance_read_outcome (in, text);
+  if (found < 0 && outcome == OUTCOME_NONE)
+    {
+      errno = error;
       return OUTCOME_ERROR;
     }
-  if (found < 0 && !instance_is_gone (error))
-    {
-      /* A release that is there is not to be missed for want of a list, but what is
-       * not there may be in a cache only. */
-      enum outcome outcome = faccessat (in->top, "departure", F_OK, AT_SYMLINK_NOFOLLOW) == 0
-                               ? instance_know_outcome (in, text)
-                               : OUTCOME_ERROR;
-      errno = error;
-      return outcome;
-    }
-  if (found <= 0)
-    return found < 0 ? OUTCOME_ERROR : OUTCOME_NONE;
-  return type == DT_DIR ? OUTCOME_RELEASED : instance_know_outcome (in, text);
+  if (outcome != OUTCOME_NONE || in->reads_only)
+    return outcome;
+  /* As in open_departure(). */
+  if (instance_void (in) != 0 && errno != EEXIST)
+    return OUTCOME_ERROR;
+  return instance_read_outcome (in, text);
 }
 
 int
