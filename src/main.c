@@ -238,14 +238,11 @@ hook_run (struct hook *h, struct failure *f)
       log_message (result == SLURM_ENV_ABSENT ? LOG_WARNING : LOG_INFO, "%s", f->text);
       return 0;
     }
-  hook_name_itself (h);
   hook_read_containers (h);
+  /* Whichever task has started a node's container, it is known by the first. */
   if (h->for_node && h->task.local.present > 0)
-    {
-      /* Whichever task has started it, it is known by the first. */
-      h->task.procid = ranks_next (&h->task.local, 0, true);
-      hook_name_itself (h);
-    }
+    h->task.procid = ranks_next (&h->task.local, 0, true);
+  hook_name_itself (h);
   /* Where a node cannot gather each hook comes for itself. */
   if (h->task.local.present == 0 || (!h->for_node && h->task.node_id == UINT32_MAX))
     {
