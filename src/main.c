@@ -24,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -127,22 +126,6 @@ hook_write_note (const struct hook *h, char note[BARRIER_NOTE_MAX])
                      task->tasks_per_node);
 }
 
-/* Everybody is on his way: time to remove what failed barriers of this user
- * have left, a few at a time.  Should it fail, the next one does it. */
-static void
-hook_prune (int dirfd)
-{
-  const struct prune prune = { .dirfd = dirfd, .until = waiting_now () + SECOND / 2 };
-  struct failure unused;
-  struct stat st;
-
-  /* Most file systems count subdirectories in st_nlink: two and none.  btrfs
-   * says one, always. */
-  if (fstat (dirfd, &st) == 0 && st.st_nlink == 2)
-    return;
-  (void) prune_run (&prune, &unused);
-}
-
 /* Meets the others in the directory DIRFD, at WHERE; or tells them what is wrong. */
 static int
 hook_meet (struct hook *h, int dirfd, const char *where, struct failure *f)
@@ -178,8 +161,11 @@ hook_meet (struct hook *h, int dirfd, const char *where, struct failure *f)
   if (result == 0)
     log_message (LOG_INFO, "synchronised %u tasks, having waited %.3f s", h->task.tasks,
                  (double) (waiting_now () - h->started) / (double) SECOND);
+  /* Everybody is on his way: time to remove what failed barriers of this user have
+   * left, a few at a time.  Should it fail, the next one does it. */
+  const struct prune prune = { .dirfd = dirfd, .until = waiting_now () + SECOND / 2 };
   if (result == 0 && h->task.procid == 0)
-    hook_prune (dirfd);
+    (void) prune_run (&prune, f);
   return result;
 }
 

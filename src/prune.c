@@ -75,7 +75,7 @@ prune_barrier (int dirfd, const char *key, int64_t before)
 
 /* True if it is removed, or would be.  F says of what cannot be removed why. */
 static bool
-prune_entry (const struct prune *p, const char *name, int64_t now, struct failure *f)
+prune_entry (const struct prune *p, const char *name, int64_t *now, struct failure *f)
 {
   struct stat st;
   int64_t last = 0;
@@ -85,9 +85,11 @@ prune_entry (const struct prune *p, const char *name, int64_t now, struct failur
   if (!prune_is_barrier (name) || fstatat (p->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0
       || !S_ISDIR (st.st_mode))
     return false;
+  /* To ask the server costs a change: only if there is something. */
+  *now = *now == 0 ? instance_server_time (p->dirfd) : *now;
   /* The directory alone first: a young one need not be walked through. */
   for (int depth = 0; depth <= PRUNE_DEPTH; depth += PRUNE_DEPTH)
-    if ((last = prune_last_change (p->dirfd, name, depth)) < 0 || now - last < AGE)
+    if ((last = prune_last_change (p->dirfd, name, depth)) < 0 || *now - last < AGE)
       return false;
   if (!p->dry_run
       && (prune_is_remains (name) ? instance_remove (p->dirfd, name)
@@ -110,7 +112,7 @@ prune_entry (const struct prune *p, const char *name, int64_t now, struct failur
 int
 prune_run (const struct prune *p, struct failure *f)
 {
-  int64_t now = instance_server_time (p->dirfd);
+  int64_t now = 0;
   DIR *dir = instance_list (p->dirfd, ".");
   const struct dirent *entry;
   unsigned count = 0;
@@ -119,7 +121,7 @@ prune_run (const struct prune *p, struct failure *f)
     return fail (f, EX_IOERR, "cannot read the directory of barriers: %m");
   f->status = EX_OK;
   while ((p->until == 0 || waiting_now () < p->until) && (entry = readdir (dir)) != NULL)
-    if (prune_entry (p, entry->d_name, now, f))
+    if (prune_entry (p, entry->d_name, &now, f))
       count++;
   (void) closedir (dir);
   return f->status == EX_OK ? (int) count : -1;
