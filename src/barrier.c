@@ -494,22 +494,6 @@ call_off (struct attempt *a)
   return elsewhere;
 }
 
-/* Who is there, whether arrived, or gathered only.  The caller ends with
- * nodes_survey_free() in any case. */
-static int
-survey (const struct attempt *a, struct nodes_survey *s)
-{
-  if (nodes_survey (s, &a->in, a->b->tasks) != 0)
-    return -1;
-  if (a->leads)
-    ranks_add_all (&s->there, &a->gather.here);
-  if (a->belongs || a->unanswered)
-    ranks_add (&s->there, a->b->self);
-  if (a->belongs && a->gather.leader < a->b->tasks)
-    ranks_add (&s->there, a->gather.leader);
-  return 0;
-}
-
 static void
 explain_missing (struct attempt *a, const struct nodes_survey *s)
 {
@@ -539,7 +523,15 @@ time_out (struct attempt *a)
 
   /* Who follows a leader has not needed it so far. */
   (void) instance_open_arrival (&a->in, a->b->tasks);
-  if (survey (a, &s) != 0)
+  const bool known = nodes_survey (&s, &a->in, a->b->tasks) == 0;
+  /* Who is gathered only is there, too. */
+  if (known && a->leads)
+    ranks_add_all (&s.there, &a->gather.here);
+  if (known && (a->belongs || a->unanswered))
+    ranks_add (&s.there, a->b->self);
+  if (known && a->belongs && a->gather.leader < a->b->tasks)
+    ranks_add (&s.there, a->gather.leader);
+  if (!known)
     (void) fail (a->f, EX_TEMPFAIL, "not all tasks arrived within %g s", seconds);
   else if (ranks_full (&s.there))
     (void) fail (a->f, EX_TEMPFAIL,
