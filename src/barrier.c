@@ -1334,12 +1334,13 @@ barrier_meet (struct barrier *b, struct failure *f)
   int64_t began = waiting_now ();
   enum step step;
 
-  for (unsigned tries = 1; (step = barrier_attempt (b, began, tries > 1, f)) == STEP_AGAIN; tries++)
+  for (bool anew = false; (step = barrier_attempt (b, began, anew, f)) == STEP_AGAIN; anew = true)
     {
-      int64_t now = waiting_now ();
+      const int64_t now = waiting_now ();
+      const int64_t pause = waiting_interval (b->waiting, now - began, SECOND / 10);
 
-      /* Lets signals in that have come meanwhile. */
-      if (waiting_sleep (b->waiting, now, -1) == WAKE_END)
+      /* Something may keep removing it: not at full speed.  And signals may have come. */
+      if (waiting_sleep (b->waiting, earlier (b->deadline, now + pause), -1) == WAKE_END)
         {
           (void) fail (f, EX_PROTOCOL, "%s", waiting_end_reason (b->waiting));
           barrier_call_off (b, f->text);
@@ -1350,10 +1351,6 @@ barrier_meet (struct barrier *b, struct failure *f)
                      "%s/%s went away each time this task arrived, for %g s; does something remove "
                      "it?",
                      b->where, b->key, timeout_in_seconds (b));
-      /* Something keeps removing it: not at full speed. */
-      const int64_t pause = waiting_interval (b->waiting, now - began, SECOND / 10);
-      if (tries > 3)
-        (void) waiting_sleep (b->waiting, earlier (b->deadline, now + pause), -1);
     }
   return step == STEP_RELEASED ? 0 : -1;
 }
