@@ -573,13 +573,8 @@ check_key (struct attempt *a, enum outcome *outcome, char text[INSTANCE_TEXT_MAX
 {
   int current = instance_is_current (&a->in);
 
-  if (current < 0)
-    return failed (a, "look for");
-  /* Somebody may remove it under its name, by hand: what comes last, the name, is
-   * told to nobody in here. */
-  if (current == 1)
-    return a->arrived && waiting_now () - a->touched >= TOUCH && !has_mark (a) ? STEP_AGAIN
-                                                                               : STEP_ON;
+  if (current != 0)
+    return current < 0 ? failed (a, "look for") : STEP_ON;
   if (instance_void (&a->in) == 0 || errno != EEXIST)
     return STEP_AGAIN;
   /* What is there may go at any time, if somebody removes the instance.  To
@@ -842,7 +837,8 @@ arrive (struct attempt *a)
 
 /* ---------------------------------------------------------------------- wait */
 
-/* Shows that this member lives, every TOUCH. */
+/* Shows that this member lives, every TOUCH.  It also tells whether somebody removes the
+ * instance by hand, whose name goes last. */
 static enum step
 touch (struct attempt *a)
 {

@@ -18,7 +18,7 @@
  *   lock_try         try_lock              lock_try
  *   blocked          wait_a_while          lock_wait
  *   let_go           follow, look          lock_end
- *   wait_key, _own   check_key             instance_is_current, instance_stat
+ *   wait_key         check_key             instance_is_current
  *   left_...         check_key             instance_void, instance_outcome
  *   touch            touch                 instance_touch
  *   decide           decide, visit_arrival instance_each_arrival
@@ -779,20 +779,13 @@ woken: /* looks */
 
 wait_key:
   if
-  :: atomic { (IS_CURRENT || MUTANT == NO_LEFT_BEHIND) && !first -> goto wait_own }
+  :: atomic { (IS_CURRENT || MUTANT == NO_LEFT_BEHIND) && !first -> goto touch }
   :: atomic { (IS_CURRENT || MUTANT == NO_LEFT_BEHIND) && first && task == 0 ->
               first = 0; goto decide }
   :: atomic { (IS_CURRENT || MUTANT == NO_LEFT_BEHIND) && first && task != 0 ->
               first = 0; goto wait }
   :: atomic { !IS_CURRENT && MUTANT != NO_LEFT_BEHIND -> goto left_behind }
   MAY_FAIL (call_off)
-  MAY_DIE
-  fi;
-
-wait_own: /* fstatat arrival/P */
-  if
-  :: atomic { !OWN_IS_THERE -> goto gone }
-  :: atomic { OWN_IS_THERE -> goto touch }
   MAY_DIE
   fi;
 
