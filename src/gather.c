@@ -165,15 +165,17 @@ leader_answer (struct gather *g, int fd)
   const bool fits = n == (ssize_t) sizeof hello && hello.version == VERSION;
   const bool taken = fits && hello.tasks == g->own->count && hello.rank < hello.tasks && !g->closed
                      && ranks_has (g->own, hello.rank) && !ranks_has (&g->here, hello.rank);
-  /* Who has left without having been answered was not here. */
-  if (!fits || leader_say (g, fd, taken ? GATHER_TAKEN : GATHER_AWAY, "") <= 0 || !taken)
-    leader_drop (g, fd);
-  else if (hello.refuses == 0) /* else: when it hangs up it has called off */
+  if (taken && hello.refuses == 0) /* else: when it hangs up it has called off */
     {
       g->ranks[fd] = hello.rank;
       g->connected++;
-      ranks_add (&g->here, hello.rank);
     }
+  /* Who has left without having been answered was not here; if it was killed it will
+   * not be. */
+  if (!fits || leader_say (g, fd, taken ? GATHER_TAKEN : GATHER_AWAY, "") <= 0 || !taken)
+    leader_drop (g, fd);
+  else if (hello.refuses == 0)
+    ranks_add (&g->here, hello.rank);
 }
 
 /* Somebody has come at FD.  False if there is no memory for that. */
