@@ -37,7 +37,6 @@ make_barrier (void)
 {
   char line[100];
 
-  unit_make_tmp ();
   (void) snprintf (line, sizeof line, USER ":x:%u:%u::/:/bin/sh\n", (unsigned) geteuid (),
                    (unsigned) getegid ());
   unit_write_text (unit_path ("passwd"), line);
@@ -228,10 +227,8 @@ int
 main (void)
 {
   Suite *suite = suite_create ("admin_status");
-  TCase *tcase = tcase_create ("admin_status");
+  TCase *tcase = unit_case_with (suite, "admin_status", make_barrier);
 
-  suite_add_tcase (suite, tcase);
-  tcase_add_checked_fixture (tcase, make_barrier, unit_remove_tmp);
   tcase_add_test (tcase, shows_a_barrier_that_waits);
   tcase_add_test (tcase, shows_sets_and_gatherings);
   tcase_add_loop_test (tcase, shows_nobody_as_missing_who_has_just_gone_on, 0, 2);

@@ -175,11 +175,7 @@ openat (int dirfd, const char *path, int flags, ...)
 static void
 begin (void)
 {
-  char path[sizeof unit_tmp + 16];
-
-  (void) snprintf (path, sizeof path, "%s/XXXXXX", unit_tmp);
-  ck_assert_ptr_nonnull (mkdtemp (path));
-  ck_assert_int_eq (chdir (path), 0);
+  ck_assert_int_eq (chdir (unit_tmp), 0);
   shared = mmap (NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ck_assert (shared != MAP_FAILED);
   model = (struct barrier){
@@ -1893,16 +1889,10 @@ END_TEST
 
 #define COUNT(array) ((int) (sizeof (array) / sizeof *(array)))
 
-static TCase *
-add_case (Suite *suite, const char *name)
-{
-  return unit_case_with (suite, name, begin, 60);
-}
-
 static void
 add_meeting (Suite *suite)
 {
-  TCase *tcase = add_case (suite, "meeting");
+  TCase *tcase = unit_slow_case (suite, "meeting", begin);
 
   tcase_add_loop_test (tcase, all_meet, 0, 4);
   tcase_add_test (tcase, all_meet_without_a_timeout);
@@ -1916,7 +1906,7 @@ add_meeting (Suite *suite)
 static void
 add_failing (Suite *suite)
 {
-  TCase *tcase = add_case (suite, "failing");
+  TCase *tcase = unit_slow_case (suite, "failing", begin);
 
   tcase_add_test (tcase, a_missing_member_is_named);
   tcase_add_loop_test (tcase, a_late_member_learns_it_at_once, 0, 2);
@@ -1942,7 +1932,7 @@ add_failing (Suite *suite)
 static void
 add_others (Suite *suite)
 {
-  TCase *tcase = add_case (suite, "others");
+  TCase *tcase = unit_slow_case (suite, "others", begin);
 
   tcase_add_test (tcase, comes_long_after_the_end);
   tcase_add_loop_test (tcase, an_earlier_barrier_is_not_called_off, 0, 3);
@@ -1965,7 +1955,7 @@ add_others (Suite *suite)
 static void
 add_nodes (Suite *suite)
 {
-  TCase *tcase = add_case (suite, "nodes");
+  TCase *tcase = unit_slow_case (suite, "nodes", begin);
 
   tcase_add_loop_test (tcase, nodes_meet, 0, COUNT (nodes));
   tcase_add_loop_test (tcase, nodes_meet_twice_at_once, 0, COUNT (nodes));
@@ -1987,7 +1977,7 @@ add_nodes (Suite *suite)
 static void
 add_lock (Suite *suite)
 {
-  TCase *tcase = add_case (suite, "lock");
+  TCase *tcase = unit_slow_case (suite, "lock", begin);
 
   /* valgrind does not know that F_OFD_SETLKW waits: no other thread runs then. */
   unit_add_loop_if (tcase, who_is_blocked_hears_of_the_end, 0, 3, !unit_in_valgrind (), "valgrind");

@@ -327,9 +327,8 @@ int
 main (void)
 {
   Suite *suite = suite_create ("config");
-  TCase *tcase = tcase_create ("config");
+  TCase *tcase = unit_case (suite, "config");
 
-  suite_add_tcase (suite, tcase);
   tcase_add_test (tcase, has_defaults);
   tcase_add_test (tcase, an_empty_value_is_none);
   tcase_add_test (tcase, reads_the_environment);

@@ -74,9 +74,8 @@ int
 main (void)
 {
   Suite *suite = suite_create ("failure");
-  TCase *tcase = tcase_create ("failure");
+  TCase *tcase = unit_case (suite, "failure");
 
-  suite_add_tcase (suite, tcase);
   tcase_add_test (tcase, fills_the_failure_and_returns_minus_one);
   tcase_add_test (tcase, prints_errno);
   tcase_add_test (tcase, knows_remedies);

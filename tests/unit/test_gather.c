@@ -496,11 +496,10 @@ int
 main (void)
 {
   Suite *suite = suite_create ("gather");
-  TCase *leader = unit_case (suite, "leader"), *member = unit_case (suite, "member");
+  TCase *leader = unit_slow_case (suite, "leader", begin);
+  TCase *member = unit_slow_case (suite, "member", begin);
   const bool root = unit_is_root ();
 
-  tcase_add_checked_fixture (leader, begin, NULL);
-  tcase_set_timeout (leader, 60);
   tcase_add_test (leader, takes_each_task_once);
   tcase_add_test (leader, does_not_count_who_will_not_come);
   tcase_add_loop_test (leader, believes_no_other_message, 0, COUNT (foreign));
@@ -515,8 +514,6 @@ main (void)
                "valgrind keeps descriptors of its own");
   unit_add_if (leader, believes_no_other_user, root, "needs root");
 
-  tcase_add_checked_fixture (member, begin, NULL);
-  tcase_set_timeout (member, 60);
   tcase_add_test (member, hears_the_answer);
   tcase_add_test (member, who_was_taken_does_not_hang_up);
   tcase_add_test (member, is_sent_away);

@@ -183,10 +183,8 @@ int
 main (void)
 {
   Suite *suite = suite_create ("hook_json");
-  TCase *tcase = tcase_create ("hook_json");
+  TCase *tcase = unit_case (suite, "hook_json");
 
-  suite_add_tcase (suite, tcase);
-  tcase_add_checked_fixture (tcase, unit_make_tmp, unit_remove_tmp);
   tcase_add_test (tcase, reads_an_object);
   tcase_add_loop_test (tcase, refuses_what_podman_refuses, 0, sizeof bad / sizeof *bad);
   tcase_add_test (tcase, refuses_what_is_no_file);

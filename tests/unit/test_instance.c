@@ -19,11 +19,7 @@ static struct instance in;
 static void
 begin (void)
 {
-  char path[sizeof unit_tmp + 16];
-
-  (void) snprintf (path, sizeof path, "%s/XXXXXX", unit_tmp);
-  ck_assert_ptr_nonnull (mkdtemp (path));
-  ck_assert_int_eq (chdir (path), 0);
+  ck_assert_int_eq (chdir (unit_tmp), 0);
   parent = open (".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   ck_assert_int_ge (parent, 0);
 }
@@ -1293,16 +1289,10 @@ END_TEST
 
 #define COUNT(array) ((int) (sizeof (array) / sizeof *(array)))
 
-static TCase *
-add_case (Suite *suite, const char *name, SFun setup)
-{
-  return unit_case_with (suite, name, setup, 60);
-}
-
 static void
 add_opening (Suite *suite)
 {
-  TCase *tcase = add_case (suite, "opening", begin);
+  TCase *tcase = unit_slow_case (suite, "opening", begin);
 
   tcase_add_test (tcase, gone_is_what_a_removed_directory_says);
   tcase_add_test (tcase, open_makes_what_is_not_there);
@@ -1317,7 +1307,7 @@ add_opening (Suite *suite)
 static void
 add_members (Suite *suite)
 {
-  TCase *tcase = add_case (suite, "members", begin_with_instance);
+  TCase *tcase = unit_slow_case (suite, "members", begin_with_instance);
 
   tcase_add_test (tcase, open_takes_what_is_there);
   tcase_add_test (tcase, close_may_be_called_twice);
@@ -1339,7 +1329,7 @@ add_members (Suite *suite)
 static void
 add_outcome (Suite *suite)
 {
-  TCase *tcase = add_case (suite, "outcome", begin_with_instance);
+  TCase *tcase = unit_slow_case (suite, "outcome", begin_with_instance);
 
   tcase_add_test (tcase, there_is_none_at_first);
   tcase_add_test (tcase, released_is_a_directory);
@@ -1365,7 +1355,7 @@ add_outcome (Suite *suite)
 static void
 add_the_rest (Suite *suite)
 {
-  TCase *tcase = add_case (suite, "the rest", begin_with_instance);
+  TCase *tcase = unit_slow_case (suite, "the rest", begin_with_instance);
 
   tcase_add_test (tcase, a_note_is_cleaned);
   tcase_add_test (tcase, a_gathering_says_who_is_there_last);

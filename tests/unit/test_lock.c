@@ -27,7 +27,6 @@ open_file (void)
 static void
 begin (void)
 {
-  unit_make_own_tmp ();
   waiting_start (&waiting);
   lock = (struct lock){ .waiting = &waiting, .fd = open_file () };
   ck_assert_int_ge (lock.fd, 0);
@@ -258,7 +257,7 @@ int
 main (void)
 {
   Suite *suite = suite_create ("lock");
-  TCase *tcase = unit_case_with (suite, "locks", begin, 60);
+  TCase *tcase = unit_slow_case (suite, "locks", begin);
   const int all = (int) (sizeof errors / sizeof *errors);
 
   tcase_add_test (tcase, who_comes_first_watches);

@@ -51,8 +51,8 @@ static struct instance in;
 static void
 make_instance (void)
 {
-  unit_make_tmp ();
   int dirfd = open (unit_tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
   ck_assert_int_eq (instance_open (&in, dirfd, "key", 4, false), 0);
   ck_assert_int_eq (instance_open_arrival (&in, 4), 0);
 }
@@ -282,10 +282,8 @@ int
 main (void)
 {
   Suite *suite = suite_create ("nodes");
-  TCase *tcase = tcase_create ("nodes");
+  TCase *tcase = unit_case_with (suite, "nodes", make_instance);
 
-  suite_add_tcase (suite, tcase);
-  tcase_add_checked_fixture (tcase, make_instance, unit_remove_tmp);
   tcase_add_loop_test (tcase, finds_a_value, 0, sizeof values / sizeof *values);
   tcase_add_test (tcase, leaves_out_what_is_too_long);
   tcase_add_loop_test (tcase, lists_each_node, 0, sizeof lists / sizeof *lists);

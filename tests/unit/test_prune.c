@@ -13,9 +13,8 @@
 static int barriers;
 
 static void
-make_directory (void)
+begin (void)
 {
-  unit_make_tmp ();
   barriers = open (unit_tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   ck_assert_int_ge (barriers, 0);
 }
@@ -530,10 +529,8 @@ int
 main (void)
 {
   Suite *suite = suite_create ("prune");
-  TCase *tcase = tcase_create ("prune");
+  TCase *tcase = unit_case_with (suite, "prune", begin);
 
-  suite_add_tcase (suite, tcase);
-  tcase_add_checked_fixture (tcase, make_directory, unit_remove_tmp);
   tcase_add_test (tcase, knows_the_names);
   tcase_add_test (tcase, finds_nothing_in_an_empty_directory);
   tcase_add_test (tcase, removes_an_old_barrier);

@@ -300,9 +300,8 @@ int
 main (void)
 {
   Suite *suite = suite_create ("ranks");
-  TCase *tcase = tcase_create ("ranks");
+  TCase *tcase = unit_case (suite, "ranks");
 
-  suite_add_tcase (suite, tcase);
   tcase_add_test (tcase, starts_empty);
   tcase_add_test (tcase, counts_each_number_once);
   tcase_add_loop_test (tcase, holds_at_the_edges_of_words, 0, 7);

@@ -516,9 +516,8 @@ int
 main (void)
 {
   Suite *suite = suite_create ("slurm_env");
-  TCase *tcase = tcase_create ("slurm_env");
+  TCase *tcase = unit_case (suite, "slurm_env");
 
-  suite_add_tcase (suite, tcase);
   tcase_add_test (tcase, reads_a_step);
   tcase_add_test (tcase, reads_all_that_slurm_tells);
   tcase_add_test (tcase, three_variables_are_enough);

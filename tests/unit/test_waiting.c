@@ -18,11 +18,6 @@ static struct waiting w;
 static void
 begin (void)
 {
-  char path[sizeof unit_tmp + 16];
-
-  (void) snprintf (path, sizeof path, "%s/XXXXXX", unit_tmp);
-  ck_assert_ptr_nonnull (mkdtemp (path));
-  ck_assert_int_eq (chdir (path), 0);
   waiting_start (&w);
 }
 
@@ -630,16 +625,10 @@ START_TEST (without_podman_it_is_not_watched)
 }
 END_TEST
 
-static TCase *
-add_case (Suite *suite, const char *name)
-{
-  return unit_case_with (suite, name, begin, 60);
-}
-
 static void
 add_time (Suite *suite)
 {
-  TCase *tcase = add_case (suite, "time");
+  TCase *tcase = unit_slow_case (suite, "time", begin);
 
   tcase_add_test (tcase, time_is_monotonic_in_nanoseconds);
   tcase_add_test (tcase, sleeps_until_the_time);
@@ -651,7 +640,7 @@ add_time (Suite *suite)
 static void
 add_socket (Suite *suite)
 {
-  TCase *tcase = add_case (suite, "socket");
+  TCase *tcase = unit_slow_case (suite, "socket", begin);
 
   tcase_add_test (tcase, wakes_when_a_socket_has_something_to_say);
   tcase_add_test (tcase, wakes_when_the_other_end_is_gone);
@@ -661,7 +650,7 @@ add_socket (Suite *suite)
 static void
 add_reasons (Suite *suite)
 {
-  TCase *tcase = add_case (suite, "reasons");
+  TCase *tcase = unit_slow_case (suite, "reasons", begin);
 
   tcase_add_test (tcase, there_is_no_reason_at_first);
   tcase_add_loop_test (tcase, a_signal_before_the_sleep_ends_it, 0, 3);

@@ -38,9 +38,8 @@
 /* Not every test program uses all of it. */
 #define UNIT_UNUSED __attribute__ ((unused))
 
-/* A directory that every user can pass: of the test case, gone when that ends
- * (unit_make_tmp, unit_remove_tmp); or, in those of unit_case(), a fresh one
- * of each test below it. */
+/* A directory that every user can pass: that of the test case, gone when that
+ * ends; in a test, a fresh one of its own below it. */
 static char unit_tmp[250];
 
 static void
@@ -89,17 +88,23 @@ unit_case (Suite *suite, const char *name)
   return tcase;
 }
 
-/* A case whose tests SETUP prepares in its unit_tmp, and which may take so many
- * SECONDS each. */
+/* The same, and SETUP prepares each test. */
 static UNIT_UNUSED TCase *
-unit_case_with (Suite *suite, const char *name, SFun setup, double seconds)
+unit_case_with (Suite *suite, const char *name, SFun setup)
 {
-  TCase *tcase = tcase_create (name);
+  TCase *tcase = unit_case (suite, name);
 
-  suite_add_tcase (suite, tcase);
-  tcase_add_unchecked_fixture (tcase, unit_make_tmp, unit_remove_tmp);
   tcase_add_checked_fixture (tcase, setup, NULL);
-  tcase_set_timeout (tcase, seconds);
+  return tcase;
+}
+
+/* The same, of tests that wait for other processes. */
+static UNIT_UNUSED TCase *
+unit_slow_case (Suite *suite, const char *name, SFun setup)
+{
+  TCase *tcase = unit_case_with (suite, name, setup);
+
+  tcase_set_timeout (tcase, 60);
   return tcase;
 }
 
