@@ -1887,8 +1887,6 @@ START_TEST (few_nodes_make_no_lock)
 }
 END_TEST
 
-#define COUNT(array) ((int) (sizeof (array) / sizeof *(array)))
-
 static void
 add_meeting (Suite *suite)
 {
@@ -1915,7 +1913,7 @@ add_failing (Suite *suite)
   tcase_add_test (tcase, more_is_said_of_who_is_missing);
   tcase_add_test (tcase, a_reason_calls_off);
   tcase_add_loop_test (tcase, a_signal_while_waiting_calls_off, 0, 2);
-  tcase_add_loop_test (tcase, what_cannot_be_done_is_said, 0, COUNT (troubles));
+  unit_add_rows (tcase, what_cannot_be_done_is_said, troubles);
   tcase_add_test (tcase, the_others_are_told);
   tcase_add_test (tcase, the_others_are_told_before_arriving);
   tcase_add_test (tcase, who_cannot_tell_expires_its_mark);
@@ -1957,8 +1955,8 @@ add_nodes (Suite *suite)
 {
   TCase *tcase = unit_slow_case (suite, "nodes", begin);
 
-  tcase_add_loop_test (tcase, nodes_meet, 0, COUNT (nodes));
-  tcase_add_loop_test (tcase, nodes_meet_twice_at_once, 0, COUNT (nodes));
+  unit_add_rows (tcase, nodes_meet, nodes);
+  unit_add_rows (tcase, nodes_meet_twice_at_once, nodes);
   tcase_add_test (tcase, a_time_out_names_who_is_missing_on_a_node);
   tcase_add_test (tcase, who_is_gathered_is_said_after_a_moment);
   tcase_add_loop_test (tcase, who_is_killed_ends_it_for_all, 0, 4);
@@ -1969,7 +1967,7 @@ add_nodes (Suite *suite)
   tcase_add_test (tcase, a_leader_that_dies_alone_is_missed);
   tcase_add_loop_test (tcase, dead_sockets_hold_nobody_up, 0, 4);
   tcase_add_loop_test (tcase, what_is_no_socket_holds_nobody_up, 0, 4);
-  tcase_add_loop_test (tcase, without_sockets_each_comes_alone, 0, COUNT (refusals));
+  unit_add_rows (tcase, without_sockets_each_comes_alone, refusals);
   tcase_add_test (tcase, one_hook_a_node_is_enough);
   tcase_add_loop_test (tcase, an_earlier_version_is_named, 0, 2);
 }
@@ -1992,7 +1990,7 @@ add_lock (Suite *suite)
   unit_add_if (tcase, a_lock_that_is_never_free_delays_a_while, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_is_blocked_looks_before_its_time_is_over, !unit_in_valgrind (),
                "valgrind");
-  tcase_add_loop_test (tcase, without_locks_each_looks, 0, COUNT (lock_errors));
+  unit_add_rows (tcase, without_locks_each_looks, lock_errors);
   tcase_add_loop_test (tcase, what_is_no_file_to_lock_holds_nobody_up, 0, 3);
   tcase_add_test (tcase, few_nodes_make_no_lock);
 }

@@ -335,16 +335,15 @@ main (void)
   tcase_add_test (tcase, options_win_over_the_environment);
   tcase_add_test (tcase, the_environment_wins_over_annotations);
   tcase_add_test (tcase, annotations_win_over_defaults);
-  tcase_add_loop_test (tcase, reads_timeouts, 0, sizeof timeouts / sizeof *timeouts);
+  unit_add_rows (tcase, reads_timeouts, timeouts);
   tcase_add_test (tcase, refuses_a_bad_annotation);
   tcase_add_test (tcase, refuses_a_bad_log_level);
-  tcase_add_loop_test (tcase, refuses_bad_paths, 0, sizeof paths / sizeof *paths);
-  tcase_add_loop_test (tcase, refuses_bad_options, 0, sizeof bad_options / sizeof *bad_options);
+  unit_add_rows (tcase, refuses_bad_paths, paths);
+  unit_add_rows (tcase, refuses_bad_options, bad_options);
   tcase_add_test (tcase, bears_an_empty_argv);
   tcase_add_test (tcase, knows_help_and_version);
   tcase_add_test (tcase, explains_itself);
   tcase_add_test (tcase, knows_an_administrators_commands);
-  tcase_add_loop_test (tcase, refuses_options_of_other_commands, 0,
-                       sizeof misplaced / sizeof *misplaced);
+  unit_add_rows (tcase, refuses_options_of_other_commands, misplaced);
   return unit_run (suite);
 }

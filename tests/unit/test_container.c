@@ -573,20 +573,20 @@ add_reading_tests (Suite *suite)
   tcase_add_test (tcase, the_bundle_is_enough);
   tcase_add_test (tcase, cleans_the_id);
   tcase_add_test (tcase, reads_a_state_in_pieces);
-  tcase_add_loop_test (tcase, refuses_bad_states, 0, sizeof bad_states / sizeof *bad_states);
+  unit_add_rows (tcase, refuses_bad_states, bad_states);
   tcase_add_test (tcase, refuses_a_nul_in_a_state);
   tcase_add_test (tcase, refuses_a_bundle_with_a_long_path);
   tcase_add_test (tcase, refuses_a_huge_state);
   tcase_add_test (tcase, refuses_deep_nesting);
   tcase_add_test (tcase, says_when_the_state_cannot_be_read);
-  tcase_add_loop_test (tcase, refuses_bad_configs, 0, sizeof bad_configs / sizeof *bad_configs);
+  unit_add_rows (tcase, refuses_bad_configs, bad_configs);
   tcase_add_test (tcase, refuses_a_nul_in_a_config);
   tcase_add_test (tcase, refuses_what_is_no_file);
   tcase_add_test (tcase, refuses_a_config_it_may_not_read);
   tcase_add_test (tcase, refuses_a_huge_config);
   tcase_add_loop_test (tcase, reads_a_config_of_any_size, 0, 10);
   tcase_add_test (tcase, finds_the_environment);
-  tcase_add_loop_test (tcase, passes_over_ballast, 0, sizeof with_ballast / sizeof *with_ballast);
+  unit_add_rows (tcase, passes_over_ballast, with_ballast);
   tcase_add_test (tcase, tells_where_an_error_is_behind_ballast);
   unit_add_if (tcase, says_when_memory_is_short, unit_may_take_memory (), "memory is watched");
   tcase_add_test (tcase, finds_annotations);
@@ -599,7 +599,7 @@ add_user_tests (Suite *suite)
   TCase *tcase = unit_case (suite, "user");
 
   tcase_add_test (tcase, finds_the_user);
-  tcase_add_loop_test (tcase, refuses_bad_users, 0, sizeof bad_users / sizeof *bad_users);
+  unit_add_rows (tcase, refuses_bad_users, bad_users);
   tcase_add_test (tcase, translates_to_the_hosts_ids);
   tcase_add_test (tcase, translates_the_groups);
   tcase_add_test (tcase, refuses_ids_without_a_number_on_the_host);

@@ -490,8 +490,6 @@ START_TEST (cleans_the_reason)
 }
 END_TEST
 
-#define COUNT(array) ((int) (sizeof (array) / sizeof *(array)))
-
 int
 main (void)
 {
@@ -502,7 +500,7 @@ main (void)
 
   tcase_add_test (leader, takes_each_task_once);
   tcase_add_test (leader, does_not_count_who_will_not_come);
-  tcase_add_loop_test (leader, believes_no_other_message, 0, COUNT (foreign));
+  unit_add_rows (leader, believes_no_other_message, foreign);
   tcase_add_test (leader, is_not_held_up_by_silence);
   tcase_add_test (leader, bears_who_only_wakes_it);
   tcase_add_test (leader, forgets_who_has_hung_up);

@@ -186,12 +186,11 @@ main (void)
   TCase *tcase = unit_case (suite, "hook_json");
 
   tcase_add_test (tcase, reads_an_object);
-  tcase_add_loop_test (tcase, refuses_what_podman_refuses, 0, sizeof bad / sizeof *bad);
+  unit_add_rows (tcase, refuses_what_podman_refuses, bad);
   tcase_add_test (tcase, refuses_what_is_no_file);
-  tcase_add_loop_test (tcase, finds_a_setting, 0, sizeof settings / sizeof *settings);
+  unit_add_rows (tcase, finds_a_setting, settings);
   tcase_add_test (tcase, finds_all_settings);
   tcase_add_test (tcase, says_which_option_is_wrong);
-  tcase_add_loop_test (tcase, finds_nothing_elsewhere, 0,
-                       sizeof without_settings / sizeof *without_settings);
+  unit_add_rows (tcase, finds_nothing_elsewhere, without_settings);
   return unit_run (suite);
 }

@@ -758,8 +758,8 @@ add_initial_tests (Suite *suite)
   unit_add_if (tcase, becomes_the_user_for_good, root, why);
   unit_add_if (tcase, becomes_root_without_rights, root, why);
   unit_add_if (tcase, loses_the_groups_of_root, root, why);
-  unit_add_loop_if (tcase, stops_where_it_cannot_become_the_user, 0,
-                    sizeof obstacles / sizeof *obstacles, root, why);
+  unit_add_loop_if (tcase, stops_where_it_cannot_become_the_user, 0, COUNT (obstacles), root,
+                    why);
 }
 
 static void
@@ -790,7 +790,7 @@ add_name_tests (Suite *suite)
 {
   TCase *tcase = unit_case (suite, "name");
 
-  tcase_add_loop_test (tcase, reads_passwd_files, 0, sizeof passwds / sizeof *passwds);
+  unit_add_rows (tcase, reads_passwd_files, passwds);
   tcase_add_test (tcase, finds_root);
   tcase_add_test (tcase, reads_long_lines);
   tcase_add_loop_test (tcase, limits_the_name, 0, 2);

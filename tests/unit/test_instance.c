@@ -1287,8 +1287,6 @@ START_TEST (asks_the_server_for_the_time)
 }
 END_TEST
 
-#define COUNT(array) ((int) (sizeof (array) / sizeof *(array)))
-
 static void
 add_opening (Suite *suite)
 {
@@ -1300,7 +1298,7 @@ add_opening (Suite *suite)
   tcase_add_test (tcase, open_follows_no_links);
   tcase_add_test (tcase, nobody_completes_what_is_gone);
   tcase_add_test (tcase, open_refuses_what_is_no_directory);
-  tcase_add_loop_test (tcase, open_says_what_went_wrong, 0, COUNT (open_errors));
+  unit_add_rows (tcase, open_says_what_went_wrong, open_errors);
   tcase_add_test (tcase, removing_what_is_not_there_is_done);
 }
 
@@ -1313,7 +1311,7 @@ add_members (Suite *suite)
   tcase_add_test (tcase, close_may_be_called_twice);
   tcase_add_test (tcase, an_instance_is_held_not_named);
   tcase_add_test (tcase, members_are_what_the_first_said);
-  tcase_add_loop_test (tcase, members_that_make_no_sense_are_0, 0, COUNT (nonsense));
+  unit_add_rows (tcase, members_that_make_no_sense_are_0, nonsense);
   tcase_add_test (tcase, members_in_no_link_are_0);
   tcase_add_loop_test (tcase, members_says_what_went_wrong, 0, 2);
   tcase_add_test (tcase, arriving_is_exclusive);
@@ -1338,7 +1336,7 @@ add_outcome (Suite *suite)
   tcase_add_test (tcase, the_reason_is_cleaned);
   tcase_add_loop_test (tcase, the_reason_is_cut, 0, 4);
   tcase_add_test (tcase, a_foreign_reason_is_cut);
-  tcase_add_loop_test (tcase, nobody_is_released_by_a_link, 0, COUNT (other_links));
+  unit_add_rows (tcase, nobody_is_released_by_a_link, other_links);
   tcase_add_loop_test (tcase, what_is_neither_releases_nobody, 0, 2);
   tcase_add_test (tcase, a_listing_that_fails_is_an_error);
   tcase_add_test (tcase, a_removed_instance_is_gone);
@@ -1361,7 +1359,7 @@ add_the_rest (Suite *suite)
   tcase_add_test (tcase, a_gathering_says_who_is_there_last);
   tcase_add_test (tcase, one_socket_a_node);
   tcase_add_test (tcase, all_leaders_are_woken);
-  tcase_add_loop_test (tcase, other_entries_are_no_sockets, 0, COUNT (in_the_way));
+  unit_add_rows (tcase, other_entries_are_no_sockets, in_the_way);
   tcase_add_test (tcase, lists_members_not_files);
   tcase_add_test (tcase, listing_adds_to_the_set);
   tcase_add_test (tcase, lists_more_than_one_buffer);

@@ -88,8 +88,8 @@ main (void)
   Suite *suite = suite_create ("json_text");
   TCase *tcase = unit_case (suite, "json_text");
 
-  tcase_add_loop_test (tcase, takes_all_bytes, 0, sizeof good / sizeof *good);
-  tcase_add_loop_test (tcase, refuses_what_is_none, 0, sizeof bad / sizeof *bad);
+  unit_add_rows (tcase, takes_all_bytes, good);
+  unit_add_rows (tcase, refuses_what_is_none, bad);
   unit_add_if (tcase, parses_nothing_if_memory_is_short, unit_may_take_memory (),
                "memory is watched");
   tcase_add_test (tcase, finds_parts);

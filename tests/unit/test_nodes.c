@@ -284,10 +284,10 @@ main (void)
   Suite *suite = suite_create ("nodes");
   TCase *tcase = unit_case_with (suite, "nodes", make_instance);
 
-  tcase_add_loop_test (tcase, finds_a_value, 0, sizeof values / sizeof *values);
+  unit_add_rows (tcase, finds_a_value, values);
   tcase_add_test (tcase, leaves_out_what_is_too_long);
-  tcase_add_loop_test (tcase, lists_each_node, 0, sizeof lists / sizeof *lists);
-  tcase_add_loop_test (tcase, refuses_nonsense, 0, sizeof nonsense / sizeof *nonsense);
+  unit_add_rows (tcase, lists_each_node, lists);
+  unit_add_rows (tcase, refuses_nonsense, nonsense);
   tcase_add_test (tcase, has_limits);
   tcase_add_test (tcase, says_on_which_nodes_members_are_missing);
   tcase_add_test (tcase, counts_whatever_the_distribution);

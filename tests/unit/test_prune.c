@@ -538,8 +538,7 @@ main (void)
   tcase_add_test (tcase, removes_a_release);
   tcase_add_test (tcase, removes_old_remains);
   tcase_add_test (tcase, removes_what_else_is_in_it);
-  tcase_add_loop_test (tcase, leaves_what_may_be_alive, 0,
-                       2 * (sizeof signs_of_life / sizeof *signs_of_life));
+  tcase_add_loop_test (tcase, leaves_what_may_be_alive, 0, 2 * COUNT (signs_of_life));
   tcase_add_test (tcase, leaves_other_names);
   tcase_add_test (tcase, follows_no_link);
   tcase_add_test (tcase, follows_the_age);

@@ -307,9 +307,9 @@ main (void)
   tcase_add_loop_test (tcase, holds_at_the_edges_of_words, 0, 7);
   tcase_add_test (tcase, an_empty_group_is_full);
   tcase_add_test (tcase, may_be_freed_twice);
-  tcase_add_loop_test (tcase, tells_missing_ranges, 0, sizeof ranges / sizeof *ranges);
-  tcase_add_loop_test (tcase, writes_and_reads_a_set, 0, sizeof texts / sizeof *texts);
-  tcase_add_loop_test (tcase, reads_no_nonsense, 0, sizeof no_sets / sizeof *no_sets);
+  unit_add_rows (tcase, tells_missing_ranges, ranges);
+  unit_add_rows (tcase, writes_and_reads_a_set, texts);
+  unit_add_rows (tcase, reads_no_nonsense, no_sets);
   tcase_add_test (tcase, reads_the_largest_number);
   tcase_add_test (tcase, writes_what_does_not_fit_in_pieces);
   tcase_add_test (tcase, finds_the_next);

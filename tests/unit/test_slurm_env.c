@@ -539,7 +539,7 @@ main (void)
   tcase_add_test (tcase, knows_a_slurm_that_does_not_tell_the_task);
   tcase_add_test (tcase, takes_the_hooks_own_environment);
   tcase_add_test (tcase, never_mixes_the_two);
-  tcase_add_loop_test (tcase, refuses_what_makes_no_sense, 0, sizeof bad / sizeof *bad);
+  unit_add_rows (tcase, refuses_what_makes_no_sense, bad);
   tcase_add_test (tcase, passes_over_hints_that_make_no_sense);
   tcase_add_test (tcase, knows_the_older_names);
   tcase_add_test (tcase, does_not_need_what_is_empty);

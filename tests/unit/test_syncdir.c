@@ -506,7 +506,7 @@ add_directory_tests (Suite *suite)
   tcase_add_test (tcase, refuses_a_base_with_a_long_path);
   tcase_add_test (tcase, refuses_a_missing_user);
   tcase_add_test (tcase, refuses_a_user_that_is_a_file);
-  tcase_add_loop_test (tcase, says_why_it_cannot_make_it, 0, sizeof full / sizeof *full);
+  unit_add_rows (tcase, says_why_it_cannot_make_it, full);
   tcase_add_test (tcase, says_when_it_cannot_open_what_was_made);
   tcase_add_test (tcase, says_when_it_cannot_open_what_is_there);
   tcase_add_test (tcase, says_when_it_cannot_look);

@@ -666,7 +666,7 @@ add_reasons (Suite *suite)
   tcase_add_test (tcase, nothing_is_left_to_children);
   /* The last takes root. */
   tcase_add_loop_test (tcase, the_end_of_podman_ends_it, 0,
-                       (int) (sizeof families / sizeof *families) - (unit_is_root () ? 0 : 1));
+                       COUNT (families) - (unit_is_root () ? 0 : 1));
   tcase_add_test (tcase, without_podman_it_is_not_watched);
 }
 

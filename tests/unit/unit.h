@@ -460,6 +460,11 @@ unit_skip (const char *test, const char *reason)
     }                                                                                              \
   while (0)
 
+#define COUNT(array) ((int) (sizeof (array) / sizeof *(array)))
+
+/* The test of each row of a table. */
+#define unit_add_rows(tcase, test, rows) tcase_add_loop_test (tcase, test, 0, COUNT (rows))
+
 /* Runs the suite; for main() to return. */
 static UNIT_UNUSED int
 unit_run (Suite *suite)
