@@ -11,14 +11,11 @@
 #include "log.h"
 #include "unit.h"
 
-#include <dirent.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <time.h>
 
 #define KEY "jobid-17"
 #define MEMBERS_MAX 8
@@ -286,12 +283,10 @@ is_there (const char *path)
 static void
 wait_until (bool (*condition) (const char *path), const char *path)
 {
-  const struct timespec moment = { .tv_nsec = 2000000 };
-
   bool met;
 
   for (int i = 0; !(met = condition (path)) && i < 5000; i++)
-    (void) nanosleep (&moment, NULL);
+    unit_sleep (2 * MILLISECOND);
   ck_assert_msg (met, "waited in vain for %s", path);
 }
 
@@ -1156,14 +1151,12 @@ END_TEST
 /* By another hook of member 0, whose rename was for the instance before. */
 START_TEST (member_0_removes_what_was_caught_by_mistake)
 {
-  const struct timespec moment = { .tv_nsec = 100 * MILLISECOND };
-
   make_instance ("2");
   make_mark (KEY "/arrival/slurm-procid-1");
   start (0, NULL);
   wait_until (is_there, KEY "/departure/slurm-procid-0");
   ck_assert_int_eq (rename (KEY, INSTANCE_GONE "host-1-0-" KEY), 0);
-  (void) nanosleep (&moment, NULL);
+  unit_sleep (100 * MILLISECOND);
   ck_assert (!shared->results[0].ended);
   make_mark (INSTANCE_GONE "host-1-0-" KEY "/departure/slurm-procid-1");
   ck_assert_int_eq (end (0)->status, 0);
@@ -1315,8 +1308,7 @@ START_TEST (who_is_killed_ends_it_for_all)
     wait_until (two_are_gathered, KEY "/gathering-0");
   else
     wait_until (is_there, KEY "/arrival/slurm-procid-0-2");
-  ck_assert_int_eq (kill (pids[victim], SIGKILL), 0);
-  ck_assert_int_eq (waitpid (pids[victim], NULL, 0), pids[victim]);
+  unit_kill (pids[victim]);
   for (uint32_t self = 0; self < 4; self++)
     if (self != victim && self != missing)
       {
@@ -1361,10 +1353,8 @@ START_TEST (who_is_killed_unanswered_ends_it_too)
   wait_until (is_there, KEY "/node-0");
   stop (0);
   start (1, NULL);
-  const struct timespec moment = { .tv_nsec = 50 * MILLISECOND };
-  (void) nanosleep (&moment, NULL);
-  ck_assert_int_eq (kill (pids[1], SIGKILL), 0);
-  ck_assert_int_eq (waitpid (pids[1], NULL, 0), pids[1]);
+  unit_sleep (50 * MILLISECOND);
+  unit_kill (pids[1]);
   ck_assert_int_eq (kill (pids[0], SIGCONT), 0);
   assert_says (end (0), EX_PROTOCOL,
                "the hook of procid 1 is gone before all tasks had come; was it killed?");
@@ -1414,8 +1404,7 @@ START_TEST (a_leader_that_dies_alone_is_missed)
   gather_nodes (1);
   start (0, NULL);
   wait_until (is_there, KEY "/node-0");
-  ck_assert_int_eq (kill (pids[0], SIGKILL), 0);
-  ck_assert_int_eq (waitpid (pids[0], NULL, 0), pids[0]);
+  unit_kill (pids[0]);
   model.timeout = 3 * SECOND;
   for (uint32_t self = 1; self < 4; self++)
     start (self, NULL);
@@ -1633,8 +1622,7 @@ START_TEST (the_runtime_of_who_watches_may_be_killed)
   model.nodes = 8;
   runtime = fork ();
   if (runtime == 0)
-    for (;;)
-      (void) pause ();
+    unit_stay ();
   start_blocked ();
   ck_assert_int_eq (kill (runtime, SIGKILL), 0);
   for (uint32_t self = 1; self < model.tasks; self++)
@@ -1667,8 +1655,7 @@ START_TEST (who_watches_may_be_killed)
   model.nodes = 8;
   start_blocked ();
   int64_t before = waiting_now ();
-  ck_assert_int_eq (kill (pids[1], SIGKILL), 0);
-  ck_assert_int_eq (waitpid (pids[1], NULL, 0), pids[1]);
+  unit_kill (pids[1]);
   start (0, NULL);
   ck_assert_int_eq (end (2)->status, 0);
   ck_assert_int_eq (end (3)->status, 0);
@@ -1704,14 +1691,13 @@ START_TEST (who_watches_does_not_count_the_dead)
   model.nodes = 8;
   model.timeout = 3 * LIMIT;
   start_blocked ();
-  ck_assert_int_eq (kill (pids[2], SIGKILL), 0);
-  ck_assert_int_eq (waitpid (pids[2], NULL, 0), pids[2]);
+  unit_kill (pids[2]);
   set_age (KEY "/arrival/slurm-procid-2", 100);
   set_age (KEY "/arrival/slurm-procid-1", 50);
   shared->jump += 21; /* it touches its own, and asks again how old the others are */
   wait_until (is_fresh, KEY "/arrival/slurm-procid-1");
   make_mark (KEY "/arrival/slurm-procid-0");
-  (void) nanosleep (&(struct timespec){ .tv_nsec = 500000000 }, NULL);
+  unit_sleep (500 * MILLISECOND);
   ck_assert (!is_there (KEY "/departure"));
   ck_assert_int_eq (unlink (KEY "/arrival/slurm-procid-0"), 0);
   start (2, NULL);
@@ -1726,7 +1712,7 @@ START_TEST (who_watches_lets_go_if_another_one_does)
   model.nodes = 8;
   start (1, NULL);
   wait_until (has_text, KEY "/watcher");
-  (void) nanosleep (&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+  unit_sleep (200 * MILLISECOND);
   ck_assert (is_locked (KEY "/lock"));
   ck_assert_int_eq (unlink (KEY "/watcher"), 0);
   make_link ("host=n2 pid=2", KEY "/watcher");
@@ -1752,7 +1738,7 @@ START_TEST (all_may_watch)
   for (uint32_t self = 0; self < 3; self++)
     start (self, gets_any_lock);
   wait_until (is_there, KEY "/lock");
-  (void) nanosleep (&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+  unit_sleep (300 * MILLISECOND);
   start (3, gets_any_lock);
   assert_all_meet ();
   ck_assert (!is_there (KEY));
@@ -1867,7 +1853,7 @@ START_TEST (what_is_no_file_to_lock_holds_nobody_up)
     ck_assert_int_eq (mkfifo (KEY "/lock", 0600), 0);
   start (1, NULL);
   wait_until (is_there, KEY "/arrival/slurm-procid-1");
-  (void) nanosleep (&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+  unit_sleep (200 * MILLISECOND);
   start (0, NULL);
   assert_all_meet ();
   ck_assert (!is_there (KEY));
@@ -1880,7 +1866,7 @@ START_TEST (few_nodes_make_no_lock)
   model.nodes = 7;
   start (1, NULL);
   wait_until (is_there, KEY "/arrival/slurm-procid-1");
-  (void) nanosleep (&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+  unit_sleep (300 * MILLISECOND);
   ck_assert (!is_there (KEY "/lock"));
   start (0, NULL);
   assert_all_meet ();

@@ -7,7 +7,6 @@
 
 #include "unit.h"
 
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 

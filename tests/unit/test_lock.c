@@ -7,9 +7,7 @@
 #include "instance.h"
 #include "unit.h"
 
-#include <signal.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 /* A wait that something should end, and one that nothing should. */
 #define LONG (20 * SECOND)
@@ -46,20 +44,12 @@ holder (short type)
     {
       if (fcntl (open_file (), F_OFD_SETLK, &f) == 0)
         (void) !write (ready[1], "", 1);
-      for (;;)
-        (void) pause ();
+      unit_stay ();
     }
   (void) close (ready[1]);
   ck_assert_int_eq (read (ready[0], &c, 1), 1);
   (void) close (ready[0]);
   return pid;
-}
-
-static void
-end_holder (pid_t pid)
-{
-  ck_assert_int_eq (kill (pid, SIGKILL), 0);
-  ck_assert_int_eq (waitpid (pid, NULL, 0), pid);
 }
 
 static enum wake
@@ -116,7 +106,7 @@ START_TEST (who_watches_dies)
 
   ck_assert (lock_try (&lock));
   assert_blocked ();
-  end_holder (pid);
+  unit_kill (pid);
   assert_woken ();
   /* It did not stay locked: the next one watches. */
   ck_assert (is_free ());
@@ -133,7 +123,7 @@ START_TEST (who_is_woken_stops_nobody_else)
   ck_assert (lock_try (&lock));
   ck_assert (!lock.watches);
   assert_woken ();
-  end_holder (pid);
+  unit_kill (pid);
 }
 END_TEST
 
@@ -150,7 +140,7 @@ START_TEST (who_is_blocked_can_let_go)
   ck_assert_int_lt (waiting_now () - before, LONG / 4);
   ck_assert (!lock.blocked && !lock.watches);
   ck_assert_int_eq (waiting.lock_fd, -1);
-  end_holder (pid);
+  unit_kill (pid);
   ck_assert (is_free ());
   /* And again. */
   lock.fd = open_file ();
@@ -171,7 +161,7 @@ START_TEST (who_is_blocked_hears_signals)
   ck_assert_int_eq (sleep_for (LONG), WAKE_END);
   ck_assert_ptr_nonnull (waiting_end_reason (&waiting));
   lock_end (&lock);
-  end_holder (pid);
+  unit_kill (pid);
 }
 END_TEST
 
@@ -190,7 +180,7 @@ START_TEST (who_is_blocked_can_exit)
   ck_assert_int_eq (waitpid (child, &status, 0), child);
   ck_assert_int_eq (WEXITSTATUS (status), 7);
   ck_assert_int_lt (waiting_now () - before, LONG / 4);
-  end_holder (pid);
+  unit_kill (pid);
 }
 END_TEST
 
@@ -218,7 +208,7 @@ START_TEST (without_a_wait_each_looks)
   ck_assert (!lock.watches);
   ck_assert (!lock_try (&lock));
   ck_assert (!lock.blocked);
-  end_holder (pid);
+  unit_kill (pid);
 }
 END_TEST
 
@@ -240,7 +230,7 @@ START_TEST (without_a_thread_each_looks)
   ck_assert (!lock.blocked);
   ck_assert_int_eq (waiting.lock_fd, -1);
   lock_end (&lock);
-  ck_assert_int_eq (kill (pid, SIGKILL), 0);
+  unit_kill (pid);
 }
 END_TEST
 

@@ -3,8 +3,6 @@
 
 #include "unit.h"
 
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
 /* Each test spoils what process_prepare() has to put right, and looks at it in

@@ -3,11 +3,8 @@
 
 #include "unit.h"
 
-#include <sched.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 /* A wait that something should end, and one that nothing should. */
 #define LONG (20 * SECOND)
@@ -149,13 +146,12 @@ said (void)
 
 START_TEST (wakes_when_a_socket_has_something_to_say)
 {
-  const struct timespec moment = { .tv_nsec = SHORT };
   int ends[2], fd = pair (ends);
   pid_t pid = fork ();
 
   if (pid == 0)
     {
-      (void) nanosleep (&moment, NULL);
+      unit_sleep (SHORT);
       speak (ends[1]);
       _exit (0);
     }
@@ -174,8 +170,7 @@ START_TEST (wakes_when_the_other_end_is_gone)
   pid_t pid = fork ();
 
   if (pid == 0)
-    for (;;)
-      (void) pause ();
+    unit_stay ();
   (void) close (ends[1]);
   ck_assert_int_eq (sleep_for (SHORT, fd), WAKE_TIME);
   ck_assert_int_eq (kill (pid, SIGKILL), 0);
@@ -228,12 +223,11 @@ END_TEST
 
 START_TEST (a_signal_ends_the_sleep)
 {
-  const struct timespec moment = { .tv_nsec = SHORT };
   pid_t self = getpid (), pid = fork ();
 
   if (pid == 0)
     {
-      (void) nanosleep (&moment, NULL);
+      unit_sleep (SHORT);
       _exit (kill (self, signals[_i].number) == 0 ? 0 : 1);
     }
   ck_assert_int_eq (waiting_sleep (&w, WAITING_FOREVER, -1), WAKE_END);
@@ -317,8 +311,7 @@ start_runtime (bool refuse)
       ck_assert (!refuse || w.parent_fd < 0);
       sleep_and_tell ("the runtime that started the hook is gone");
     }
-  (void) pause ();
-  _exit (0);
+  unit_stay ();
 }
 
 /* Linux before 5.3 has no pidfd_open(2), and seccomp may forbid it. */
@@ -347,13 +340,6 @@ START_TEST (a_living_runtime_is_no_reason)
   ck_assert_ptr_null (waiting_end_reason (&w));
 }
 END_TEST
-
-static void
-end (pid_t pid)
-{
-  ck_assert_int_eq (kill (pid, SIGKILL), 0);
-  ck_assert_int_eq (waitpid (pid, NULL, 0), pid);
-}
 
 START_TEST (nothing_is_left_to_children)
 {
@@ -386,22 +372,13 @@ start_stepd (const char *named, pid_t *task)
           (void) prctl (PR_SET_NAME, "a) S 1 (");
           (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
           ck_assert_int_eq (write (numbers[1], &(pid_t){ getpid () }, sizeof child), sizeof child);
-          for (;;)
-            (void) pause ();
+          unit_stay ();
         }
       (void) waitpid (child, NULL, 0);
-      for (;;)
-        (void) pause ();
+      unit_stay ();
     }
   ck_assert_int_eq (read (numbers[0], task, sizeof *task), sizeof *task);
   return stepd;
-}
-
-static void
-end_stepd (pid_t stepd)
-{
-  ck_assert_int_eq (kill (stepd, SIGKILL), 0);
-  ck_assert_int_eq (waitpid (stepd, NULL, 0), stepd);
 }
 
 /* waiting_start() leaves SIGTERM blocked for children: SIGKILL it is. */
@@ -418,7 +395,7 @@ START_TEST (the_end_of_the_task_ends_it)
   ck_assert_int_eq (sleep_for (LONG, -1), WAKE_END);
   ck_assert_int_lt (waiting_now () - before, LONG / 2);
   ck_assert_str_eq (waiting_end_reason (&w), "the Slurm task has ended");
-  end_stepd (stepd);
+  unit_kill (stepd);
 }
 END_TEST
 
@@ -433,7 +410,7 @@ START_TEST (only_slurmstepd_s_child_is_a_task)
   ck_assert_int_eq (kill (task, SIGKILL), 0);
   assert_nothing_happens ();
   ck_assert_ptr_null (waiting_end_reason (&w));
-  end_stepd (stepd);
+  unit_kill (stepd);
 }
 END_TEST
 
@@ -584,13 +561,11 @@ start_conmon (int which, pid_t *conmon)
       if (fork () == 0)
         be_hook (self, which);
       (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
-      for (;;)
-        (void) pause ();
+      unit_stay ();
     }
   if (families[which].of_another)
     become_another ();
-  for (;;)
-    (void) pause ();
+  unit_stay ();
 }
 
 START_TEST (the_end_of_podman_ends_it)
@@ -609,7 +584,7 @@ START_TEST (the_end_of_podman_ends_it)
     }
   else
     ck_assert (watched == 'n' || _i > 0);
-  end (conmon);
+  unit_kill (conmon);
 }
 END_TEST
 

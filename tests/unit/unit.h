@@ -23,6 +23,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Not every test program uses all of it. */
@@ -269,6 +271,28 @@ unit_refuse_stat (int error)
 #ifdef SYS_statx
   unit_refuse (SYS_statx, error);
 #endif
+}
+
+static UNIT_UNUSED void
+unit_sleep (long nanoseconds)
+{
+  (void) nanosleep (&(struct timespec){ .tv_nsec = nanoseconds }, NULL);
+}
+
+/* What a child does that is only there to be killed. */
+static UNIT_UNUSED void __attribute__ ((noreturn))
+unit_stay (void)
+{
+  for (;;)
+    (void) pause ();
+}
+
+/* Ends a child, and waits for that. */
+static UNIT_UNUSED void
+unit_kill (pid_t pid)
+{
+  ck_assert_int_eq (kill (pid, SIGKILL), 0);
+  ck_assert_int_eq (waitpid (pid, NULL, 0), pid);
 }
 
 /* Runs RUN(DATA) in a child; returns its result, which must be 0 to 99. */
