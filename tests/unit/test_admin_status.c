@@ -17,18 +17,12 @@
 /* ------------------------------------------------------------ what is there */
 
 static void
-make_directory (const char *path)
-{
-  ck_assert_int_eq (mkdir (unit_path (path), 0700), 0);
-}
-
-static void
 arrive (int procid)
 {
   char name[100];
 
   (void) snprintf (name, sizeof name, BARRIER "/arrival/slurm-procid-%d", procid);
-  ck_assert_int_eq (symlink ("host=n1 pid=1", unit_path (name)), 0);
+  unit_symlink ("host=n1 pid=1", unit_path (name));
 }
 
 /* A barrier of 3, with nobody in it. */
@@ -40,13 +34,13 @@ make_barrier (void)
   (void) snprintf (line, sizeof line, USER ":x:%u:%u::/:/bin/sh\n", (unsigned) geteuid (),
                    (unsigned) getegid ());
   unit_write_text (unit_path ("passwd"), line);
-  make_directory ("base");
-  make_directory ("base/" USER);
-  make_directory ("base/" USER "/.oci-hooks");
-  make_directory (BARRIERS);
-  make_directory (BARRIER);
-  make_directory (BARRIER "/arrival");
-  ck_assert_int_eq (symlink ("3", unit_path (BARRIER "/ntasks")), 0);
+  unit_mkdir (unit_path ("base"));
+  unit_mkdir (unit_path ("base/" USER));
+  unit_mkdir (unit_path ("base/" USER "/.oci-hooks"));
+  unit_mkdir (unit_path (BARRIERS));
+  unit_mkdir (unit_path (BARRIER));
+  unit_mkdir (unit_path (BARRIER "/arrival"));
+  unit_symlink ("3", unit_path (BARRIER "/ntasks"));
 }
 
 static void
@@ -55,14 +49,14 @@ depart (int procid)
   char name[100];
 
   (void) snprintf (name, sizeof name, BARRIER "/departure/slurm-procid-%d", procid);
-  ck_assert_int_eq (symlink ("host=n1 pid=1", unit_path (name)), 0);
+  unit_symlink ("host=n1 pid=1", unit_path (name));
 }
 
 /* Procid 2 is slow to go on, so that the barrier stays. */
 static void
 release (void)
 {
-  make_directory (BARRIER "/departure");
+  unit_mkdir (unit_path (BARRIER "/departure"));
   depart (0);
   depart (1);
 }
@@ -83,8 +77,7 @@ it_is_removed (void)
 static void
 it_is_called_off (void)
 {
-  ck_assert_int_eq (symlink ("called-off: procid 1: got SIGTERM", unit_path (BARRIER "/departure")),
-                    0);
+  unit_symlink ("called-off: procid 1: got SIGTERM", unit_path (BARRIER "/departure"));
 }
 
 /* --------------------------------------------------------------- the others */
@@ -184,9 +177,8 @@ END_TEST
 
 START_TEST (leaves_out_what_is_removed_meanwhile)
 {
-  ck_assert_int_eq (symlink ("host=n1 pid=1 node=n1 nodes=n1 tasks=3",
-                             unit_path (BARRIER "/arrival/slurm-procid-0")),
-                    0);
+  unit_symlink ("host=n1 pid=1 node=n1 nodes=n1 tasks=3",
+                unit_path (BARRIER "/arrival/slurm-procid-0"));
   if (_i == 0)
     before_look = it_is_removed;
   else
@@ -210,13 +202,11 @@ END_TEST
 START_TEST (shows_sets_and_gatherings)
 {
   ck_assert_int_eq (unlink (unit_path (BARRIER "/ntasks")), 0);
-  ck_assert_int_eq (symlink ("8", unit_path (BARRIER "/ntasks")), 0);
-  ck_assert_int_eq (symlink ("host=h1 pid=11 node=n1 nodes=n[1-2] tasks=4(x2)",
-                             unit_path (BARRIER "/arrival/slurm-procid-0-6:2")),
-                    0);
-  ck_assert_int_eq (symlink ("procid=1,5 host=h2 pid=12 node=n2 nodes=n[1-2] tasks=4(x2)",
-                             unit_path (BARRIER "/gathering-1")),
-                    0);
+  unit_symlink ("8", unit_path (BARRIER "/ntasks"));
+  unit_symlink ("host=h1 pid=11 node=n1 nodes=n[1-2] tasks=4(x2)",
+                unit_path (BARRIER "/arrival/slurm-procid-0-6:2"));
+  unit_symlink ("procid=1,5 host=h2 pid=12 node=n2 nodes=n[1-2] tasks=4(x2)",
+                unit_path (BARRIER "/gathering-1"));
   const char *text = look ();
   ck_assert_shows (" 6/8 waiting");
   ck_assert_shows ("there: procid 0-6:2 on n1; procid 1,5 on n2\n  missing: procid 3,7 on n2\n");

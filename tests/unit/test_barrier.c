@@ -272,14 +272,6 @@ assert_all_meet (void)
  * The disk
  */
 
-static bool
-is_there (const char *path)
-{
-  struct stat st;
-
-  return lstat (path, &st) == 0;
-}
-
 static void
 wait_until (bool (*condition) (const char *path), const char *path)
 {
@@ -290,50 +282,19 @@ wait_until (bool (*condition) (const char *path), const char *path)
   ck_assert_msg (met, "waited in vain for %s", path);
 }
 
-static const char *
-link_of (const char *path)
-{
-  static char text[1000];
-  ssize_t n = readlink (path, text, sizeof text - 1);
-
-  text[n > 0 ? n : 0] = '\0';
-  return text;
-}
-
-static void
-make_link (const char *target, const char *path)
-{
-  ck_assert_int_eq (symlink (target, path), 0);
-}
-
 /* Another hook's: its own note is what a hook knows its mark by. */
 static void
 make_mark (const char *path)
 {
-  make_link ("host=n2 pid=2", path);
-}
-
-static void
-make_directory (const char *path)
-{
-  ck_assert_int_eq (mkdir (path, 0700), 0);
+  unit_symlink ("host=n2 pid=2", path);
 }
 
 static void
 make_instance (const char *members)
 {
-  make_directory (KEY);
-  make_directory (KEY "/arrival");
-  make_link (members, KEY "/ntasks");
-}
-
-static void
-set_age (const char *path, time_t seconds)
-{
-  const time_t then = time (NULL) - seconds;
-  const struct timespec times[2] = { { .tv_sec = then }, { .tv_sec = then } };
-
-  ck_assert_int_eq (utimensat (AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+  unit_mkdir (KEY);
+  unit_mkdir (KEY "/arrival");
+  unit_symlink (members, KEY "/ntasks");
 }
 
 static time_t
@@ -348,7 +309,7 @@ age_of (const char *path)
 static bool
 is_fresh (const char *path)
 {
-  return is_there (path) && age_of (path) < 30;
+  return unit_is_there (path) && age_of (path) < 30;
 }
 
 static bool
@@ -362,7 +323,7 @@ has_text (const char *path)
 static bool
 is_removed (const char *path)
 {
-  return !is_there (path);
+  return !unit_is_there (path);
 }
 
 static bool
@@ -410,7 +371,7 @@ START_TEST (all_meet_without_a_timeout)
 {
   model.timeout = 0;
   start (1, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-1");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
   start (0, NULL);
   assert_all_meet ();
   assert_nothing_left ();
@@ -441,7 +402,7 @@ START_TEST (a_missing_member_is_named)
 {
   model.tasks = 4;
   start (2, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-2");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-2");
   model.timeout = SECOND / 5;
   start (0, NULL);
   const struct result *first = end (0), *second = end (2);
@@ -451,7 +412,7 @@ START_TEST (a_missing_member_is_named)
                "called off: procid 0: timeout: 2 of 4 tasks did not arrive within 0.2 s: "
                "procid 1,3");
   ck_assert (second->passed_on);
-  ck_assert_str_eq (link_of (KEY "/departure"),
+  ck_assert_str_eq (unit_link_of (KEY "/departure"),
                     "called-off: procid 0: timeout: 2 of 4 tasks did not arrive within 0.2 s: "
                     "procid 1,3");
 }
@@ -462,13 +423,13 @@ START_TEST (a_late_member_learns_it_at_once)
   const bool timeout = _i == 0;
 
   make_instance ("2");
-  make_link (timeout ? "called-off: procid 0: timeout: why" : "called-off: procid 0: why",
+  unit_symlink (timeout ? "called-off: procid 0: timeout: why" : "called-off: procid 0: why",
              KEY "/departure");
   const struct result *late = meet (1, NULL);
   assert_says (late, timeout ? EX_TEMPFAIL : EX_PROTOCOL,
                timeout ? "called off: procid 0: timeout: why" : "called off: procid 0: why");
   ck_assert (late->passed_on);
-  ck_assert (is_there (KEY "/arrival/slurm-procid-1"));
+  ck_assert (unit_is_there (KEY "/arrival/slurm-procid-1"));
   ck_assert_int_lt (late->took, LIMIT / 2);
 }
 END_TEST
@@ -479,9 +440,9 @@ START_TEST (a_call_off_is_for_all_who_wait)
   const char *own = KEY "/arrival/slurm-procid-1";
 
   start (1, NULL);
-  wait_until (is_there, own);
-  set_age (own, _i == 0 ? 1000 : -1000);
-  make_link ("called-off: procid 0: why", KEY "/departure");
+  wait_until (unit_is_there, own);
+  unit_set_age (own, _i == 0 ? 1000 : -1000);
+  unit_symlink ("called-off: procid 0: why", KEY "/departure");
   assert_says (end (1), EX_PROTOCOL, "called off: procid 0: why");
 }
 END_TEST
@@ -517,8 +478,8 @@ START_TEST (a_reason_calls_off)
   model.tasks = 3;
   start (0, NULL);
   start (2, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
-  wait_until (is_there, KEY "/arrival/slurm-procid-2");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-2");
   start (1, got_sigterm);
   /* It may be released before it has looked. */
   const struct result *own = end (1);
@@ -543,7 +504,7 @@ START_TEST (a_signal_while_waiting_calls_off)
   model.tasks = 3;
   start (_i == 0 ? 0 : 1, NULL);
   start (2, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-2");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-2");
   ck_assert_int_eq (kill (pids[2], SIGTERM), 0);
   assert_says (end (2), EX_PROTOCOL, "got SIGTERM");
   assert_says (end (_i == 0 ? 0 : 1), EX_PROTOCOL, "called off: procid 2: got SIGTERM");
@@ -595,7 +556,7 @@ cannot_arrive (struct barrier *b)
 START_TEST (the_others_are_told)
 {
   start (0, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
   assert_says (meet (1, cannot_arrive), EX_CANTCREAT, "cannot arrive in /where/" KEY);
   assert_says (end (0), EX_PROTOCOL, "called off: procid 1: cannot arrive in /where/" KEY);
 }
@@ -611,7 +572,7 @@ cannot_read_once (struct barrier *b)
 START_TEST (the_others_are_told_before_arriving)
 {
   start (0, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
   assert_says (meet (1, cannot_read_once), EX_IOERR, "cannot read the number of tasks in /where/" KEY);
   assert_says (end (0), EX_PROTOCOL, "called off: procid 1: cannot read the number of tasks in");
 }
@@ -661,7 +622,7 @@ START_TEST (who_was_counted_goes_with_the_others)
   wait_until (is_expired, KEY "/arrival/slurm-procid-1");
   ck_assert_int_eq (unlink (KEY "/arrival/slurm-procid-0"), 0);
   make_mark (KEY "/arrival/slurm-procid-0");
-  make_directory (KEY "/departure");
+  unit_mkdir (KEY "/departure");
   ck_assert_int_eq (end (1)->status, 0);
 }
 END_TEST
@@ -679,10 +640,10 @@ cannot_depart (struct barrier *b)
 START_TEST (released_is_released)
 {
   start (1, cannot_depart);
-  wait_until (is_there, KEY "/arrival/slurm-procid-1");
-  make_directory (KEY "/departure");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
+  unit_mkdir (KEY "/departure");
   ck_assert_int_eq (end (1)->status, 0);
-  ck_assert (!is_there (KEY "/departure/slurm-procid-1"));
+  ck_assert (!unit_is_there (KEY "/departure/slurm-procid-1"));
 }
 END_TEST
 
@@ -698,7 +659,7 @@ START_TEST (who_may_have_arrived_goes_with_the_others)
 {
   make_instance ("2");
   start (0, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
   start (1, arrival_is_not_confirmed);
   ck_assert_int_eq (end (0)->status == 0, end (1)->status == 0);
 }
@@ -741,7 +702,7 @@ START_TEST (who_will_not_come_tells_it)
   int64_t before = waiting_now ();
 
   start (0, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
   ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
   ck_assert_int_lt (waiting_now () - before, LIMIT / 2);
   assert_says (end (0), EX_PROTOCOL, "called off: procid 1: bad setting");
@@ -751,7 +712,7 @@ END_TEST
 START_TEST (who_will_not_come_may_be_the_first)
 {
   ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
-  ck_assert_str_eq (link_of (KEY "/departure"), "called-off: procid 1: bad setting");
+  ck_assert_str_eq (unit_link_of (KEY "/departure"), "called-off: procid 1: bad setting");
   assert_says (meet (0, NULL), EX_PROTOCOL, "called off: procid 1: bad setting");
 }
 END_TEST
@@ -764,11 +725,11 @@ START_TEST (who_will_not_come_completes_nothing)
   for (int i = 0; i < 20; i++)
     {
       start (0, NULL);
-      wait_until (is_there, _i == 1 ? KEY "/node-0" : KEY "/arrival/slurm-procid-0");
+      wait_until (unit_is_there, _i == 1 ? KEY "/node-0" : KEY "/arrival/slurm-procid-0");
       ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
       ck_assert_int_eq (end (0)->status, EX_PROTOCOL);
       ck_assert_int_lt (shared->results[0].took, 3 * SECOND); /* not by the look every 5 s */
-      ck_assert (is_there (_i == 1 ? KEY "/arrival/slurm-procid-0-1"
+      ck_assert (unit_is_there (_i == 1 ? KEY "/arrival/slurm-procid-0-1"
                                    : KEY "/arrival/slurm-procid-1")); /* they know it */
       ck_assert_int_eq (rename (KEY, (char[]){ 'a', (char) ('a' + i), '\0' }), 0);
     }
@@ -779,7 +740,7 @@ END_TEST
 START_TEST (after_a_refusal_all_meet_again)
 {
   start (0, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
   ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
   ck_assert_int_eq (end (0)->status, EX_PROTOCOL);
   start (0, NULL);
@@ -814,7 +775,7 @@ START_TEST (an_earlier_barrier_is_not_called_off)
                    "got SIGTERM, while an earlier barrier of this task went on");
       break;
     }
-  ck_assert (!is_there (KEY "/departure"));
+  ck_assert (!unit_is_there (KEY "/departure"));
   ck_assert (is_fresh (KEY "/arrival/slurm-procid-1"));
 }
 END_TEST
@@ -825,7 +786,7 @@ START_TEST (comes_long_after_the_end)
   const struct timespec old[2] = { { .tv_sec = 1000000 }, { .tv_sec = 1000000 } };
 
   make_instance ("2");
-  ck_assert_int_eq (symlink ("called-off: procid 0: timeout: why", KEY "/departure"), 0);
+  unit_symlink ("called-off: procid 0: timeout: why", KEY "/departure");
   ck_assert_int_eq (utimensat (AT_FDCWD, KEY "/departure", old, AT_SYMLINK_NOFOLLOW), 0);
   model.timeout = SECOND / 5;
   assert_says (meet (1, NULL), EX_TEMPFAIL,
@@ -856,7 +817,7 @@ START_TEST (a_failure_before_arriving_calls_no_earlier_barrier_off)
       listing_error = EIO;
       ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
     }
-  ck_assert (!is_there (KEY "/departure"));
+  ck_assert (!unit_is_there (KEY "/departure"));
 }
 END_TEST
 
@@ -869,7 +830,7 @@ START_TEST (waits_until_an_earlier_barrier_goes)
   make_earlier_barrier ();
   start (1, NULL);
   start (0, NULL);
-  wait_until (is_there, KEY "/departure");
+  wait_until (unit_is_there, KEY "/departure");
   /* Here the earlier hook of member 1 departs. */
   make_mark (KEY "/departure/slurm-procid-1");
   ck_assert_int_eq (end (0)->status, 0);
@@ -882,7 +843,7 @@ END_TEST
 START_TEST (who_has_departed_waits_for_the_next)
 {
   make_instance ("2");
-  make_directory (KEY "/departure");
+  unit_mkdir (KEY "/departure");
   make_mark (KEY "/departure/slurm-procid-1");
   model.timeout = SECOND / 5;
   assert_says (meet (1, NULL), EX_TEMPFAIL, "an earlier barrier of this task");
@@ -897,7 +858,7 @@ START_TEST (another_number_of_members_is_not_ours)
   assert_says (meet (1, NULL), EX_TEMPFAIL,
                "this task counts 2 tasks, but the barrier /where/" KEY " is one of 3");
   ck_assert_uint_eq (unit_entries (KEY "/arrival"), 0);
-  ck_assert (!is_there (KEY "/departure"));
+  ck_assert (!unit_is_there (KEY "/departure"));
 }
 END_TEST
 
@@ -910,13 +871,13 @@ START_TEST (who_is_left_behind_comes_again)
 {
   model.timeout = 100 * SECOND;
   start (1, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-1");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
   ck_assert_int_eq (rename (KEY, "away"), 0);
   jump (1, 21);
   start (0, NULL);
   assert_all_meet ();
-  ck_assert_str_eq (link_of ("away/departure"), "void");
-  ck_assert (!is_there (KEY));
+  ck_assert_str_eq (unit_link_of ("away/departure"), "void");
+  ck_assert (!unit_is_there (KEY));
 }
 END_TEST
 
@@ -932,11 +893,11 @@ START_TEST (who_is_left_behind_decides_nothing)
 {
   model.timeout = 100 * SECOND;
   start (0, finds_an_outcome);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
   ck_assert_int_eq (rename (KEY, "away"), 0);
   jump (0, 21);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
-  ck_assert (!is_there ("away/departure"));
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
+  ck_assert (!unit_is_there ("away/departure"));
   start (1, NULL);
   assert_all_meet ();
 }
@@ -945,7 +906,7 @@ END_TEST
 START_TEST (who_lost_its_instance_comes_again)
 {
   start (1, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-1");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
   ck_assert_int_eq (instance_remove (model.dirfd, KEY), 0);
   start (0, NULL);
   assert_all_meet ();
@@ -957,7 +918,7 @@ END_TEST
 START_TEST (member_0_alone_notices_that_its_instance_is_lost)
 {
   start (0, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
   ck_assert_int_eq (rename (KEY, "away"), 0);
   ck_assert_int_eq (instance_remove (model.dirfd, "away"), 0);
   start (1, NULL);
@@ -969,8 +930,8 @@ END_TEST
 START_TEST (void_means_come_again)
 {
   start (1, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-1");
-  make_link (_i == 0 ? "void" : "nonsense", KEY "/departure");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
+  unit_symlink (_i == 0 ? "void" : "nonsense", KEY "/departure");
   start (0, NULL);
   assert_all_meet ();
   assert_nothing_left ();
@@ -986,8 +947,8 @@ START_TEST (who_waits_touches_its_file)
   model.timeout = 100 * SECOND;
   start ((uint32_t) _i, NULL);
   const char *own = _i == 0 ? KEY "/arrival/slurm-procid-0" : KEY "/arrival/slurm-procid-1";
-  wait_until (is_there, own);
-  set_age (own, 50);
+  wait_until (unit_is_there, own);
+  unit_set_age (own, 50);
   ck_assert (!is_fresh (own));
   jump ((uint32_t) _i, 21);
   wait_until (is_fresh, own);
@@ -1064,21 +1025,21 @@ START_TEST (who_ends_in_a_void_instance_calls_off_the_next)
   if (_i == 2)
     gather ("0-1");
   start (1, NULL);
-  wait_until (is_there, _i == 2 ? KEY "/node-0" : KEY "/arrival/slurm-procid-1");
+  wait_until (unit_is_there, _i == 2 ? KEY "/node-0" : KEY "/arrival/slurm-procid-1");
   if (_i == 0)
     {
       start (0, NULL);
-      wait_until (is_there, KEY "/arrival/slurm-procid-0");
+      wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
     }
   wait_until_asleep (1); /* where it hears the signal */
   ck_assert_int_eq (kill (pids[1], SIGSTOP), 0);
   ck_assert_int_eq (lstat (KEY, &before), 0);
-  make_link ("void", KEY "/departure");
+  unit_symlink ("void", KEY "/departure");
   (void) mkdir (KEY "/arrival/ended", 0700);
   if (_i > 0)
     start (0, NULL);
   do
-    wait_until (is_there, _i == 2 ? KEY "/node-0" : KEY "/arrival/slurm-procid-0");
+    wait_until (unit_is_there, _i == 2 ? KEY "/node-0" : KEY "/arrival/slurm-procid-0");
   while (lstat (KEY, &after) != 0 || after.st_ino == before.st_ino);
   ck_assert_int_eq (kill (pids[1], SIGTERM), 0);
   ck_assert_int_eq (kill (pids[1], SIGCONT), 0);
@@ -1097,9 +1058,9 @@ START_TEST (freshness_does_not_last)
   make_instance ("3");
   make_mark (KEY "/arrival/slurm-procid-1");
   start (0, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
   jump (0, 1); /* it has listed them */
-  set_age (KEY "/arrival/slurm-procid-1", 100);
+  unit_set_age (KEY "/arrival/slurm-procid-1", 100);
   jump (0, 21);
   make_mark (KEY "/arrival/slurm-procid-2");
   wait_until (is_removed, KEY "/arrival/slurm-procid-2");
@@ -1119,7 +1080,7 @@ START_TEST (member_0_waits_for_all_to_depart)
   make_instance ("2");
   make_mark (KEY "/arrival/slurm-procid-1");
   start (0, NULL);
-  wait_until (is_there, KEY "/departure/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/departure/slurm-procid-0");
   ck_assert (!shared->results[0].ended);
   if (_i == 0)
     {
@@ -1131,7 +1092,7 @@ START_TEST (member_0_waits_for_all_to_depart)
   /* It is released: a signal ends this wait, and nothing else. */
   ck_assert_int_eq (kill (pids[0], SIGTERM), 0);
   ck_assert_int_eq (end (0)->status, 0);
-  ck_assert (is_there (KEY "/departure/slurm-procid-0"));
+  ck_assert (unit_is_there (KEY "/departure/slurm-procid-0"));
 }
 END_TEST
 
@@ -1141,10 +1102,10 @@ START_TEST (member_0_does_not_wait_for_ever)
   make_instance ("2");
   make_mark (KEY "/arrival/slurm-procid-1");
   start (0, NULL);
-  wait_until (is_there, KEY "/departure/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/departure/slurm-procid-0");
   jump (0, BARRIER_LEAVE / SECOND);
   ck_assert_int_eq (end (0)->status, 0);
-  ck_assert (is_there (KEY "/departure/slurm-procid-0"));
+  ck_assert (unit_is_there (KEY "/departure/slurm-procid-0"));
 }
 END_TEST
 
@@ -1154,7 +1115,7 @@ START_TEST (member_0_removes_what_was_caught_by_mistake)
   make_instance ("2");
   make_mark (KEY "/arrival/slurm-procid-1");
   start (0, NULL);
-  wait_until (is_there, KEY "/departure/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/departure/slurm-procid-0");
   ck_assert_int_eq (rename (KEY, INSTANCE_GONE "host-1-0-" KEY), 0);
   unit_sleep (100 * MILLISECOND);
   ck_assert (!shared->results[0].ended);
@@ -1172,7 +1133,7 @@ START_TEST (member_0_does_not_wait_for_what_is_removed)
   make_instance ("2");
   make_mark (KEY "/arrival/slurm-procid-1");
   start (0, NULL);
-  wait_until (is_there, KEY "/departure/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/departure/slurm-procid-0");
   began = waiting_now ();
   ck_assert_int_eq (rename (KEY, "away"), 0);
   ck_assert_int_eq (instance_remove (model.dirfd, "away"), 0);
@@ -1244,15 +1205,15 @@ start_two_nodes (uint32_t but)
     if (self != but)
       {
         start (self, NULL);
-        wait_until (is_there, self < 2 ? KEY "/node-0" : KEY "/node-2");
+        wait_until (unit_is_there, self < 2 ? KEY "/node-0" : KEY "/node-2");
       }
 }
 
 static bool
 is_said (const char *path)
 {
-  return strstr (link_of (path), "procid=0-1 ") != NULL
-         || strstr (link_of (path), "procid=2 ") != NULL;
+  return strstr (unit_link_of (path), "procid=0-1 ") != NULL
+         || strstr (unit_link_of (path), "procid=2 ") != NULL;
 }
 
 START_TEST (a_time_out_names_who_is_missing_on_a_node)
@@ -1275,7 +1236,7 @@ START_TEST (who_is_gathered_is_said_after_a_moment)
 {
   start_two_nodes (3);
   wait_until (is_said, KEY "/gathering-2");
-  ck_assert_str_eq (link_of (KEY "/gathering-2"), "procid=2 " NOTE);
+  ck_assert_str_eq (unit_link_of (KEY "/gathering-2"), "procid=2 " NOTE);
   start (3, NULL);
   assert_all_meet ();
   assert_nothing_left ();
@@ -1285,7 +1246,7 @@ END_TEST
 static bool
 two_are_gathered (const char *path)
 {
-  return strstr (link_of (path), "procid=0-1 ") != NULL;
+  return strstr (unit_link_of (path), "procid=0-1 ") != NULL;
 }
 
 /* A leader or its member, while they gather or when they have arrived: the kernel
@@ -1300,14 +1261,14 @@ START_TEST (who_is_killed_ends_it_for_all)
 
   gather_nodes (3);
   start (0, NULL);
-  wait_until (is_there, KEY "/node-0");
+  wait_until (unit_is_there, KEY "/node-0");
   for (uint32_t self = 1; self < 4; self++)
     if (self != missing)
       start (self, NULL);
   if (missing == 2)
     wait_until (two_are_gathered, KEY "/gathering-0");
   else
-    wait_until (is_there, KEY "/arrival/slurm-procid-0-2");
+    wait_until (unit_is_there, KEY "/arrival/slurm-procid-0-2");
   unit_kill (pids[victim]);
   for (uint32_t self = 0; self < 4; self++)
     if (self != victim && self != missing)
@@ -1332,7 +1293,7 @@ START_TEST (a_stopped_leader_stops_nobody_for_ever)
 {
   gather_nodes (3);
   start (0, NULL);
-  wait_until (is_there, KEY "/node-0");
+  wait_until (unit_is_there, KEY "/node-0");
   model.timeout = 4 * SECOND;
   start (1, NULL);
   start (3, NULL);
@@ -1350,7 +1311,7 @@ START_TEST (who_is_killed_unanswered_ends_it_too)
 {
   gather_nodes (1);
   start (0, NULL);
-  wait_until (is_there, KEY "/node-0");
+  wait_until (unit_is_there, KEY "/node-0");
   stop (0);
   start (1, NULL);
   unit_sleep (50 * MILLISECOND);
@@ -1374,7 +1335,7 @@ START_TEST (who_cannot_gather_tells_the_others)
   model.nodes = 1;
   gather ("0-1");
   start (0, NULL);
-  wait_until (is_there, KEY "/node-0");
+  wait_until (unit_is_there, KEY "/node-0");
   assert_says (meet (1, cannot_connect), EX_OSERR, "cannot gather in /where/" KEY);
   assert_says (end (0), EX_PROTOCOL, "called off: procid 1: cannot gather in ");
   ck_assert_int_lt (shared->results[0].took, LIMIT / 2);
@@ -1386,13 +1347,13 @@ START_TEST (who_decides_looks_before_it_times_out)
 {
   make_instance ("2");
   start (0, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
   wait_until_asleep (0);
   stop (0);
   make_mark (KEY "/arrival/slurm-procid-1");
   shared->jump = 2 * LIMIT / SECOND;
   ck_assert_int_eq (kill (pids[0], SIGCONT), 0);
-  wait_until (is_there, KEY "/departure");
+  wait_until (unit_is_there, KEY "/departure");
   make_mark (KEY "/departure/slurm-procid-1");
   ck_assert_int_eq (end (0)->status, 0);
 }
@@ -1403,7 +1364,7 @@ START_TEST (a_leader_that_dies_alone_is_missed)
 {
   gather_nodes (1);
   start (0, NULL);
-  wait_until (is_there, KEY "/node-0");
+  wait_until (unit_is_there, KEY "/node-0");
   unit_kill (pids[0]);
   model.timeout = 3 * SECOND;
   for (uint32_t self = 1; self < 4; self++)
@@ -1445,9 +1406,9 @@ START_TEST (what_is_no_socket_holds_nobody_up)
   if (_i == 0)
     unit_write_text (KEY "/node-0", "");
   else if (_i == 1)
-    make_directory (KEY "/node-0");
+    unit_mkdir (KEY "/node-0");
   else
-    make_link (_i == 2 ? "nowhere" : "node-0", KEY "/node-0");
+    unit_symlink (_i == 2 ? "nowhere" : "node-0", KEY "/node-0");
   for (uint32_t self = 0; self < 4; self++)
     start (self, NULL);
   assert_all_meet ();
@@ -1502,7 +1463,7 @@ START_TEST (one_hook_a_node_is_enough)
 {
   gather_nodes (1);
   start (1, speaks_for_all);
-  wait_until (is_there, KEY "/arrival/slurm-procid-0-1");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0-1");
   start (2, speaks_for_all);
   ck_assert_int_eq (end (1)->status, 0);
   ck_assert_int_eq (end (2)->status, 0);
@@ -1639,7 +1600,7 @@ START_TEST (who_is_blocked_hears_of_its_members)
   start (1, NULL);
   wait_until (is_locked, KEY "/lock");
   start (2, NULL);
-  wait_until (is_there, KEY "/node-2");
+  wait_until (unit_is_there, KEY "/node-2");
   start (3, NULL);
   wait_until_blocked (2);
   ck_assert_int_eq (kill (pids[3], SIGKILL), 0);
@@ -1679,7 +1640,7 @@ START_TEST (who_watches_releases)
   ck_assert_int_eq (end (2)->status, 0);
   ck_assert_int_eq (kill (pids[0], SIGCONT), 0);
   ck_assert_int_eq (end (0)->status, 0);
-  ck_assert (!is_there (KEY));
+  ck_assert (!unit_is_there (KEY));
 }
 END_TEST
 
@@ -1692,13 +1653,13 @@ START_TEST (who_watches_does_not_count_the_dead)
   model.timeout = 3 * LIMIT;
   start_blocked ();
   unit_kill (pids[2]);
-  set_age (KEY "/arrival/slurm-procid-2", 100);
-  set_age (KEY "/arrival/slurm-procid-1", 50);
+  unit_set_age (KEY "/arrival/slurm-procid-2", 100);
+  unit_set_age (KEY "/arrival/slurm-procid-1", 50);
   shared->jump += 21; /* it touches its own, and asks again how old the others are */
   wait_until (is_fresh, KEY "/arrival/slurm-procid-1");
   make_mark (KEY "/arrival/slurm-procid-0");
   unit_sleep (500 * MILLISECOND);
-  ck_assert (!is_there (KEY "/departure"));
+  ck_assert (!unit_is_there (KEY "/departure"));
   ck_assert_int_eq (unlink (KEY "/arrival/slurm-procid-0"), 0);
   start (2, NULL);
   start (0, NULL);
@@ -1715,7 +1676,7 @@ START_TEST (who_watches_lets_go_if_another_one_does)
   unit_sleep (200 * MILLISECOND);
   ck_assert (is_locked (KEY "/lock"));
   ck_assert_int_eq (unlink (KEY "/watcher"), 0);
-  make_link ("host=n2 pid=2", KEY "/watcher");
+  unit_symlink ("host=n2 pid=2", KEY "/watcher");
   wait_until (is_unlocked, KEY "/lock");
   start (0, NULL);
   assert_all_meet ();
@@ -1737,11 +1698,11 @@ START_TEST (all_may_watch)
   model.nodes = 8;
   for (uint32_t self = 0; self < 3; self++)
     start (self, gets_any_lock);
-  wait_until (is_there, KEY "/lock");
+  wait_until (unit_is_there, KEY "/lock");
   unit_sleep (300 * MILLISECOND);
   start (3, gets_any_lock);
   assert_all_meet ();
-  ck_assert (!is_there (KEY));
+  ck_assert (!unit_is_there (KEY));
 }
 END_TEST
 
@@ -1762,7 +1723,7 @@ START_TEST (who_can_tell_nobody_goes_with_the_others)
   make_mark (KEY "/arrival/slurm-procid-1");
   start (0, cannot_end_it);
   wait_until (is_expired, KEY "/arrival/slurm-procid-0");
-  make_directory (KEY "/departure");
+  unit_mkdir (KEY "/departure");
   make_mark (KEY "/departure/slurm-procid-1");
   ck_assert_int_eq (end (0)->status, 0);
 }
@@ -1784,7 +1745,7 @@ START_TEST (a_lock_that_is_never_free_delays_a_while)
   start (2, NULL);
   wait_until_blocked (2);
   start (0, NULL); /* decides when it comes, before it is blocked */
-  wait_until (is_there, KEY "/departure");
+  wait_until (unit_is_there, KEY "/departure");
   shared->jump += 6; /* less than the 20 s after which all look */
   int64_t before = waiting_now ();
   for (uint32_t self = 1; self < model.tasks; self++)
@@ -1810,7 +1771,7 @@ START_TEST (who_is_blocked_looks_before_its_time_is_over)
   wait_until_blocked (0);
   model.timeout = 3 * LIMIT;
   start (1, NULL);
-  wait_until (is_there, KEY "/departure");
+  wait_until (unit_is_there, KEY "/departure");
   (void) close (fd);
   ck_assert_int_eq (end (0)->status, 0);
   ck_assert_int_eq (end (1)->status, 0);
@@ -1834,10 +1795,10 @@ START_TEST (without_locks_each_looks)
   model.nodes = 8;
   start (1, no_locks);
   start (2, no_locks);
-  wait_until (is_there, KEY "/lock");
+  wait_until (unit_is_there, KEY "/lock");
   start (0, no_locks);
   assert_all_meet ();
-  ck_assert (!is_there (KEY));
+  ck_assert (!unit_is_there (KEY));
 }
 END_TEST
 
@@ -1846,17 +1807,17 @@ START_TEST (what_is_no_file_to_lock_holds_nobody_up)
   model.nodes = 8;
   make_instance ("2");
   if (_i == 0)
-    make_directory (KEY "/lock");
+    unit_mkdir (KEY "/lock");
   else if (_i == 1)
-    make_link ("/etc/passwd", KEY "/lock");
+    unit_symlink ("/etc/passwd", KEY "/lock");
   else
     ck_assert_int_eq (mkfifo (KEY "/lock", 0600), 0);
   start (1, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-1");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
   unit_sleep (200 * MILLISECOND);
   start (0, NULL);
   assert_all_meet ();
-  ck_assert (!is_there (KEY));
+  ck_assert (!unit_is_there (KEY));
 }
 END_TEST
 
@@ -1865,9 +1826,9 @@ START_TEST (few_nodes_make_no_lock)
 {
   model.nodes = 7;
   start (1, NULL);
-  wait_until (is_there, KEY "/arrival/slurm-procid-1");
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
   unit_sleep (300 * MILLISECOND);
-  ck_assert (!is_there (KEY "/lock"));
+  ck_assert (!unit_is_there (KEY "/lock"));
   start (0, NULL);
   assert_all_meet ();
 }

@@ -246,7 +246,7 @@ START_TEST (refuses_what_is_no_file)
 
   (void) unlink (path);
   assert_refused (read_state (state, strlen (state)), "config.json");
-  ck_assert_int_eq (mkdir (path, 0700), 0);
+  unit_mkdir (path);
   assert_refused (read_state (state, strlen (state)), "not a regular file");
   ck_assert_int_eq (rmdir (path), 0);
   /* Nobody writes into it: the hook must not wait for that. */

@@ -307,7 +307,7 @@ make_home (uid_t uid)
 {
   const char *home = unit_path ("home");
 
-  ck_assert_int_eq (mkdir (home, 0700), 0);
+  unit_mkdir (home);
   ck_assert_int_eq (chown (home, uid, uid), 0);
 }
 
@@ -352,8 +352,8 @@ START_TEST (keeps_the_groups_of_the_owner)
   const char *home = unit_path ("group/home");
   gid_t groups[10];
 
-  ck_assert_int_eq (mkdir (unit_path ("group"), 0700), 0);
-  ck_assert_int_eq (mkdir (home, 0700), 0);
+  unit_mkdir (unit_path ("group"));
+  unit_mkdir (home);
   ck_assert_int_eq (chown (home, 2001, 2001), 0);
   ck_assert_int_eq (chown (unit_path ("group"), 0, shared[0]), 0);
   ck_assert_int_eq (chmod (unit_path ("group"), 02750), 0);
@@ -362,7 +362,7 @@ START_TEST (keeps_the_groups_of_the_owner)
   assert_works (identity_find (&id, &no_container, NO_UID, &f));
   assert_works (identity_become (&id, &f));
   ck_assert_int_eq (getgroups (10, groups), 1);
-  ck_assert_int_eq (mkdir (unit_path ("group/home/.oci-hooks"), 0700), 0);
+  unit_mkdir (unit_path ("group/home/.oci-hooks"));
 }
 END_TEST
 
@@ -488,7 +488,7 @@ START_TEST (is_the_user_in_his_own_namespace)
       unit_become (uid);
     }
   else
-    ck_assert_int_eq (mkdir (unit_path ("home"), 0700), 0);
+    unit_mkdir (unit_path ("home"));
   const gid_t gid = getegid ();
   (void) snprintf (line, sizeof line, "tester:x:%u:%u::/:/bin/sh\n", uid, gid);
   unit_write_text (unit_path ("home/passwd"), line);

@@ -3,12 +3,10 @@
 
 #include "unit.h"
 
-#include <dirent.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
-#include <time.h>
 
 #define KEY "jobid-17-stepid-0"
 
@@ -50,12 +48,6 @@ mode_of (const char *path)
   return lstat (path, &st) == 0 ? st.st_mode : 0;
 }
 
-static bool
-is_there (const char *path)
-{
-  return mode_of (path) != 0;
-}
-
 static ino_t
 number_of (const char *path)
 {
@@ -65,18 +57,6 @@ number_of (const char *path)
   return st.st_ino;
 }
 
-static const char *
-link_of (const char *path)
-{
-  static char text[2000];
-  ssize_t n = readlink (path, text, sizeof text - 1);
-
-  ck_assert_int_ge (n, 0);
-  text[n] = '\0';
-  return text;
-}
-
-/* How many entries there are in the directory PATH. */
 static void
 make_file (const char *path)
 {
@@ -118,18 +98,18 @@ litter (const char *dir)
 #define IN_DIR(name) (snprintf (path, sizeof path, "%s/%s", dir, name), path)
   make_file (IN_DIR (".nfs000000000000002a00000001"));
   make_file (IN_DIR ("slurm-procid-1"));
-  ck_assert_int_eq (symlink ("note", IN_DIR ("slurm-procid-99")), 0);
-  ck_assert_int_eq (symlink ("note", IN_DIR ("slurm-procid-01")), 0);
-  ck_assert_int_eq (symlink ("note", IN_DIR ("slurm-procid-1~")), 0);
-  ck_assert_int_eq (symlink ("note", IN_DIR ("slurm-procid-")), 0);
+  unit_symlink ("note", IN_DIR ("slurm-procid-99"));
+  unit_symlink ("note", IN_DIR ("slurm-procid-01"));
+  unit_symlink ("note", IN_DIR ("slurm-procid-1~"));
+  unit_symlink ("note", IN_DIR ("slurm-procid-"));
   make_file (IN_DIR ("two\nlines"));
   make_file (IN_DIR ("\xff\xfe"));
   ck_assert_int_eq (mkfifo (IN_DIR ("fifo"), 0600), 0);
-  ck_assert_int_eq (symlink ("/", IN_DIR ("link")), 0);
-  ck_assert_int_eq (mkdir (IN_DIR ("dir"), 0700), 0);
+  unit_symlink ("/", IN_DIR ("link"));
+  unit_mkdir (IN_DIR ("dir"));
   make_file (IN_DIR ("dir/slurm-procid-0"));
-  ck_assert_int_eq (mkdir (IN_DIR ("dir/dir"), 0700), 0);
-  ck_assert_int_eq (symlink ("/", IN_DIR ("dir/dir/link")), 0);
+  unit_mkdir (IN_DIR ("dir/dir"));
+  unit_symlink ("/", IN_DIR ("dir/dir/link"));
   ck_assert_int_eq (mknod (IN_DIR ("socket"), S_IFSOCK | 0600, 0), 0);
 #undef IN_DIR
 }
@@ -160,7 +140,7 @@ START_TEST (open_makes_what_is_not_there)
 {
   ck_assert_int_eq (instance_open (&in, parent, KEY, 4711, false), 0);
   assert_whole ();
-  ck_assert_str_eq (link_of (KEY "/ntasks"), "4711");
+  ck_assert_str_eq (unit_link_of (KEY "/ntasks"), "4711");
   ck_assert_uint_eq (unit_entries (KEY), 2);
   ck_assert_uint_eq (unit_entries ("."), 1);
   ck_assert_int_eq (in.arrival, -1);
@@ -188,9 +168,9 @@ START_TEST (open_completes_what_was_begun)
 {
   uint32_t members;
 
-  ck_assert_int_eq (mkdir (KEY, 0700), 0);
+  unit_mkdir (KEY);
   if (_i > 0)
-    ck_assert_int_eq (mkdir (KEY "/arrival", 0700), 0);
+    unit_mkdir (KEY "/arrival");
   ck_assert_int_eq (instance_open (&in, parent, KEY, 3, false), 0);
   ck_assert_int_eq (instance_open_arrival (&in, 3), 0);
   ck_assert_int_eq (instance_tasks (&in, 3, &members), 0);
@@ -211,20 +191,20 @@ assert_refuses_to_open (void)
 
 START_TEST (open_follows_no_links)
 {
-  ck_assert_int_eq (mkdir ("elsewhere", 0700), 0);
-  ck_assert_int_eq (symlink ("elsewhere", KEY), 0);
+  unit_mkdir ("elsewhere");
+  unit_symlink ("elsewhere", KEY);
   assert_refuses_to_open ();
-  ck_assert_int_eq (mkdir ("elsewhere/arrival", 0700), 0);
+  unit_mkdir ("elsewhere/arrival");
   assert_refuses_to_open ();
   ck_assert_uint_eq (unit_entries ("elsewhere"), 1);
   ck_assert_int_eq (unlink (KEY), 0);
 
-  ck_assert_int_eq (symlink ("nowhere", KEY), 0);
+  unit_symlink ("nowhere", KEY);
   assert_refuses_to_open ();
   ck_assert_int_eq (unlink (KEY), 0);
 
-  ck_assert_int_eq (mkdir (KEY, 0700), 0);
-  ck_assert_int_eq (symlink ("../elsewhere", KEY "/arrival"), 0);
+  unit_mkdir (KEY);
+  unit_symlink ("../elsewhere", KEY "/arrival");
   assert_refuses_to_open ();
   ck_assert_uint_eq (unit_entries (KEY), 1);
 }
@@ -233,7 +213,7 @@ END_TEST
 /* It is being removed, and has another name already. */
 START_TEST (nobody_completes_what_is_gone)
 {
-  ck_assert_int_eq (mkdir (KEY, 0700), 0);
+  unit_mkdir (KEY);
   ck_assert_int_eq (instance_open (&in, parent, KEY, 3, false), 0);
   ck_assert_int_eq (rename (KEY, "away"), 0);
   assert_fails (instance_open_arrival (&in, 3), ENOENT);
@@ -246,7 +226,7 @@ START_TEST (open_refuses_what_is_no_directory)
   make_file (KEY);
   assert_refuses_to_open ();
   ck_assert_int_eq (unlink (KEY), 0);
-  ck_assert_int_eq (mkdir (KEY, 0700), 0);
+  unit_mkdir (KEY);
   ck_assert_int_eq (mkfifo (KEY "/arrival", 0600), 0);
   assert_refuses_to_open ();
 }
@@ -291,8 +271,8 @@ START_TEST (an_instance_is_held_not_named)
   ck_assert_int_eq (rename (KEY, "away"), 0);
   ck_assert_int_eq (instance_arrive (&in, only (2), "note"), 0);
   ck_assert_int_eq (instance_void (&in), 0);
-  ck_assert (is_there ("away/arrival/slurm-procid-2"));
-  ck_assert_str_eq (link_of ("away/departure"), "void");
+  ck_assert (unit_is_there ("away/arrival/slurm-procid-2"));
+  ck_assert_str_eq (unit_link_of ("away/departure"), "void");
 }
 END_TEST
 
@@ -309,7 +289,7 @@ START_TEST (members_are_what_the_first_said)
   ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
   ck_assert_int_eq (instance_tasks (&in, 7, &members), 0);
   ck_assert_uint_eq (members, 7);
-  ck_assert_str_eq (link_of (KEY "/ntasks"), "7");
+  ck_assert_str_eq (unit_link_of (KEY "/ntasks"), "7");
 }
 END_TEST
 
@@ -323,10 +303,10 @@ START_TEST (members_that_make_no_sense_are_0)
   uint32_t members = 99;
 
   ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
-  ck_assert_int_eq (symlink (nonsense[_i], KEY "/ntasks"), 0);
+  unit_symlink (nonsense[_i], KEY "/ntasks");
   ck_assert_int_eq (instance_tasks (&in, 3, &members), 0);
   ck_assert_uint_eq (members, 0);
-  ck_assert_str_eq (link_of (KEY "/ntasks"), nonsense[_i]);
+  ck_assert_str_eq (unit_link_of (KEY "/ntasks"), nonsense[_i]);
 }
 END_TEST
 
@@ -339,7 +319,7 @@ START_TEST (members_in_no_link_are_0)
   ck_assert_int_eq (instance_tasks (&in, 3, &members), 0);
   ck_assert_uint_eq (members, 0);
   ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
-  ck_assert_int_eq (mkdir (KEY "/ntasks", 0700), 0);
+  unit_mkdir (KEY "/ntasks");
   members = 99;
   ck_assert_int_eq (instance_tasks (&in, 3, &members), 0);
   ck_assert_uint_eq (members, 0);
@@ -369,20 +349,20 @@ END_TEST
 START_TEST (arriving_is_exclusive)
 {
   ck_assert_int_eq (instance_arrive (&in, only (1), "host=n1 pid=1"), 0);
-  ck_assert_str_eq (link_of (KEY "/arrival/slurm-procid-1"), "host=n1 pid=1");
+  ck_assert_str_eq (unit_link_of (KEY "/arrival/slurm-procid-1"), "host=n1 pid=1");
   assert_fails (instance_arrive (&in, only (1), "note"), EEXIST);
   ck_assert_int_eq (mkfifo (KEY "/arrival/slurm-procid-2", 0600), 0);
   assert_fails (instance_arrive (&in, only (2), "note"), EEXIST);
   make_file (KEY "/arrival/slurm-procid-0");
   assert_fails (instance_arrive (&in, only (0), "note"), EEXIST);
-  ck_assert_str_eq (link_of (KEY "/arrival/slurm-procid-1"), "host=n1 pid=1");
+  ck_assert_str_eq (unit_link_of (KEY "/arrival/slurm-procid-1"), "host=n1 pid=1");
 }
 END_TEST
 
 START_TEST (one_mark_is_of_a_whole_set)
 {
   ck_assert_int_eq (instance_arrive (&in, unit_ranks (3, "0,2"), "note"), 0);
-  ck_assert_str_eq (link_of (KEY "/arrival/slurm-procid-0,2"), "note");
+  ck_assert_str_eq (unit_link_of (KEY "/arrival/slurm-procid-0,2"), "note");
   ck_assert_uint_eq (unit_entries (KEY "/arrival"), 1);
 }
 END_TEST
@@ -440,7 +420,7 @@ START_TEST (a_long_set_arrives_whole_or_not_at_all)
   make_file (path);
   assert_fails (instance_arrive (&in, own, "note"), EEXIST);
   ck_assert_uint_eq (unit_entries (KEY "/arrival"), 1);
-  ck_assert (is_there (path));
+  ck_assert (unit_is_there (path));
 }
 END_TEST
 
@@ -493,7 +473,7 @@ START_TEST (touch_and_expire_set_the_time)
   ck_assert_int_eq (instance_stat (&in, only (1), &st), 0);
   ck_assert_int_eq (st.stx_mtime.tv_sec, 0);
   (void) instance_touch (&in, only (2), false);
-  ck_assert (!is_there (KEY "/arrival/slurm-procid-2"));
+  ck_assert (!unit_is_there (KEY "/arrival/slurm-procid-2"));
   assert_fails (instance_touch (&in, only (2), true), ENOENT);
 }
 END_TEST
@@ -526,7 +506,7 @@ START_TEST (void_says_void)
   char text[INSTANCE_TEXT_MAX];
 
   ck_assert_int_eq (instance_void (&in), 0);
-  ck_assert_str_eq (link_of (KEY "/departure"), "void");
+  ck_assert_str_eq (unit_link_of (KEY "/departure"), "void");
   ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_VOID);
   /* Who decides looks here. */
   ck_assert (S_ISLNK (mode_of (KEY "/arrival/ended")));
@@ -538,7 +518,7 @@ START_TEST (called_off_says_why)
   char text[INSTANCE_TEXT_MAX];
 
   ck_assert_int_eq (instance_call_off (&in, "procid 1: got SIGTERM"), 0);
-  ck_assert_str_eq (link_of (KEY "/departure"), "called-off: procid 1: got SIGTERM");
+  ck_assert_str_eq (unit_link_of (KEY "/departure"), "called-off: procid 1: got SIGTERM");
   ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_CALLED_OFF);
   ck_assert_str_eq (text, "procid 1: got SIGTERM");
   ck_assert (S_ISLNK (mode_of (KEY "/arrival/ended")));
@@ -550,7 +530,7 @@ START_TEST (the_reason_is_cleaned)
 {
   char text[INSTANCE_TEXT_MAX];
 
-  ck_assert_int_eq (symlink ("called-off: a\nb\033[31m\177", KEY "/departure"), 0);
+  unit_symlink ("called-off: a\nb\033[31m\177", KEY "/departure");
   ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_CALLED_OFF);
   ck_assert_str_eq (text, "a?b?[31m?");
 }
@@ -577,7 +557,7 @@ START_TEST (a_foreign_reason_is_cut)
   char longer[3000] = "called-off: ", text[INSTANCE_TEXT_MAX];
 
   memset (longer + strlen (longer), 'y', 2500);
-  ck_assert_int_eq (symlink (longer, KEY "/departure"), 0);
+  unit_symlink (longer, KEY "/departure");
   ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_CALLED_OFF);
   ck_assert_uint_eq (strlen (text), INSTANCE_TEXT_MAX - 1);
 }
@@ -591,7 +571,7 @@ START_TEST (nobody_is_released_by_a_link)
 {
   char text[INSTANCE_TEXT_MAX];
 
-  ck_assert_int_eq (symlink (other_links[_i], KEY "/departure"), 0);
+  unit_symlink (other_links[_i], KEY "/departure");
   ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_VOID);
 }
 END_TEST
@@ -731,7 +711,7 @@ START_TEST (departing_marks_the_member)
   ck_assert_int_eq (instance_arrive (&in, only (2), "note"), 0);
   release ();
   ck_assert_int_eq (instance_depart (&in, only (1), "note"), 0);
-  ck_assert_str_eq (link_of (KEY "/departure/slurm-procid-1"), "note");
+  ck_assert_str_eq (unit_link_of (KEY "/departure/slurm-procid-1"), "note");
   ck_assert_uint_eq (unit_entries (KEY "/departure"), 1);
   ck_assert_uint_eq (unit_entries (KEY "/arrival"), 2);
 }
@@ -811,7 +791,7 @@ START_TEST (a_gathering_says_who_is_there_last)
   instance_tell_gathering (&in, 7, NULL);
   ck_assert_uint_eq (unit_entries (KEY), 2);
   /* Best effort: what is in its way stays. */
-  ck_assert_int_eq (mkdir (KEY "/gathering-7", 0700), 0);
+  unit_mkdir (KEY "/gathering-7");
   instance_tell_gathering (&in, 7, "procid=1");
   ck_assert_uint_eq (unit_entries (KEY), 3);
 }
@@ -847,7 +827,7 @@ START_TEST (one_socket_a_node)
   (void) close (fd);
   assert_fails (back (instance_connect (&in, 3)), ECONNREFUSED);
   instance_unlisten (&in, 3);
-  ck_assert (!is_there (KEY "/node-3"));
+  ck_assert (!unit_is_there (KEY "/node-3"));
 }
 END_TEST
 
@@ -877,9 +857,9 @@ START_TEST (other_entries_are_no_sockets)
   if (strcmp (what, "file") == 0)
     make_file (KEY "/node-0");
   else if (strcmp (what, "directory") == 0)
-    ck_assert_int_eq (mkdir (KEY "/node-0", 0700), 0);
+    unit_mkdir (KEY "/node-0");
   else if (strcmp (what, "link") == 0)
-    ck_assert_int_eq (symlink ("nowhere", KEY "/node-0"), 0);
+    unit_symlink ("nowhere", KEY "/node-0");
   else
     {
       struct sockaddr_un address = { AF_UNIX, KEY "/node-0" };
@@ -970,13 +950,13 @@ START_TEST (current_is_what_the_key_names)
   ck_assert_int_eq (instance_is_current (&in), 1);
   ck_assert_int_eq (rename (KEY, "away"), 0);
   ck_assert_int_eq (instance_is_current (&in), 0);
-  ck_assert_int_eq (mkdir (KEY, 0700), 0);
+  unit_mkdir (KEY);
   ck_assert_int_eq (instance_is_current (&in), 0);
   ck_assert_int_eq (rmdir (KEY), 0);
   make_file (KEY);
   ck_assert_int_eq (instance_is_current (&in), 0);
   ck_assert_int_eq (unlink (KEY), 0);
-  ck_assert_int_eq (symlink ("away", KEY), 0);
+  unit_symlink ("away", KEY);
   ck_assert_int_eq (instance_is_current (&in), 0);
   ck_assert_int_eq (unlink (KEY), 0);
   ck_assert_int_eq (rename ("away", KEY), 0);
@@ -997,7 +977,7 @@ START_TEST (going_away_takes_the_key)
 
   ck_assert_int_eq (instance_arrive (&in, only (1), "note"), 0);
   ck_assert_int_eq (instance_go_away (&in, name), 0);
-  ck_assert (!is_there (KEY));
+  ck_assert (!unit_is_there (KEY));
   ck_assert_uint_eq (number_of (name), in.ino);
   ck_assert_int_eq (instance_is_current (&in), 0);
   ck_assert_int_eq (instance_touch (&in, only (1), true), 0);
@@ -1021,8 +1001,8 @@ START_TEST (a_wrong_catch_is_removed)
   ck_assert_int_eq (instance_arrive (&second, only (1), "note"), 0);
   ck_assert_int_eq (instance_go_away (&in, name), 1);
   assert_fails (instance_touch (&second, only (1), true), ENOENT);
-  ck_assert (!is_there (KEY));
-  ck_assert (!is_there (name));
+  ck_assert (!unit_is_there (KEY));
+  ck_assert (!unit_is_there (name));
   ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_NONE);
   instance_close (&second);
 }
@@ -1050,7 +1030,7 @@ START_TEST (none_to_catch_is_no_catch)
   ck_assert_int_eq (instance_go_away (&in, name), 1);
   make_file (KEY);
   ck_assert_int_eq (instance_go_away (&in, name), 1);
-  ck_assert (is_there ("away"));
+  ck_assert (unit_is_there ("away"));
 }
 END_TEST
 
@@ -1060,7 +1040,7 @@ START_TEST (finds_what_went_away)
   struct instance second;
   char name[256], found[256] = "";
 
-  ck_assert_int_eq (mkdir (INSTANCE_GONE "other", 0700), 0);
+  unit_mkdir (INSTANCE_GONE "other");
   make_file (INSTANCE_GONE "file");
   ck_assert (!instance_find_gone (&in, found));
   ck_assert_int_eq (rename (KEY, "not-" INSTANCE_GONE "this"), 0);
@@ -1118,31 +1098,31 @@ END_TEST
 
 START_TEST (removing_follows_no_links)
 {
-  ck_assert_int_eq (mkdir ("elsewhere", 0700), 0);
+  unit_mkdir ("elsewhere");
   make_file ("elsewhere/precious");
-  ck_assert_int_eq (symlink ("../../elsewhere", KEY "/arrival/link"), 0);
-  ck_assert_int_eq (symlink ("../elsewhere", KEY "/departure"), 0);
+  unit_symlink ("../../elsewhere", KEY "/arrival/link");
+  unit_symlink ("../elsewhere", KEY "/departure");
   ck_assert_int_eq (instance_remove (parent, KEY), 0);
-  ck_assert (is_there ("elsewhere/precious"));
-  ck_assert_int_eq (symlink ("elsewhere", KEY), 0);
+  ck_assert (unit_is_there ("elsewhere/precious"));
+  unit_symlink ("elsewhere", KEY);
   ck_assert_int_eq (instance_remove (parent, KEY), -1);
-  ck_assert (is_there ("elsewhere/precious"));
+  ck_assert (unit_is_there ("elsewhere/precious"));
 }
 END_TEST
 
 /* A file, or a link, in the place of arrival. */
 START_TEST (removing_takes_what_is_no_arrival)
 {
-  ck_assert_int_eq (mkdir ("elsewhere", 0700), 0);
+  unit_mkdir ("elsewhere");
   ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
   ck_assert_int_eq (rmdir (KEY "/arrival"), 0);
   if (_i == 0)
     make_file (KEY "/arrival");
   else
-    ck_assert_int_eq (symlink ("../elsewhere", KEY "/arrival"), 0);
+    unit_symlink ("../elsewhere", KEY "/arrival");
   ck_assert_int_eq (instance_remove (parent, KEY), 0);
-  ck_assert (!is_there (KEY));
-  ck_assert (is_there ("elsewhere"));
+  ck_assert (!unit_is_there (KEY));
+  ck_assert (unit_is_there ("elsewhere"));
 }
 END_TEST
 
@@ -1156,7 +1136,7 @@ static void
 assert_cannot_remove (void)
 {
   ck_assert_int_eq (instance_remove (parent, KEY), -1);
-  ck_assert (is_there (KEY));
+  ck_assert (unit_is_there (KEY));
 }
 
 START_TEST (removing_says_what_it_could_not)
@@ -1172,7 +1152,7 @@ START_TEST (removing_says_what_it_could_not)
       for (int depth = 0; depth < 40; depth++)
         {
           (void) strcat (path, "/d");
-          ck_assert_int_eq (mkdir (path, 0700), 0);
+          unit_mkdir (path);
         }
       break;
     default:
@@ -1190,7 +1170,7 @@ START_TEST (removing_keeps_to_its_order)
   ck_assert_int_eq (make_outcome (_i), 0);
   unit_refuse (SYS_unlinkat, EIO);
   assert_cannot_remove ();
-  ck_assert (is_there (KEY "/departure") == (_i != 0));
+  ck_assert (unit_is_there (KEY "/departure") == (_i != 0));
 }
 END_TEST
 
@@ -1200,7 +1180,7 @@ START_TEST (an_outcome_outlives_all_arrivals)
   ck_assert_int_eq (make_outcome (_i), 0);
   unit_refuse_when (SYS_unlinkat, 2, AT_REMOVEDIR, ENOTEMPTY);
   assert_cannot_remove ();
-  ck_assert (is_there (KEY "/departure"));
+  ck_assert (unit_is_there (KEY "/departure"));
 }
 END_TEST
 

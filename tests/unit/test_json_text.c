@@ -4,7 +4,6 @@
 #include "unit.h"
 
 #include <json-c/json.h>
-#include <sysexits.h>
 
 static struct failure f;
 

@@ -3,8 +3,6 @@
 
 #include "unit.h"
 
-#include <stdlib.h>
-
 /* ------------------------------------------------------------------- notes */
 
 static const struct

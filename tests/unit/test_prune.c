@@ -5,7 +5,6 @@
 
 #include <glob.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #define SECONDS INT64_C (1000000000)
 #define DAY 86400
@@ -34,7 +33,7 @@ in (const char *name, const char *part)
 static void
 make_directory_in (const char *name, const char *part)
 {
-  ck_assert_int_eq (mkdir (in (name, part), 0700), 0);
+  unit_mkdir (in (name, part));
 }
 
 static void
@@ -51,18 +50,7 @@ make_barrier (const char *name)
   make_directory_in (name, "arrival");
   make_file_in (name, "arrival/slurm-procid-0");
   make_file_in (name, "arrival/slurm-procid-2");
-  ck_assert_int_eq (symlink ("4", in (name, "ntasks")), 0);
-}
-
-static void
-set_age (const char *path, time_t seconds)
-{
-  struct timespec times[2];
-
-  ck_assert_int_eq (clock_gettime (CLOCK_REALTIME, &times[0]), 0);
-  times[0].tv_sec -= seconds;
-  times[1] = times[0];
-  ck_assert_int_eq (utimensat (AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+  unit_symlink ("4", in (name, "ntasks"));
 }
 
 static time_t age_of_all;
@@ -73,7 +61,7 @@ set_age_of (const char *path, const struct stat *st, int flag, struct FTW *ftw)
   (void) st;
   (void) flag;
   (void) ftw;
-  set_age (path, age_of_all);
+  unit_set_age (path, age_of_all);
   return 0;
 }
 
@@ -90,14 +78,6 @@ make_old_barrier (const char *name)
 {
   make_barrier (name);
   let_age (name, 2 * DAY);
-}
-
-static bool
-is_there (const char *name)
-{
-  struct stat st;
-
-  return lstat (unit_path (name), &st) == 0;
 }
 
 /* --------------------------------------------------------------- the others */
@@ -200,7 +180,7 @@ START_TEST (removes_an_old_barrier)
 {
   make_old_barrier ("jobid-17-stepid-0");
   ck_assert_int_eq (prune (), 1);
-  ck_assert (!is_there ("jobid-17-stepid-0"));
+  ck_assert (!unit_is_there (unit_path ("jobid-17-stepid-0")));
   ck_assert_str_eq (reported, "removed here/jobid-17-stepid-0\n");
 }
 END_TEST
@@ -210,10 +190,10 @@ static const char *const outcomes[] = { "called-off: procid 3: got SIGTERM", "vo
 START_TEST (removes_it_however_it_ended)
 {
   make_barrier ("jobid-17");
-  ck_assert_int_eq (symlink (outcomes[_i], unit_path ("jobid-17/departure")), 0);
+  unit_symlink (outcomes[_i], unit_path ("jobid-17/departure"));
   let_age ("jobid-17", 2 * DAY);
   ck_assert_int_eq (prune (), 1);
-  ck_assert (!is_there ("jobid-17"));
+  ck_assert (!unit_is_there (unit_path ("jobid-17")));
 }
 END_TEST
 
@@ -224,7 +204,7 @@ START_TEST (removes_a_release)
   make_file_in ("jobid-17", "departure/slurm-procid-1");
   let_age ("jobid-17", 2 * DAY);
   ck_assert_int_eq (prune (), 1);
-  ck_assert (!is_there ("jobid-17"));
+  ck_assert (!unit_is_there (unit_path ("jobid-17")));
 }
 END_TEST
 
@@ -232,7 +212,7 @@ START_TEST (removes_old_remains)
 {
   make_old_barrier ("gone-n1-4711-0-jobid-17-stepid-0");
   ck_assert_int_eq (prune (), 1);
-  ck_assert (!is_there ("gone-n1-4711-0-jobid-17-stepid-0"));
+  ck_assert (!unit_is_there (unit_path ("gone-n1-4711-0-jobid-17-stepid-0")));
 }
 END_TEST
 
@@ -247,7 +227,7 @@ START_TEST (removes_what_else_is_in_it)
   make_file_in ("jobid-17", "arrival/d/e/f");
   let_age ("jobid-17", 2 * DAY);
   ck_assert_int_eq (prune (), 1);
-  ck_assert (!is_there ("jobid-17"));
+  ck_assert (!unit_is_there (unit_path ("jobid-17")));
 }
 END_TEST
 
@@ -266,10 +246,10 @@ START_TEST (leaves_what_may_be_alive)
   make_directory_in (name, "departure");
   make_file_in (name, "departure/slurm-procid-1");
   let_age (name, 2 * DAY);
-  set_age (in (name, sign), 1);
+  unit_set_age (in (name, sign), 1);
   ck_assert_int_eq (prune (), 0);
   ck_assert_str_eq (reported, "");
-  ck_assert (is_there (name));
+  ck_assert (unit_is_there (unit_path (name)));
   ck_assert_int_eq (access (in (name, "arrival/slurm-procid-2"), F_OK), 0);
 }
 END_TEST
@@ -284,9 +264,9 @@ START_TEST (leaves_other_names)
   let_age ("notes", 20 * DAY);
   let_age (".gone-n1", 20 * DAY);
   ck_assert_int_eq (prune (), 0);
-  ck_assert (is_there ("jobs/jobid-17"));
-  ck_assert (is_there ("notes"));
-  ck_assert (is_there (".gone-n1"));
+  ck_assert (unit_is_there (unit_path ("jobs/jobid-17")));
+  ck_assert (unit_is_there (unit_path ("notes")));
+  ck_assert (unit_is_there (unit_path (".gone-n1")));
 }
 END_TEST
 
@@ -295,17 +275,17 @@ START_TEST (follows_no_link)
 {
   make_directory_in ("elsewhere", "");
   make_file_in ("elsewhere", "precious");
-  ck_assert_int_eq (symlink ("elsewhere", unit_path ("jobid-17")), 0);
-  ck_assert_int_eq (symlink ("elsewhere", unit_path ("gone-1")), 0);
+  unit_symlink ("elsewhere", unit_path ("jobid-17"));
+  unit_symlink ("elsewhere", unit_path ("gone-1"));
   make_barrier ("jobid-18");
-  ck_assert_int_eq (symlink ("../../elsewhere", unit_path ("jobid-18/arrival/link")), 0);
+  unit_symlink ("../../elsewhere", unit_path ("jobid-18/arrival/link"));
   let_age ("elsewhere", 2 * DAY);
   let_age ("jobid-18", 2 * DAY);
-  set_age (unit_path ("jobid-17"), 2 * DAY);
-  set_age (unit_path ("gone-1"), 2 * DAY);
+  unit_set_age (unit_path ("jobid-17"), 2 * DAY);
+  unit_set_age (unit_path ("gone-1"), 2 * DAY);
   (void) prune ();
-  ck_assert (is_there ("elsewhere/precious"));
-  ck_assert (!is_there ("jobid-18"));
+  ck_assert (unit_is_there (unit_path ("elsewhere/precious")));
+  ck_assert (!unit_is_there (unit_path ("jobid-18")));
 }
 END_TEST
 
@@ -326,7 +306,7 @@ START_TEST (leaves_what_is_from_the_future)
   make_barrier ("jobid-1");
   let_age ("jobid-1", -2 * DAY);
   ck_assert_int_eq (prune (), 0);
-  ck_assert (is_there ("jobid-1"));
+  ck_assert (unit_is_there (unit_path ("jobid-1")));
 }
 END_TEST
 
@@ -337,8 +317,8 @@ START_TEST (can_only_say_what_it_would_do)
   ck_assert_int_eq (prune_with (&(struct prune){ .dry_run = true }), 2);
   ck_assert_ptr_nonnull (strstr (reported, "would remove here/jobid-1\n"));
   ck_assert_ptr_nonnull (strstr (reported, "would remove here/gone-n1-1-0-jobid-1\n"));
-  ck_assert (is_there ("jobid-1/arrival/slurm-procid-2"));
-  ck_assert (is_there ("gone-n1-1-0-jobid-1/arrival/slurm-procid-2"));
+  ck_assert (unit_is_there (unit_path ("jobid-1/arrival/slurm-procid-2")));
+  ck_assert (unit_is_there (unit_path ("gone-n1-1-0-jobid-1/arrival/slurm-procid-2")));
 }
 END_TEST
 
@@ -357,7 +337,7 @@ START_TEST (can_say_nothing)
 
   make_old_barrier ("jobid-1");
   ck_assert_int_eq (prune_run (&p, &f), 1);
-  ck_assert (!is_there ("jobid-1"));
+  ck_assert (!unit_is_there (unit_path ("jobid-1")));
 }
 END_TEST
 
@@ -424,7 +404,7 @@ START_TEST (leaves_a_barrier_that_somebody_comes_to)
   ck_assert (before_rename == NULL);
   ck_assert_str_eq (reported, "");
   ck_assert_str_eq (reported_failed, "");
-  ck_assert (!is_there ("jobid-17"));
+  ck_assert (!unit_is_there (unit_path ("jobid-17")));
   ck_assert_uint_eq (count_void_with ("slurm-procid-3"), 1);
 }
 END_TEST
@@ -433,10 +413,10 @@ END_TEST
 static void
 another_prune_removes_it (void)
 {
-  const char *name = is_there ("jobid-17") ? "jobid-17" : "gone-n1-1-0-jobid-17";
+  const char *name = unit_is_there (unit_path ("jobid-17")) ? "jobid-17" : "gone-n1-1-0-jobid-17";
 
   /* It may have been as fast before the rename. */
-  if (is_there (name))
+  if (unit_is_there (unit_path (name)))
     ck_assert_int_eq (nftw (unit_path (name), unit_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
@@ -447,7 +427,7 @@ START_TEST (bears_that_another_prune_is_faster)
   before_unlink = another_prune_removes_it;
   (void) prune ();
   ck_assert_str_eq (reported_failed, "");
-  ck_assert (!is_there (names_of_remains[_i]));
+  ck_assert (!unit_is_there (unit_path (names_of_remains[_i])));
 }
 END_TEST
 
@@ -474,7 +454,7 @@ START_TEST (removes_what_somebody_comes_to_too_late)
   before_unlink = a_member_arrives_late;
   ck_assert_int_eq (prune (), 1);
   ck_assert (before_unlink == NULL);
-  ck_assert (!is_there ("jobid-17"));
+  ck_assert (!unit_is_there (unit_path ("jobid-17")));
   ck_assert_int_eq (fstatat (held, "slurm-procid-3", &st, 0), -1);
   ck_assert_int_eq (errno, ENOENT);
   (void) close (held);
@@ -496,9 +476,9 @@ START_TEST (removes_a_barrier_caught_by_mistake)
   before_rename = a_new_barrier_begins;
   (void) prune ();
   ck_assert (before_rename == NULL);
-  ck_assert (!is_there ("jobid-17"));
+  ck_assert (!unit_is_there (unit_path ("jobid-17")));
   ck_assert_uint_eq (count_void_with ("slurm-procid-2"), 0);
-  ck_assert (is_there ("gone-n1-1-0-jobid-17/arrival"));
+  ck_assert (unit_is_there (unit_path ("gone-n1-1-0-jobid-17/arrival")));
 }
 END_TEST
 
@@ -511,7 +491,7 @@ START_TEST (tells_the_last_change)
 
   make_barrier ("jobid-17");
   let_age ("jobid-17", 5000);
-  set_age (unit_path ("jobid-17/arrival/slurm-procid-2"), 100);
+  unit_set_age (unit_path ("jobid-17/arrival/slurm-procid-2"), 100);
   ck_assert_int_eq (stat (unit_path ("jobid-17/arrival/slurm-procid-2"), &st), 0);
   change = prune_last_change (barriers, "jobid-17", PRUNE_DEPTH);
   ck_assert_int_eq (change, st.st_mtim.tv_sec * SECONDS + st.st_mtim.tv_nsec);

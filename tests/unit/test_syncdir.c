@@ -28,7 +28,7 @@ make_directory (const char *name, mode_t mode, uid_t owner)
 {
   const char *path = unit_path (name);
 
-  ck_assert_int_eq (mkdir (path, 0700), 0);
+  unit_mkdir (path);
   if (unit_is_root ())
     ck_assert_int_eq (chown (path, owner, owner), 0);
   ck_assert_int_eq (chmod (path, mode), 0);
@@ -39,7 +39,7 @@ make_link (const char *target, const char *name, uid_t owner)
 {
   const char *path = unit_path (name);
 
-  ck_assert_int_eq (symlink (target, path), 0);
+  unit_symlink (target, path);
   if (unit_is_root ())
     ck_assert_int_eq (lchown (path, owner, owner), 0);
 }

@@ -156,6 +156,49 @@ unit_read_text (const char *path)
   return text;
 }
 
+static UNIT_UNUSED bool
+unit_is_there (const char *path)
+{
+  struct stat st;
+
+  return lstat (path, &st) == 0;
+}
+
+static UNIT_UNUSED void
+unit_mkdir (const char *path)
+{
+  ck_assert_int_eq (mkdir (path, 0700), 0);
+}
+
+static UNIT_UNUSED void
+unit_symlink (const char *target, const char *path)
+{
+  ck_assert_int_eq (symlink (target, path), 0);
+}
+
+/* Where a link leads to; "" if there is none. */
+static UNIT_UNUSED const char *
+unit_link_of (const char *path)
+{
+  static char text[2000];
+  ssize_t n = readlink (path, text, sizeof text - 1);
+
+  text[n > 0 ? n : 0] = '\0';
+  return text;
+}
+
+/* Last changed so long ago. */
+static UNIT_UNUSED void
+unit_set_age (const char *path, time_t seconds)
+{
+  struct timespec times[2];
+
+  ck_assert_int_eq (clock_gettime (CLOCK_REALTIME, &times[0]), 0);
+  times[0].tv_sec -= seconds;
+  times[1] = times[0];
+  ck_assert_int_eq (utimensat (AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
 /* How many entries a directory has. */
 static UNIT_UNUSED unsigned
 unit_entries (const char *path)
