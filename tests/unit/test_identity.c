@@ -23,16 +23,13 @@ container_with (const char *config)
 {
   static struct container c;
   char state[300];
-  int ends[2];
 
   container_free (&c);
   unit_write_text (unit_path ("config.json"), config);
   (void) snprintf (state, sizeof state, "{\"bundle\": \"%s\"}", unit_tmp);
-  ck_assert_int_eq (pipe2 (ends, O_CLOEXEC), 0);
-  ck_assert_int_gt (write (ends[1], state, strlen (state)), 0);
-  (void) close (ends[1]);
-  ck_assert_msg (container_read (&c, ends[0], &f) == 0, "%s", f.text);
-  (void) close (ends[0]);
+  int fd = unit_pipe_of (state);
+  ck_assert_msg (container_read (&c, fd, &f) == 0, "%s", f.text);
+  (void) close (fd);
   return &c;
 }
 
@@ -152,9 +149,10 @@ END_TEST
 
 START_TEST (root_refuses_a_bad_user)
 {
-  unit_assert_refused (identity_find (&id, container_with ("{}"), NO_UID, &f), EX_DATAERR, "process.user");
+  unit_assert_refused (identity_find (&id, container_with ("{}"), NO_UID, &f), EX_DATAERR,
+                       "process.user");
   unit_assert_refused (identity_find (&id, container_with (USER ("-1", "0", "[]") "}"), NO_UID, &f),
-                  EX_DATAERR, "process.user.uid");
+                       EX_DATAERR, "process.user.uid");
 }
 END_TEST
 
@@ -729,7 +727,8 @@ START_TEST (asks_the_node_for_others)
   assert_works (identity_name (&id, NULL, &f));
   ck_assert_str_eq (id.name, root->pw_name);
   id = (struct identity){ .host_uid = 4000000001 };
-  unit_assert_refused (identity_name (&id, NULL, &f), EX_NOUSER, "uid 4000000001 is not known to this node");
+  unit_assert_refused (identity_name (&id, NULL, &f), EX_NOUSER,
+                       "uid 4000000001 is not known to this node");
 }
 END_TEST
 

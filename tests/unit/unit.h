@@ -227,6 +227,19 @@ unit_ranks (uint32_t count, const char *text)
   return set;
 }
 
+/* A pipe from which TEXT can be read, and then no more. */
+static UNIT_UNUSED int
+unit_pipe_of (const char *text)
+{
+  const size_t size = strlen (text);
+  int ends[2];
+
+  ck_assert_int_eq (pipe2 (ends, O_CLOEXEC), 0);
+  ck_assert (write (ends[1], text, size) == (ssize_t) size);
+  (void) close (ends[1]);
+  return ends[0];
+}
+
 /* Does *ACTION, if there is one, the first time: what another process does at a
  * certain moment. */
 static UNIT_UNUSED void
