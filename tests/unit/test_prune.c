@@ -113,25 +113,6 @@ unlinkat (int fd, const char *name, int flags)
 /* What was printed, and why it failed. */
 static char reported[1000], reported_failed[sizeof ((struct failure *) NULL)->text];
 
-/* Lets FD write to the file NAME; returns what it wrote to before. */
-static int
-redirect (int fd, const char *name)
-{
-  int saved = dup (fd), file = open (unit_path (name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-  ck_assert_int_ge (saved, 0);
-  ck_assert_int_ge (dup2 (file, fd), 0);
-  (void) close (file);
-  return saved;
-}
-
-static void
-restore (int fd, int saved)
-{
-  ck_assert_int_ge (dup2 (saved, fd), 0);
-  (void) close (saved);
-}
-
 static int
 prune_with (const struct prune *how)
 {
@@ -140,12 +121,9 @@ prune_with (const struct prune *how)
 
   p.dirfd = barriers;
   p.where = "here";
-  (void) fflush (stdout);
-  int out = redirect (STDOUT_FILENO, "out");
+  int out = unit_capture ();
   int result = prune_run (&p, &f);
-  (void) fflush (stdout);
-  restore (STDOUT_FILENO, out);
-  (void) strcpy (reported, unit_read_text (unit_path ("out")));
+  (void) strcpy (reported, unit_printed (out));
   (void) strcpy (reported_failed, f.text);
   ck_assert_int_eq (result < 0, reported_failed[0] != '\0');
   return result;
@@ -464,7 +442,7 @@ END_TEST
 static void
 a_new_barrier_begins (void)
 {
-  ck_assert_int_eq (syscall (SYS_renameat2, barriers, "jobid-17", barriers, "gone-n1-1-0-jobid-17", 0), 0);
+  ck_assert_int_eq (rename (unit_path ("jobid-17"), unit_path ("gone-n1-1-0-jobid-17")), 0);
   make_barrier ("jobid-17");
 }
 

@@ -240,6 +240,30 @@ unit_pipe_of (const char *text)
   return ends[0];
 }
 
+/* Sends standard output to a file, until unit_printed (). */
+static UNIT_UNUSED int
+unit_capture (void)
+{
+  int saved = dup (STDOUT_FILENO);
+  int file = open (unit_path ("out"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+  (void) fflush (stdout);
+  ck_assert_int_ge (saved, 0);
+  ck_assert_int_eq (dup2 (file, STDOUT_FILENO), STDOUT_FILENO);
+  (void) close (file);
+  return saved;
+}
+
+/* What was printed since unit_capture () returned SAVED. */
+static UNIT_UNUSED const char *
+unit_printed (int saved)
+{
+  (void) fflush (stdout);
+  ck_assert_int_eq (dup2 (saved, STDOUT_FILENO), STDOUT_FILENO);
+  (void) close (saved);
+  return unit_read_text (unit_path ("out"));
+}
+
 /* Does *ACTION, if there is one, the first time: what another process does at a
  * certain moment. */
 static UNIT_UNUSED void
