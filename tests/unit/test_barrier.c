@@ -40,8 +40,10 @@ static struct shared {
 
 static pid_t pids[MEMBERS_MAX];
 
-/* What is done in the member before it meets the others. */
-typedef void prepare (struct barrier *b);
+/* What is done in the member before it meets the others, with MINE, its barrier. */
+typedef void prepare (void);
+
+static struct barrier mine;
 
 static struct barrier model;
 
@@ -98,7 +100,8 @@ static struct
 int
 symlinkat (const char *target, int dirfd, const char *name)
 {
-  bool fails = link_fault.name != NULL && strncmp (name, link_fault.name, strlen (link_fault.name)) == 0;
+  const char *faulty = link_fault.name;
+  bool fails = faulty != NULL && strncmp (name, faulty, strlen (faulty)) == 0;
   fails = fails && link_fault.spares-- <= 0;
   int result = fails && !link_fault.made ? -1 : (int) syscall (SYS_symlinkat, target, dirfd, name);
 
@@ -191,15 +194,20 @@ begin (void)
  */
 
 static void
-speak_for (struct barrier *b, uint32_t self)
+speak_for (uint32_t self, int64_t deadline)
 {
+  static struct waiting waiting;
   char alone[16];
 
+  waiting_start (&waiting);
   (void) snprintf (alone, sizeof alone, "%u", self);
-  b->self = self;
-  b->own = unit_ranks (b->tasks, sets[self] != NULL ? sets[self] : alone);
-  b->gathers = sets[self] != NULL;
-  b->node = ranks_next (b->own, 0, true);
+  mine = model;
+  mine.waiting = &waiting;
+  mine.deadline = deadline;
+  mine.self = self;
+  mine.own = unit_ranks (mine.tasks, sets[self] != NULL ? sets[self] : alone);
+  mine.gathers = sets[self] != NULL;
+  mine.node = ranks_next (mine.own, 0, true);
 }
 
 static void __attribute__ ((noreturn))
@@ -207,19 +215,14 @@ member (uint32_t self, prepare *before)
 {
   struct result *result = &shared->results[self];
   struct failure f = { 0 };
-  struct waiting waiting;
-  struct barrier b = model;
   int64_t began = waiting_now ();
 
-  waiting_start (&waiting);
-  speak_for (&b, self);
-  b.waiting = &waiting;
-  b.deadline = b.timeout > 0 ? began + b.timeout : WAITING_FOREVER;
+  speak_for (self, model.timeout > 0 ? began + model.timeout : WAITING_FOREVER);
   if (before != NULL)
-    before (&b);
-  result->status = barrier_meet (&b, &f) == 0 ? 0 : f.status;
+    before ();
+  result->status = barrier_meet (&mine, &f) == 0 ? 0 : f.status;
   (void) snprintf (result->text, sizeof result->text, "%s", f.text);
-  result->passed_on = b.passed_on;
+  result->passed_on = mine.passed_on;
   result->took = waiting_now () - began;
   result->ended = true;
   _exit (0);
@@ -467,9 +470,8 @@ START_TEST (more_is_said_of_who_is_missing)
 END_TEST
 
 static void
-got_sigterm (struct barrier *b)
+got_sigterm (void)
 {
-  (void) b;
   ck_assert_int_eq (raise (SIGTERM), 0);
 }
 
@@ -529,9 +531,8 @@ static const struct
 static int trouble;
 
 static void
-in_trouble (struct barrier *b)
+in_trouble (void)
 {
-  (void) b;
   unit_refuse (troubles[trouble].call, troubles[trouble].error);
 }
 
@@ -547,9 +548,8 @@ START_TEST (what_cannot_be_done_is_said)
 END_TEST
 
 static void
-cannot_arrive (struct barrier *b)
+cannot_arrive (void)
 {
-  (void) b;
   no_links ("slurm-procid-", ENOSPC, false);
 }
 
@@ -563,9 +563,8 @@ START_TEST (the_others_are_told)
 END_TEST
 
 static void
-cannot_read_once (struct barrier *b)
+cannot_read_once (void)
 {
-  (void) b;
   readlink_error = EIO;
 }
 
@@ -579,10 +578,10 @@ START_TEST (the_others_are_told_before_arriving)
 END_TEST
 
 static void
-cannot_tell (struct barrier *b)
+cannot_tell (void)
 {
   no_links ("departure", ENOSPC, false);
-  got_sigterm (b);
+  got_sigterm ();
 }
 
 /* Who cannot tell says at least that nobody is there any more. */
@@ -607,9 +606,8 @@ is_expired (const char *path)
 }
 
 static void
-cannot_call_off (struct barrier *b)
+cannot_call_off (void)
 {
-  (void) b;
   no_links ("departure", EDQUOT, false);
 }
 
@@ -628,9 +626,8 @@ START_TEST (who_was_counted_goes_with_the_others)
 END_TEST
 
 static void
-cannot_depart (struct barrier *b)
+cannot_depart (void)
 {
-  (void) b;
   no_links ("slurm-procid-", EIO, false);
   link_fault.spares = 1;
   unit_refuse (SYS_linkat, EIO);
@@ -648,9 +645,8 @@ START_TEST (released_is_released)
 END_TEST
 
 static void
-arrival_is_not_confirmed (struct barrier *b)
+arrival_is_not_confirmed (void)
 {
-  (void) b;
   no_links ("slurm-procid-", EIO, true);
 }
 
@@ -666,9 +662,8 @@ START_TEST (who_may_have_arrived_goes_with_the_others)
 END_TEST
 
 static void
-always_gone (struct barrier *b)
+always_gone (void)
 {
-  (void) b;
   no_links ("slurm-procid-", ENOENT, false);
 }
 
@@ -686,14 +681,8 @@ END_TEST
 static int
 call_off (const void *reason)
 {
-  struct waiting waiting;
-  struct barrier b = model;
-
-  waiting_start (&waiting);
-  speak_for (&b, 1);
-  b.waiting = &waiting;
-  b.deadline = waiting_now () + LIMIT;
-  barrier_call_off (&b, reason);
+  speak_for (1, waiting_now () + LIMIT);
+  barrier_call_off (&mine, reason);
   return 0;
 }
 
@@ -796,9 +785,8 @@ START_TEST (comes_long_after_the_end)
 END_TEST
 
 static void
-cannot_read (struct barrier *b)
+cannot_read (void)
 {
-  (void) b;
   unit_refuse (SYS_readlinkat, EIO);
 }
 
@@ -813,7 +801,7 @@ START_TEST (a_failure_before_arriving_calls_no_earlier_barrier_off)
   else
     {
       if (_i == 1)
-        cannot_read (NULL);
+        cannot_read ();
       listing_error = EIO;
       ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
     }
@@ -882,9 +870,8 @@ START_TEST (who_is_left_behind_comes_again)
 END_TEST
 
 static void
-finds_an_outcome (struct barrier *b)
+finds_an_outcome (void)
 {
-  (void) b;
   no_links ("departure", EEXIST, false);
 }
 
@@ -958,9 +945,8 @@ START_TEST (who_waits_touches_its_file)
 END_TEST
 
 static void
-lists_slowly (struct barrier *b)
+lists_slowly (void)
 {
-  (void) b;
   listing_takes = 3;
 }
 
@@ -1323,9 +1309,8 @@ START_TEST (who_is_killed_unanswered_ends_it_too)
 END_TEST
 
 static void
-cannot_connect (struct barrier *b)
+cannot_connect (void)
 {
-  (void) b;
   connect_error = ENOMEM;
 }
 
@@ -1432,9 +1417,8 @@ static const struct
 static int refusal;
 
 static void
-refused (struct barrier *b)
+refused (void)
 {
-  (void) b;
   loses_sockets = refusals[refusal].call == 0;
   if (!loses_sockets)
     unit_refuse (refusals[refusal].call, refusals[refusal].error);
@@ -1454,9 +1438,9 @@ END_TEST
 
 /* One hook speaks for all of its node. */
 static void
-speaks_for_all (struct barrier *b)
+speaks_for_all (void)
 {
-  b->gathers = false;
+  mine.gathers = false;
 }
 
 START_TEST (one_hook_a_node_is_enough)
@@ -1511,9 +1495,9 @@ wait_until_blocked (uint32_t self)
 static pid_t runtime;
 
 static void
-has_runtime (struct barrier *b)
+has_runtime (void)
 {
-  b->waiting->parent_fd = (int) syscall (CALL_PIDFD_OPEN, runtime, 0);
+  mine.waiting->parent_fd = (int) syscall (CALL_PIDFD_OPEN, runtime, 0);
 }
 
 /* Whether somebody has the lock. */
@@ -1686,9 +1670,8 @@ END_TEST
 
 /* As some file systems do it: all who ask get the lock, and decide at once. */
 static void
-gets_any_lock (struct barrier *b)
+gets_any_lock (void)
 {
-  (void) b;
   unit_refuse_when (SYS_fcntl, 1, F_OFD_SETLK, 0);
 }
 
@@ -1707,9 +1690,8 @@ START_TEST (all_may_watch)
 END_TEST
 
 static void
-cannot_end_it (struct barrier *b)
+cannot_end_it (void)
 {
-  (void) b;
   no_links ("departure", EDQUOT, false);
   unit_refuse (SYS_mkdirat, EDQUOT);
 }
@@ -1782,9 +1764,8 @@ END_TEST
 static const int lock_errors[] = { ENOLCK, ENOSYS, EOPNOTSUPP, EDEADLK, EINVAL };
 
 static void
-no_locks (struct barrier *b)
+no_locks (void)
 {
-  (void) b;
   unit_refuse_when (SYS_fcntl, 1, F_OFD_SETLK, lock_errors[shared->jump]);
 }
 
