@@ -271,6 +271,15 @@ assert_all_meet (void)
     }
 }
 
+#define assert_nothing_left() ck_assert_uint_eq (unit_entries ("."), 0)
+
+static void
+assert_all_meet_and_go (void)
+{
+  assert_all_meet ();
+  assert_nothing_left ();
+}
+
 /*
  * The disk
  */
@@ -283,6 +292,32 @@ wait_until (bool (*condition) (const char *path), const char *path)
   for (int i = 0; !(met = condition (path)) && i < 5000; i++)
     unit_sleep (2 * MILLISECOND);
   ck_assert_msg (met, "waited in vain for %s", path);
+}
+
+/* Starts the member, and waits until it has arrived. */
+static void
+arrive (uint32_t self, prepare *before)
+{
+  char mark[60];
+
+  (void) snprintf (mark, sizeof mark, KEY "/arrival/slurm-procid-%u", self);
+  start (self, before);
+  wait_until (unit_is_there, mark);
+}
+
+/* Starts member 0, and waits until others can gather with it. */
+static void
+lead (void)
+{
+  start (0, NULL);
+  wait_until (unit_is_there, KEY "/node-0");
+}
+
+static void
+start_all_from (uint32_t first)
+{
+  for (uint32_t self = first; self < model.tasks; self++)
+    start (self, NULL);
 }
 
 /* Another hook's: its own note is what a hook knows its mark by. */
@@ -353,9 +388,6 @@ jump (uint32_t self, int64_t seconds)
   shared->jump = seconds;
 }
 
-/* How many entries the directory has. */
-#define assert_nothing_left() ck_assert_uint_eq (unit_entries ("."), 0)
-
 /*
  * All come
  */
@@ -365,19 +397,16 @@ START_TEST (all_meet)
   model.tasks = (uint32_t[]){ 1, 2, 3, MEMBERS_MAX }[_i];
   for (uint32_t self = model.tasks; self-- > 0;)
     start (self, NULL);
-  assert_all_meet ();
-  assert_nothing_left ();
+  assert_all_meet_and_go ();
 }
 END_TEST
 
 START_TEST (all_meet_without_a_timeout)
 {
   model.timeout = 0;
-  start (1, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
+  arrive (1, NULL);
   start (0, NULL);
-  assert_all_meet ();
-  assert_nothing_left ();
+  assert_all_meet_and_go ();
 }
 END_TEST
 
@@ -387,8 +416,7 @@ START_TEST (meets_again)
   model.tasks = 3;
   for (int round = 0; round < 20; round++)
     {
-      for (uint32_t self = 0; self < 3; self++)
-        start (self, NULL);
+      start_all_from (0);
       /* Not in order: the next round begins before member 0 is ready. */
       for (uint32_t self = 3; self-- > 0;)
         ck_assert_int_eq (end (self)->status, 0);
@@ -404,8 +432,7 @@ END_TEST
 START_TEST (a_missing_member_is_named)
 {
   model.tasks = 4;
-  start (2, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-2");
+  arrive (2, NULL);
   model.timeout = SECOND / 5;
   start (0, NULL);
   const struct result *first = end (0), *second = end (2);
@@ -478,10 +505,8 @@ got_sigterm (void)
 START_TEST (a_reason_calls_off)
 {
   model.tasks = 3;
-  start (0, NULL);
-  start (2, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-2");
+  arrive (0, NULL);
+  arrive (2, NULL);
   start (1, got_sigterm);
   /* It may be released before it has looked. */
   const struct result *own = end (1);
@@ -505,8 +530,7 @@ START_TEST (a_signal_while_waiting_calls_off)
 {
   model.tasks = 3;
   start (_i == 0 ? 0 : 1, NULL);
-  start (2, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-2");
+  arrive (2, NULL);
   ck_assert_int_eq (kill (pids[2], SIGTERM), 0);
   assert_says (end (2), EX_PROTOCOL, "got SIGTERM");
   assert_says (end (_i == 0 ? 0 : 1), EX_PROTOCOL, "called off: procid 2: got SIGTERM");
@@ -555,8 +579,7 @@ cannot_arrive (void)
 
 START_TEST (the_others_are_told)
 {
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
+  arrive (0, NULL);
   assert_says (meet (1, cannot_arrive), EX_CANTCREAT, "cannot arrive in /where/" KEY);
   assert_says (end (0), EX_PROTOCOL, "called off: procid 1: cannot arrive in /where/" KEY);
 }
@@ -570,9 +593,9 @@ cannot_read_once (void)
 
 START_TEST (the_others_are_told_before_arriving)
 {
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
-  assert_says (meet (1, cannot_read_once), EX_IOERR, "cannot read the number of tasks in /where/" KEY);
+  arrive (0, NULL);
+  assert_says (meet (1, cannot_read_once), EX_IOERR,
+               "cannot read the number of tasks in /where/" KEY);
   assert_says (end (0), EX_PROTOCOL, "called off: procid 1: cannot read the number of tasks in");
 }
 END_TEST
@@ -636,8 +659,7 @@ cannot_depart (void)
 
 START_TEST (released_is_released)
 {
-  start (1, cannot_depart);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
+  arrive (1, cannot_depart);
   unit_mkdir (KEY "/departure");
   ck_assert_int_eq (end (1)->status, 0);
   ck_assert (!unit_is_there (KEY "/departure/slurm-procid-1"));
@@ -654,8 +676,7 @@ arrival_is_not_confirmed (void)
 START_TEST (who_may_have_arrived_goes_with_the_others)
 {
   make_instance ("2");
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
+  arrive (0, NULL);
   start (1, arrival_is_not_confirmed);
   ck_assert_int_eq (end (0)->status == 0, end (1)->status == 0);
 }
@@ -690,8 +711,7 @@ START_TEST (who_will_not_come_tells_it)
 {
   int64_t before = waiting_now ();
 
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
+  arrive (0, NULL);
   ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
   ck_assert_int_lt (waiting_now () - before, LIMIT / 2);
   assert_says (end (0), EX_PROTOCOL, "called off: procid 1: bad setting");
@@ -728,8 +748,7 @@ END_TEST
 /* Both know that it was called off, so it makes way. */
 START_TEST (after_a_refusal_all_meet_again)
 {
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
+  arrive (0, NULL);
   ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
   ck_assert_int_eq (end (0)->status, EX_PROTOCOL);
   start (0, NULL);
@@ -823,8 +842,7 @@ START_TEST (waits_until_an_earlier_barrier_goes)
   make_mark (KEY "/departure/slurm-procid-1");
   ck_assert_int_eq (end (0)->status, 0);
   start (0, NULL);
-  assert_all_meet ();
-  assert_nothing_left ();
+  assert_all_meet_and_go ();
 }
 END_TEST
 
@@ -858,8 +876,7 @@ END_TEST
 START_TEST (who_is_left_behind_comes_again)
 {
   model.timeout = 100 * SECOND;
-  start (1, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
+  arrive (1, NULL);
   ck_assert_int_eq (rename (KEY, "away"), 0);
   jump (1, 21);
   start (0, NULL);
@@ -879,8 +896,7 @@ finds_an_outcome (void)
 START_TEST (who_is_left_behind_decides_nothing)
 {
   model.timeout = 100 * SECOND;
-  start (0, finds_an_outcome);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
+  arrive (0, finds_an_outcome);
   ck_assert_int_eq (rename (KEY, "away"), 0);
   jump (0, 21);
   wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
@@ -892,36 +908,30 @@ END_TEST
 
 START_TEST (who_lost_its_instance_comes_again)
 {
-  start (1, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
+  arrive (1, NULL);
   ck_assert_int_eq (instance_remove (model.dirfd, KEY), 0);
   start (0, NULL);
-  assert_all_meet ();
-  assert_nothing_left ();
+  assert_all_meet_and_go ();
 }
 END_TEST
 
 /* Nobody else is in it to leave a word. */
 START_TEST (member_0_alone_notices_that_its_instance_is_lost)
 {
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
+  arrive (0, NULL);
   ck_assert_int_eq (rename (KEY, "away"), 0);
   ck_assert_int_eq (instance_remove (model.dirfd, "away"), 0);
   start (1, NULL);
-  assert_all_meet ();
-  assert_nothing_left ();
+  assert_all_meet_and_go ();
 }
 END_TEST
 
 START_TEST (void_means_come_again)
 {
-  start (1, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
+  arrive (1, NULL);
   unit_symlink (_i == 0 ? "void" : "nonsense", KEY "/departure");
   start (0, NULL);
-  assert_all_meet ();
-  assert_nothing_left ();
+  assert_all_meet_and_go ();
 }
 END_TEST
 
@@ -1013,10 +1023,7 @@ START_TEST (who_ends_in_a_void_instance_calls_off_the_next)
   start (1, NULL);
   wait_until (unit_is_there, _i == 2 ? KEY "/node-0" : KEY "/arrival/slurm-procid-1");
   if (_i == 0)
-    {
-      start (0, NULL);
-      wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
-    }
+    arrive (0, NULL);
   wait_until_asleep (1); /* where it hears the signal */
   ck_assert_int_eq (kill (pids[1], SIGSTOP), 0);
   ck_assert_int_eq (lstat (KEY, &before), 0);
@@ -1043,8 +1050,7 @@ START_TEST (freshness_does_not_last)
   model.timeout = 100 * SECOND;
   make_instance ("3");
   make_mark (KEY "/arrival/slurm-procid-1");
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
+  arrive (0, NULL);
   jump (0, 1); /* it has listed them */
   unit_set_age (KEY "/arrival/slurm-procid-1", 100);
   jump (0, 21);
@@ -1052,8 +1058,7 @@ START_TEST (freshness_does_not_last)
   wait_until (is_removed, KEY "/arrival/slurm-procid-2");
   start (1, NULL);
   start (2, NULL);
-  assert_all_meet ();
-  assert_nothing_left ();
+  assert_all_meet_and_go ();
 }
 END_TEST
 
@@ -1156,8 +1161,7 @@ START_TEST (nodes_meet)
     {
       for (uint32_t self = 0; self < 4; self++)
         start ((self + (uint32_t) round) % 4, NULL);
-      assert_all_meet ();
-      assert_nothing_left ();
+      assert_all_meet_and_go ();
     }
 }
 END_TEST
@@ -1173,12 +1177,10 @@ START_TEST (nodes_meet_twice_at_once)
       start (self, NULL);
       first[self] = pids[self];
     }
-  for (uint32_t self = 0; self < 4; self++)
-    start (self, NULL);
+  start_all_from (0);
   for (uint32_t self = 0; self < 4; self++)
     ck_assert_int_eq (waitpid (first[self], NULL, 0), first[self]);
-  assert_all_meet ();
-  assert_nothing_left ();
+  assert_all_meet_and_go ();
 }
 END_TEST
 
@@ -1224,8 +1226,7 @@ START_TEST (who_is_gathered_is_said_after_a_moment)
   wait_until (is_said, KEY "/gathering-2");
   ck_assert_str_eq (unit_link_of (KEY "/gathering-2"), "procid=2 " NOTE);
   start (3, NULL);
-  assert_all_meet ();
-  assert_nothing_left ();
+  assert_all_meet_and_go ();
 }
 END_TEST
 
@@ -1246,8 +1247,7 @@ START_TEST (who_is_killed_ends_it_for_all)
   const uint32_t victim = (uint32_t) _i % 2, missing = 2 + (uint32_t) _i / 2;
 
   gather_nodes (3);
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/node-0");
+  lead ();
   for (uint32_t self = 1; self < 4; self++)
     if (self != missing)
       start (self, NULL);
@@ -1278,8 +1278,7 @@ stop (uint32_t self)
 START_TEST (a_stopped_leader_stops_nobody_for_ever)
 {
   gather_nodes (3);
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/node-0");
+  lead ();
   model.timeout = 4 * SECOND;
   start (1, NULL);
   start (3, NULL);
@@ -1296,8 +1295,7 @@ END_TEST
 START_TEST (who_is_killed_unanswered_ends_it_too)
 {
   gather_nodes (1);
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/node-0");
+  lead ();
   stop (0);
   start (1, NULL);
   unit_sleep (50 * MILLISECOND);
@@ -1319,8 +1317,7 @@ START_TEST (who_cannot_gather_tells_the_others)
 {
   model.nodes = 1;
   gather ("0-1");
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/node-0");
+  lead ();
   assert_says (meet (1, cannot_connect), EX_OSERR, "cannot gather in /where/" KEY);
   assert_says (end (0), EX_PROTOCOL, "called off: procid 1: cannot gather in ");
   ck_assert_int_lt (shared->results[0].took, LIMIT / 2);
@@ -1331,8 +1328,7 @@ END_TEST
 START_TEST (who_decides_looks_before_it_times_out)
 {
   make_instance ("2");
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0");
+  arrive (0, NULL);
   wait_until_asleep (0);
   stop (0);
   make_mark (KEY "/arrival/slurm-procid-1");
@@ -1348,12 +1344,10 @@ END_TEST
 START_TEST (a_leader_that_dies_alone_is_missed)
 {
   gather_nodes (1);
-  start (0, NULL);
-  wait_until (unit_is_there, KEY "/node-0");
+  lead ();
   unit_kill (pids[0]);
   model.timeout = 3 * SECOND;
-  for (uint32_t self = 1; self < 4; self++)
-    start (self, NULL);
+  start_all_from (1);
   for (uint32_t self = 1; self < 4; self++)
     assert_says (end (self), EX_TEMPFAIL, "procid 0");
 }
@@ -1375,10 +1369,8 @@ START_TEST (dead_sockets_hold_nobody_up)
       ck_assert_int_eq (bind (fd, (struct sockaddr *) &address, sizeof address), 0);
       (void) close (fd);
     }
-  for (uint32_t self = 0; self < 4; self++)
-    start (self, NULL);
-  assert_all_meet ();
-  assert_nothing_left ();
+  start_all_from (0);
+  assert_all_meet_and_go ();
   ck_assert_int_lt (shared->results[3].took, LIMIT / 2);
 }
 END_TEST
@@ -1394,10 +1386,8 @@ START_TEST (what_is_no_socket_holds_nobody_up)
     unit_mkdir (KEY "/node-0");
   else
     unit_symlink (_i == 2 ? "nowhere" : "node-0", KEY "/node-0");
-  for (uint32_t self = 0; self < 4; self++)
-    start (self, NULL);
-  assert_all_meet ();
-  assert_nothing_left ();
+  start_all_from (0);
+  assert_all_meet_and_go ();
   ck_assert_int_lt (shared->results[3].took, LIMIT / 2);
 }
 END_TEST
@@ -1430,8 +1420,7 @@ START_TEST (without_sockets_each_comes_alone)
   gather_nodes (1);
   for (uint32_t self = 0; self < 4; self++)
     start (self, refused);
-  assert_all_meet ();
-  assert_nothing_left ();
+  assert_all_meet_and_go ();
   ck_assert_int_lt (shared->results[0].took, LIMIT / 2);
 }
 END_TEST
@@ -1663,8 +1652,7 @@ START_TEST (who_watches_lets_go_if_another_one_does)
   unit_symlink ("host=n2 pid=2", KEY "/watcher");
   wait_until (is_unlocked, KEY "/lock");
   start (0, NULL);
-  assert_all_meet ();
-  assert_nothing_left ();
+  assert_all_meet_and_go ();
 }
 END_TEST
 
@@ -1793,8 +1781,7 @@ START_TEST (what_is_no_file_to_lock_holds_nobody_up)
     unit_symlink ("/etc/passwd", KEY "/lock");
   else
     ck_assert_int_eq (mkfifo (KEY "/lock", 0600), 0);
-  start (1, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
+  arrive (1, NULL);
   unit_sleep (200 * MILLISECOND);
   start (0, NULL);
   assert_all_meet ();
@@ -1806,8 +1793,7 @@ END_TEST
 START_TEST (few_nodes_make_no_lock)
 {
   model.nodes = 7;
-  start (1, NULL);
-  wait_until (unit_is_there, KEY "/arrival/slurm-procid-1");
+  arrive (1, NULL);
   unit_sleep (300 * MILLISECOND);
   ck_assert (!unit_is_there (KEY "/lock"));
   start (0, NULL);
