@@ -1461,6 +1461,14 @@ END_TEST
  * The lock that members wait for
  */
 
+/* Enough nodes for a lock. */
+static void
+begin_with_lock (void)
+{
+  begin ();
+  model.nodes = 8;
+}
+
 /* Whether a thread of process PATH waits for the lock. */
 static bool
 is_blocked (const char *path)
@@ -1535,7 +1543,6 @@ START_TEST (who_is_blocked_hears_of_the_end)
                { 0, EX_TEMPFAIL, "procid 0" } };
 
   model.tasks = 4;
-  model.nodes = 8;
   if (ends[_i].victim == 0)
     model.timeout = 2 * SECOND;
   start_blocked ();
@@ -1553,7 +1560,6 @@ END_TEST
 START_TEST (the_runtime_of_who_watches_may_be_killed)
 {
   model.tasks = 4;
-  model.nodes = 8;
   runtime = fork ();
   if (runtime == 0)
     unit_stay ();
@@ -1568,7 +1574,6 @@ END_TEST
 START_TEST (who_is_blocked_hears_of_its_members)
 {
   model.tasks = 4;
-  model.nodes = 8;
   gather ("2-3");
   start (1, NULL);
   wait_until (is_locked, KEY "/lock");
@@ -1586,7 +1591,6 @@ END_TEST
 START_TEST (who_watches_may_be_killed)
 {
   model.tasks = 4;
-  model.nodes = 8;
   start_blocked ();
   int64_t before = waiting_now ();
   unit_kill (pids[1]);
@@ -1602,7 +1606,6 @@ END_TEST
 START_TEST (who_watches_releases)
 {
   model.tasks = 3;
-  model.nodes = 8;
   start (1, NULL);
   wait_until (is_locked, KEY "/lock");
   start (0, NULL);
@@ -1622,7 +1625,6 @@ END_TEST
 START_TEST (who_watches_does_not_count_the_dead)
 {
   model.tasks = 3;
-  model.nodes = 8;
   model.timeout = 3 * LIMIT;
   start_blocked ();
   unit_kill (pids[2]);
@@ -1643,7 +1645,6 @@ END_TEST
 /* Its lock is of this node only, or the server has taken it away. */
 START_TEST (who_watches_lets_go_if_another_one_does)
 {
-  model.nodes = 8;
   start (1, NULL);
   wait_until (has_text, KEY "/watcher");
   unit_sleep (200 * MILLISECOND);
@@ -1666,7 +1667,6 @@ gets_any_lock (void)
 START_TEST (all_may_watch)
 {
   model.tasks = 4;
-  model.nodes = 8;
   for (uint32_t self = 0; self < 3; self++)
     start (self, gets_any_lock);
   wait_until (unit_is_there, KEY "/lock");
@@ -1688,7 +1688,6 @@ cannot_end_it (void)
  * another one that decides releases. */
 START_TEST (who_can_tell_nobody_goes_with_the_others)
 {
-  model.nodes = 8;
   make_instance ("2");
   make_mark (KEY "/arrival/slurm-procid-1");
   start (0, cannot_end_it);
@@ -1705,7 +1704,6 @@ START_TEST (a_lock_that_is_never_free_delays_a_while)
   struct flock f = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
   model.tasks = 3;
-  model.nodes = 8;
   make_instance ("3");
   int fd = open (KEY "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   ck_assert_int_eq (fcntl (fd, F_OFD_SETLK, &f), 0);
@@ -1761,7 +1759,6 @@ START_TEST (without_locks_each_looks)
 {
   shared->jump = _i; /* the clock may as well */
   model.tasks = 3;
-  model.nodes = 8;
   start (1, no_locks);
   start (2, no_locks);
   wait_until (unit_is_there, KEY "/lock");
@@ -1773,7 +1770,6 @@ END_TEST
 
 START_TEST (what_is_no_file_to_lock_holds_nobody_up)
 {
-  model.nodes = 8;
   make_instance ("2");
   if (_i == 0)
     unit_mkdir (KEY "/lock");
@@ -1889,7 +1885,7 @@ add_nodes (Suite *suite)
 static void
 add_lock (Suite *suite)
 {
-  TCase *tcase = unit_slow_case (suite, "lock", begin);
+  TCase *tcase = unit_slow_case (suite, "lock", begin_with_lock);
 
   /* valgrind does not know that F_OFD_SETLKW waits: no other thread runs then. */
   unit_add_loop_if (tcase, who_is_blocked_hears_of_the_end, 0, 3, !unit_in_valgrind (), "valgrind");
