@@ -14,12 +14,18 @@
 static int parent = -1;
 static struct instance in;
 
+/* The reason that its outcome tells, and the name by which it went away. */
+static char reason[INSTANCE_TEXT_MAX], gone[256];
+
 static void
 begin (void)
 {
   ck_assert_int_eq (chdir (unit_tmp), 0);
   parent = open (".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   ck_assert_int_ge (parent, 0);
+  /* What is not ended by its NUL shows. */
+  memset (reason, '#', sizeof reason);
+  memset (gone, '#', sizeof gone);
 }
 
 /* The set of this one task. */
@@ -38,6 +44,25 @@ begin_with_instance (void)
   begin ();
   ck_assert_int_eq (instance_open (&in, parent, KEY, 3, false), 0);
   ck_assert_int_eq (instance_open_arrival (&in, 3), 0);
+}
+
+static void
+release (void)
+{
+  ck_assert_int_eq (instance_release (&in), 0);
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_RELEASED);
+}
+
+/* Who of so many TASKS has a mark. */
+static const struct ranks *
+marks (uint32_t tasks, bool departed)
+{
+  static struct ranks set;
+
+  ranks_free (&set);
+  ck_assert_int_eq (ranks_init (&set, tasks), 0);
+  ck_assert_int_eq (instance_list_marks (&in, departed, &set), 0);
+  return &set;
 }
 
 static mode_t
@@ -384,26 +409,21 @@ scattered (void)
 
 START_TEST (a_long_set_is_several_marks)
 {
-  const struct ranks *own = scattered ();
-  struct ranks set;
+  const struct ranks *own = scattered (), *set;
   struct statx st;
 
-  ck_assert_int_eq (ranks_init (&set, 5000), 0);
   ck_assert_int_eq (instance_arrive (&in, own, "note"), 0);
   ck_assert_uint_gt (unit_entries (KEY "/arrival"), 1);
-  ck_assert_int_eq (instance_list_marks (&in, false, &set), 0);
-  ck_assert_uint_eq (set.present, own->present);
+  set = marks (5000, false);
+  ck_assert_uint_eq (set->present, own->present);
   for (uint32_t rank = 0; rank < 5000; rank++)
-    ck_assert (ranks_has (&set, rank) == ranks_has (own, rank));
+    ck_assert (ranks_has (set, rank) == ranks_has (own, rank));
   ck_assert_int_eq (instance_touch (&in, own, true), 0);
   ck_assert_int_eq (instance_stat (&in, own, &st), 0);
 
-  ranks_clear (&set);
-  ck_assert_int_eq (instance_release (&in), 0);
+  release ();
   ck_assert_int_eq (instance_depart (&in, own, "note"), 0);
-  ck_assert_int_eq (instance_list_marks (&in, true, &set), 0);
-  ck_assert_uint_eq (set.present, own->present);
-  ranks_free (&set);
+  ck_assert_uint_eq (marks (5000, true)->present, own->present);
 }
 END_TEST
 
@@ -436,16 +456,12 @@ END_TEST
 /* No arrival: it completes nothing. */
 START_TEST (who_refuses_takes_the_place)
 {
-  struct ranks set;
-
   ck_assert_int_eq (instance_refuse (&in, only (1)), 0);
   assert_fails (instance_arrive (&in, only (1), "note"), EEXIST);
   assert_fails (instance_refuse (&in, only (1)), EEXIST);
-  ck_assert_int_eq (ranks_init (&set, 3), 0);
-  ck_assert_int_eq (instance_list_marks (&in, false, &set), 0);
-  ck_assert_uint_eq (set.present, 1);
-  ck_assert (ranks_has (&set, 1)); /* it knows how the barrier ends */
-  ranks_free (&set);
+  const struct ranks *set = marks (3, false);
+  ck_assert_uint_eq (set->present, 1);
+  ck_assert (ranks_has (set, 1)); /* it knows how the barrier ends */
   ck_assert_int_eq (instance_arrive (&in, only (2), "note"), 0);
   assert_fails (instance_refuse (&in, only (2)), EEXIST);
 }
@@ -484,30 +500,24 @@ END_TEST
 
 START_TEST (there_is_none_at_first)
 {
-  char text[INSTANCE_TEXT_MAX];
-
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_NONE);
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_NONE);
   assert_fails (instance_time (&in, INSTANCE_OUTCOME, &(int64_t){ 0 }), ENOENT);
 }
 END_TEST
 
 START_TEST (released_is_a_directory)
 {
-  char text[INSTANCE_TEXT_MAX];
-
   ck_assert_int_eq (instance_release (&in), 0);
   ck_assert_int_eq (mode_of (KEY "/departure"), S_IFDIR | 0700);
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_RELEASED);
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_RELEASED);
 }
 END_TEST
 
 START_TEST (void_says_void)
 {
-  char text[INSTANCE_TEXT_MAX];
-
   ck_assert_int_eq (instance_void (&in), 0);
   ck_assert_str_eq (unit_link_of (KEY "/departure"), "void");
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_VOID);
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_VOID);
   /* Who decides looks here. */
   ck_assert (S_ISLNK (mode_of (KEY "/arrival/ended")));
 }
@@ -515,12 +525,10 @@ END_TEST
 
 START_TEST (called_off_says_why)
 {
-  char text[INSTANCE_TEXT_MAX];
-
   ck_assert_int_eq (instance_call_off (&in, "procid 1: got SIGTERM"), 0);
   ck_assert_str_eq (unit_link_of (KEY "/departure"), "called-off: procid 1: got SIGTERM");
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_CALLED_OFF);
-  ck_assert_str_eq (text, "procid 1: got SIGTERM");
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_CALLED_OFF);
+  ck_assert_str_eq (reason, "procid 1: got SIGTERM");
   ck_assert (S_ISLNK (mode_of (KEY "/arrival/ended")));
 }
 END_TEST
@@ -528,11 +536,9 @@ END_TEST
 /* What others wrote reaches terminals and logs. */
 START_TEST (the_reason_is_cleaned)
 {
-  char text[INSTANCE_TEXT_MAX];
-
   unit_symlink ("called-off: a\nb\033[31m\177", KEY "/departure");
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_CALLED_OFF);
-  ck_assert_str_eq (text, "a?b?[31m?");
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_CALLED_OFF);
+  ck_assert_str_eq (reason, "a?b?[31m?");
 }
 END_TEST
 
@@ -540,26 +546,26 @@ START_TEST (the_reason_is_cut)
 {
   const size_t length = (size_t[]){ 498, 499, 500, 2000 }[_i];
   const size_t kept = length < INSTANCE_TEXT_MAX ? length : INSTANCE_TEXT_MAX - 1;
-  char longer[2001], text[INSTANCE_TEXT_MAX];
+  char longer[2001];
 
   memset (longer, 'x', length);
   longer[length] = '\0';
   ck_assert_int_eq (instance_call_off (&in, longer), 0);
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_CALLED_OFF);
-  ck_assert_uint_eq (strlen (text), kept);
-  ck_assert_int_eq (strncmp (text, longer, kept), 0);
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_CALLED_OFF);
+  ck_assert_uint_eq (strlen (reason), kept);
+  ck_assert_int_eq (strncmp (reason, longer, kept), 0);
 }
 END_TEST
 
 /* No hook makes this: it must not be longer than the buffer, either. */
 START_TEST (a_foreign_reason_is_cut)
 {
-  char longer[3000] = "called-off: ", text[INSTANCE_TEXT_MAX];
+  char longer[3000] = "called-off: ";
 
   memset (longer + strlen (longer), 'y', 2500);
   unit_symlink (longer, KEY "/departure");
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_CALLED_OFF);
-  ck_assert_uint_eq (strlen (text), INSTANCE_TEXT_MAX - 1);
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_CALLED_OFF);
+  ck_assert_uint_eq (strlen (reason), INSTANCE_TEXT_MAX - 1);
 }
 END_TEST
 
@@ -569,33 +575,28 @@ static const char *const other_links[]
 /* Links are not followed, so one to a directory is no release. */
 START_TEST (nobody_is_released_by_a_link)
 {
-  char text[INSTANCE_TEXT_MAX];
-
   unit_symlink (other_links[_i], KEY "/departure");
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_VOID);
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_VOID);
 }
 END_TEST
 
 START_TEST (what_is_neither_releases_nobody)
 {
-  char text[INSTANCE_TEXT_MAX];
-
   if (_i == 0)
     make_file (KEY "/departure");
   else
     ck_assert_int_eq (mkfifo (KEY "/departure", 0600), 0);
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_VOID);
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_VOID);
 }
 END_TEST
 
 START_TEST (a_listing_that_fails_is_an_error)
 {
-  char text[INSTANCE_TEXT_MAX];
   struct ranks set;
 
   unit_refuse (SYS_getdents64, ESTALE);
   errno = 0;
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_ERROR);
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_ERROR);
   ck_assert_int_eq (errno, ESTALE);
   ck_assert_int_eq (ranks_init (&set, 3), 0);
   assert_fails (instance_list_marks (&in, false, &set), ESTALE);
@@ -605,14 +606,12 @@ END_TEST
 
 START_TEST (a_removed_instance_is_gone)
 {
-  char text[INSTANCE_TEXT_MAX];
-
   ck_assert_int_eq (unlink (KEY "/ntasks"), 0);
   ck_assert_int_eq (rmdir (KEY "/arrival"), 0);
   ck_assert_int_eq (rmdir (KEY), 0);
   ck_assert_int_eq (instance_is_current (&in), 0);
   errno = 0;
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_ERROR);
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_ERROR);
   ck_assert (instance_is_gone (errno));
   ck_assert_int_eq (instance_void (&in), -1);
   ck_assert (instance_is_gone (errno));
@@ -640,11 +639,10 @@ make_outcome (int which)
 START_TEST (the_outcome_is_made_once)
 {
   static const enum outcome made[] = { OUTCOME_RELEASED, OUTCOME_VOID, OUTCOME_CALLED_OFF };
-  char text[INSTANCE_TEXT_MAX];
 
   ck_assert_int_eq (make_outcome (_i / 3), 0);
   assert_fails (make_outcome (_i % 3), EEXIST);
-  ck_assert_int_eq (instance_outcome (&in, text), made[_i / 3]);
+  ck_assert_int_eq (instance_outcome (&in, reason), made[_i / 3]);
 }
 END_TEST
 
@@ -679,12 +677,10 @@ END_TEST
 /* A release is as old as the last departure. */
 START_TEST (departures_count_as_changes)
 {
-  char text[INSTANCE_TEXT_MAX];
   int64_t time;
 
   ck_assert_int_eq (instance_arrive (&in, only (1), "note"), 0);
-  ck_assert_int_eq (instance_release (&in), 0);
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_RELEASED);
+  release ();
   set_time (KEY "/departure", 1234567);
   ck_assert_int_eq (instance_depart (&in, only (1), "note"), 0);
   ck_assert_int_eq (instance_time (&in, INSTANCE_OUTCOME, &time), 0);
@@ -695,15 +691,6 @@ END_TEST
 /*
  * Departing
  */
-
-static void
-release (void)
-{
-  char text[INSTANCE_TEXT_MAX];
-
-  ck_assert_int_eq (instance_release (&in), 0);
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_RELEASED);
-}
 
 START_TEST (departing_marks_the_member)
 {
@@ -879,31 +866,25 @@ END_TEST
 
 START_TEST (lists_members_not_files)
 {
-  char text[INSTANCE_TEXT_MAX];
-  struct ranks set;
+  const struct ranks *set;
 
-  ck_assert_int_eq (ranks_init (&set, 3), 0);
   litter (KEY "/arrival");
-  ck_assert_int_eq (instance_list_marks (&in, false, &set), 0);
-  ck_assert_uint_eq (set.present, 0);
+  ck_assert_uint_eq (marks (3, false)->present, 0);
   ck_assert_int_eq (instance_arrive (&in, only (0), "note"), 0);
   ck_assert_int_eq (instance_arrive (&in, only (2), "note"), 0);
   ck_assert_int_eq (instance_arrive (&in, only (3), "note"), 0);
-  ck_assert_int_eq (instance_list_marks (&in, false, &set), 0);
-  ck_assert_uint_eq (set.present, 2);
-  ck_assert (ranks_has (&set, 0) && ranks_has (&set, 2));
+  set = marks (3, false);
+  ck_assert_uint_eq (set->present, 2);
+  ck_assert (ranks_has (set, 0) && ranks_has (set, 2));
 
-  ranks_clear (&set);
-  ck_assert_int_eq (instance_release (&in), 0);
+  release ();
   litter (KEY "/departure");
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_RELEASED);
-  ck_assert_int_eq (instance_list_marks (&in, true, &set), 0);
-  ck_assert_uint_eq (set.present, 0);
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_RELEASED);
+  ck_assert_uint_eq (marks (3, true)->present, 0);
   ck_assert_int_eq (instance_depart (&in, only (2), "note"), 0);
-  ck_assert_int_eq (instance_list_marks (&in, true, &set), 0);
-  ck_assert_uint_eq (set.present, 1);
-  ck_assert (ranks_has (&set, 2));
-  ranks_free (&set);
+  set = marks (3, true);
+  ck_assert_uint_eq (set->present, 1);
+  ck_assert (ranks_has (set, 2));
 }
 END_TEST
 
@@ -924,10 +905,8 @@ END_TEST
 
 START_TEST (lists_more_than_one_buffer)
 {
-  struct ranks set;
   char name[64];
 
-  ck_assert_int_eq (ranks_init (&set, 1500), 0);
   for (uint32_t rank = 0; rank < 1500; rank++)
     {
       ck_assert_int_eq (instance_arrive (&in, only (rank), "note"), 0);
@@ -935,9 +914,7 @@ START_TEST (lists_more_than_one_buffer)
       if (rank % 3 == 0)
         make_file (name);
     }
-  ck_assert_int_eq (instance_list_marks (&in, false, &set), 0);
-  ck_assert (ranks_full (&set));
-  ranks_free (&set);
+  ck_assert (ranks_full (marks (1500, false)));
 }
 END_TEST
 
@@ -973,18 +950,16 @@ END_TEST
 
 START_TEST (going_away_takes_the_key)
 {
-  char name[256];
-
   ck_assert_int_eq (instance_arrive (&in, only (1), "note"), 0);
-  ck_assert_int_eq (instance_go_away (&in, name), 0);
+  ck_assert_int_eq (instance_go_away (&in, gone), 0);
   ck_assert (!unit_is_there (KEY));
-  ck_assert_uint_eq (number_of (name), in.ino);
+  ck_assert_uint_eq (number_of (gone), in.ino);
   ck_assert_int_eq (instance_is_current (&in), 0);
   ck_assert_int_eq (instance_touch (&in, only (1), true), 0);
 
   /* The name is no key. */
-  ck_assert_int_eq (strncmp (name, INSTANCE_GONE, strlen (INSTANCE_GONE)), 0);
-  ck_assert_str_eq (name + strlen (name) - strlen (KEY), KEY);
+  ck_assert_int_eq (strncmp (gone, INSTANCE_GONE, strlen (INSTANCE_GONE)), 0);
+  ck_assert_str_eq (gone + strlen (gone) - strlen (KEY), KEY);
 }
 END_TEST
 
@@ -993,17 +968,16 @@ END_TEST
 START_TEST (a_wrong_catch_is_removed)
 {
   struct instance second;
-  char name[256], text[INSTANCE_TEXT_MAX];
 
   ck_assert_int_eq (rename (KEY, "away"), 0);
   ck_assert_int_eq (instance_open (&second, parent, KEY, 3, false), 0);
   ck_assert_int_eq (instance_open_arrival (&second, 3), 0);
   ck_assert_int_eq (instance_arrive (&second, only (1), "note"), 0);
-  ck_assert_int_eq (instance_go_away (&in, name), 1);
+  ck_assert_int_eq (instance_go_away (&in, gone), 1);
   assert_fails (instance_touch (&second, only (1), true), ENOENT);
   ck_assert (!unit_is_there (KEY));
-  ck_assert (!unit_is_there (name));
-  ck_assert_int_eq (instance_outcome (&in, text), OUTCOME_NONE);
+  ck_assert (!unit_is_there (gone));
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_NONE);
   instance_close (&second);
 }
 END_TEST
@@ -1011,25 +985,22 @@ END_TEST
 START_TEST (a_wrong_catch_keeps_its_outcome)
 {
   struct instance second;
-  char name[256], text[INSTANCE_TEXT_MAX];
 
   ck_assert_int_eq (rename (KEY, "away"), 0);
   ck_assert_int_eq (instance_open (&second, parent, KEY, 3, false), 0);
   ck_assert_int_eq (instance_release (&second), 0);
-  ck_assert_int_eq (instance_go_away (&in, name), 1);
-  ck_assert_int_eq (instance_outcome (&second, text), OUTCOME_RELEASED);
+  ck_assert_int_eq (instance_go_away (&in, gone), 1);
+  ck_assert_int_eq (instance_outcome (&second, reason), OUTCOME_RELEASED);
   instance_close (&second);
 }
 END_TEST
 
 START_TEST (none_to_catch_is_no_catch)
 {
-  char name[256];
-
   ck_assert_int_eq (rename (KEY, "away"), 0);
-  ck_assert_int_eq (instance_go_away (&in, name), 1);
+  ck_assert_int_eq (instance_go_away (&in, gone), 1);
   make_file (KEY);
-  ck_assert_int_eq (instance_go_away (&in, name), 1);
+  ck_assert_int_eq (instance_go_away (&in, gone), 1);
   ck_assert (unit_is_there ("away"));
 }
 END_TEST
@@ -1038,7 +1009,7 @@ END_TEST
 START_TEST (finds_what_went_away)
 {
   struct instance second;
-  char name[256], found[256] = "";
+  char found[256] = "";
 
   unit_mkdir (INSTANCE_GONE "other");
   make_file (INSTANCE_GONE "file");
@@ -1046,9 +1017,9 @@ START_TEST (finds_what_went_away)
   ck_assert_int_eq (rename (KEY, "not-" INSTANCE_GONE "this"), 0);
   ck_assert (!instance_find_gone (&in, found));
   ck_assert_int_eq (rename ("not-" INSTANCE_GONE "this", KEY), 0);
-  ck_assert_int_eq (instance_go_away (&in, name), 0);
+  ck_assert_int_eq (instance_go_away (&in, gone), 0);
   ck_assert (instance_find_gone (&in, found));
-  ck_assert_str_eq (found, name);
+  ck_assert_str_eq (found, gone);
   ck_assert_int_eq (instance_open (&second, parent, KEY, 3, false), 0);
   ck_assert (!instance_find_gone (&second, found));
   instance_close (&second);
@@ -1059,13 +1030,11 @@ END_TEST
 
 START_TEST (going_away_says_what_went_wrong)
 {
-  char name[256];
-
 #ifdef SYS_renameat
   unit_refuse (SYS_renameat, EROFS);
 #endif
   unit_refuse (SYS_renameat2, EROFS);
-  assert_fails (instance_go_away (&in, name), EROFS);
+  assert_fails (instance_go_away (&in, gone), EROFS);
   ck_assert_int_eq (instance_is_current (&in), 1);
 }
 END_TEST
@@ -1076,8 +1045,6 @@ END_TEST
 
 START_TEST (removing_leaves_nothing)
 {
-  char name[256];
-
   litter (KEY);
   litter (KEY "/arrival");
   for (uint32_t rank = 0; rank < 300; rank++)
@@ -1089,8 +1056,8 @@ START_TEST (removing_leaves_nothing)
     }
   else
     ck_assert_int_eq (make_outcome (_i), 0);
-  ck_assert_int_eq (instance_go_away (&in, name), 0);
-  ck_assert_int_eq (instance_remove (parent, name), 0);
+  ck_assert_int_eq (instance_go_away (&in, gone), 0);
+  ck_assert_int_eq (instance_remove (parent, gone), 0);
   ck_assert_uint_eq (unit_entries ("."), 0);
   ck_assert_int_eq (access ("/", F_OK), 0);
 }
@@ -1197,12 +1164,12 @@ monotonic_ms (void)
  * long for a new file; it is tried for 8 ms at least. */
 START_TEST (removing_outlives_late_comers)
 {
-  char name[256], own[64];
+  char own[64];
   struct statx st;
   int status;
 
   ck_assert_int_eq (instance_release (&in), 0);
-  ck_assert_int_eq (instance_go_away (&in, name), 0);
+  ck_assert_int_eq (instance_go_away (&in, gone), 0);
   make_file ("file");
   const int64_t until = monotonic_ms () + 6;
   const pid_t late = fork ();
@@ -1220,7 +1187,7 @@ START_TEST (removing_outlives_late_comers)
     }
   while (instance_stat (&in, only (0), &st) != 0)
     ;
-  ck_assert_int_eq (instance_remove (parent, name), 0);
+  ck_assert_int_eq (instance_remove (parent, gone), 0);
   ck_assert_int_eq (waitpid (late, &status, 0), late);
   ck_assert_int_eq (status, 0);
   ck_assert_int_eq (unlink ("file"), 0);
