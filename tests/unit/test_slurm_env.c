@@ -26,8 +26,11 @@ read_container (const char *const *environment)
 
 /* Reads the task with nothing in the hook's own environment. */
 #define read_task(...)                                                                             \
-  (clearenv (), ranks_free (&task.local), \
+  (clearenv (), ranks_free (&task.local),                                                          \
    read_container ((const char *const[]){ __VA_ARGS__, NULL }))
+
+#define assert_task(...) ck_assert_int_eq (read_task (__VA_ARGS__), SLURM_ENV_TASK)
+#define assert_absent(...) ck_assert_int_eq (read_task (__VA_ARGS__), SLURM_ENV_ABSENT)
 
 #define THREE "SLURM_JOB_ID=17", "SLURM_NTASKS=4", "SLURM_PROCID=3"
 #define STEP THREE, "SLURM_STEP_ID=2"
@@ -46,7 +49,7 @@ key (void)
 
 START_TEST (reads_a_step)
 {
-  ck_assert_int_eq (read_task (STEP, COMPLETE), SLURM_ENV_TASK);
+  assert_task (STEP, COMPLETE);
   ck_assert_uint_eq (task.job, 17);
   ck_assert (task.has_step);
   ck_assert_uint_eq (task.step, 2);
@@ -64,11 +67,9 @@ END_TEST
 
 START_TEST (reads_all_that_slurm_tells)
 {
-  ck_assert_int_eq (read_task (STEP, COMPLETE, "SLURM_RESTART_COUNT=1",
-                               "SLURM_CLUSTER_NAME=alps.x-1_y", "SLURM_STEP_NUM_NODES=2",
-                               "SLURM_NNODES=9", "SLURM_LOCALID=1", "SLURM_JOB_UID=2001",
-                               "SLURMD_NODENAME=n2"),
-                    SLURM_ENV_TASK);
+  assert_task (STEP, COMPLETE, "SLURM_RESTART_COUNT=1", "SLURM_CLUSTER_NAME=alps.x-1_y",
+               "SLURM_STEP_NUM_NODES=2", "SLURM_NNODES=9", "SLURM_LOCALID=1", "SLURM_JOB_UID=2001",
+               "SLURMD_NODENAME=n2");
   ck_assert_uint_eq (task.restarts, 1);
   ck_assert_str_eq (task.cluster, "alps.x-1_y");
   ck_assert_uint_eq (task.nodes, 2);
@@ -81,7 +82,7 @@ END_TEST
 
 START_TEST (three_variables_are_enough)
 {
-  ck_assert_int_eq (read_task (THREE), SLURM_ENV_TASK);
+  assert_task (THREE);
   ck_assert (!task.has_step);
   ck_assert_str_eq (key (), "jobid-17");
 }
@@ -89,11 +90,9 @@ END_TEST
 
 START_TEST (counts_the_steps_tasks)
 {
-  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_TASKS=9"), SLURM_ENV_TASK);
+  assert_task (STEP, "SLURM_STEP_NUM_TASKS=9");
   ck_assert_uint_eq (task.tasks, 9);
-  ck_assert_int_eq (
-    read_task ("SLURM_JOB_ID=17", "SLURM_PROCID=3", "SLURM_STEP_ID=2", "SLURM_STEP_NUM_TASKS=9"),
-    SLURM_ENV_TASK);
+  assert_task ("SLURM_JOB_ID=17", "SLURM_PROCID=3", "SLURM_STEP_ID=2", "SLURM_STEP_NUM_TASKS=9");
   ck_assert_uint_eq (task.tasks, 9);
 }
 END_TEST
@@ -101,11 +100,9 @@ END_TEST
 /* An empty optional value is as good as none. */
 START_TEST (passes_over_empty_ones)
 {
-  ck_assert_int_eq (read_task (THREE, "SLURM_STEP_ID=", "SLURM_RESTART_COUNT=",
-                               "SLURM_CLUSTER_NAME=", "SLURM_STEP_NUM_NODES=", "SLURM_NNODES=2",
-                               "SLURM_LOCALID=", "SLURM_JOB_UID=",
-                               "SLURMD_NODENAME="),
-                    SLURM_ENV_TASK);
+  assert_task (THREE, "SLURM_STEP_ID=", "SLURM_RESTART_COUNT=", "SLURM_CLUSTER_NAME=",
+               "SLURM_STEP_NUM_NODES=", "SLURM_NNODES=2", "SLURM_LOCALID=", "SLURM_JOB_UID=",
+               "SLURMD_NODENAME=");
   ck_assert_str_eq (key (), "jobid-17");
   ck_assert_uint_eq (task.nodes, 2);
   ck_assert (task.first_on_node);
@@ -114,7 +111,7 @@ END_TEST
 
 START_TEST (does_not_know_the_nodes_of_a_heterogeneous_step)
 {
-  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=2", "SLURM_HET_SIZE=2"), SLURM_ENV_TASK);
+  assert_task (STEP, "SLURM_STEP_NUM_NODES=2", "SLURM_HET_SIZE=2");
   ck_assert_uint_eq (task.nodes, 0);
 }
 END_TEST
@@ -124,20 +121,17 @@ START_TEST (knows_where_the_tasks_are)
 {
   char longer[400] = "SLURM_STEP_NODELIST=";
 
-  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NODELIST=n[1-2,07],gpu-3",
-                               "SLURM_STEP_TASKS_PER_NODE=3,1(x2)"),
-                    SLURM_ENV_TASK);
+  assert_task (STEP, "SLURM_STEP_NODELIST=n[1-2,07],gpu-3", "SLURM_STEP_TASKS_PER_NODE=3,1(x2)");
   ck_assert_str_eq (task.node_list, "n[1-2,07],gpu-3");
   ck_assert_str_eq (task.tasks_per_node, "3,1(x2)");
-  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NODELIST=n1 n2", "SLURM_STEP_TASKS_PER_NODE=3/1"),
-                    SLURM_ENV_TASK);
+  assert_task (STEP, "SLURM_STEP_NODELIST=n1 n2", "SLURM_STEP_TASKS_PER_NODE=3/1");
   ck_assert_str_eq (task.node_list, "");
   ck_assert_str_eq (task.tasks_per_node, "");
   memset (longer + strlen (longer), 'n', 256);
-  ck_assert_int_eq (read_task (STEP, longer), SLURM_ENV_TASK);
+  assert_task (STEP, longer);
   ck_assert_str_eq (task.node_list, "");
   longer[strlen (longer) - 1] = '\0';
-  ck_assert_int_eq (read_task (STEP, longer), SLURM_ENV_TASK);
+  assert_task (STEP, longer);
   ck_assert_uint_eq (strlen (task.node_list), 255);
 }
 END_TEST
@@ -158,10 +152,10 @@ START_TEST (finds_its_node_by_its_number)
 
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     {
-      ck_assert_int_eq (read_task (STEP, NODES, rows[i].number), SLURM_ENV_TASK);
+      assert_task (STEP, NODES, rows[i].number);
       ck_assert_str_eq (task.node, rows[i].node);
     }
-  ck_assert_int_eq (read_task (STEP, NODES, "SLURM_NODEID=1", "SLURMD_NODENAME=n9"), SLURM_ENV_TASK);
+  assert_task (STEP, NODES, "SLURM_NODEID=1", "SLURMD_NODENAME=n9");
   ck_assert_str_eq (task.node, "n9");
 }
 END_TEST
@@ -197,9 +191,9 @@ START_TEST (knows_the_tasks_of_its_node)
 
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     {
-      ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=2", rows[i].list), SLURM_ENV_TASK);
+      assert_task (STEP, "SLURM_STEP_NUM_NODES=2", rows[i].list);
       assert_local (rows[i].local);
-      ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=1", rows[i].list), SLURM_ENV_TASK);
+      assert_task (STEP, "SLURM_STEP_NUM_NODES=1", rows[i].list);
       assert_local ("0-3");
     }
 }
@@ -207,23 +201,23 @@ END_TEST
 
 START_TEST (knows_the_number_of_its_node)
 {
-  ck_assert_int_eq (read_task (STEP, "SLURM_NODEID=3"), SLURM_ENV_TASK);
+  assert_task (STEP, "SLURM_NODEID=3");
   ck_assert_uint_eq (task.node_id, 3);
-  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=2"), SLURM_ENV_TASK);
+  assert_task (STEP, "SLURM_STEP_NUM_NODES=2");
   ck_assert_uint_eq (task.node_id, UINT32_MAX);
-  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=2", "SLURM_NODEID=x"), SLURM_ENV_TASK);
+  assert_task (STEP, "SLURM_STEP_NUM_NODES=2", "SLURM_NODEID=x");
   ck_assert_uint_eq (task.node_id, UINT32_MAX);
   /* There is no other. */
-  ck_assert_int_eq (read_task (STEP, "SLURM_STEP_NUM_NODES=1"), SLURM_ENV_TASK);
+  assert_task (STEP, "SLURM_STEP_NUM_NODES=1");
   ck_assert_uint_eq (task.node_id, 0);
 }
 END_TEST
 
 START_TEST (restarts_above_zero_only)
 {
-  ck_assert_int_eq (read_task (STEP, "SLURM_RESTART_COUNT=0"), SLURM_ENV_TASK);
+  assert_task (STEP, "SLURM_RESTART_COUNT=0");
   ck_assert_str_eq (key (), "jobid-17-stepid-2");
-  ck_assert_int_eq (read_task (STEP, "SLURM_RESTART_COUNT=12"), SLURM_ENV_TASK);
+  assert_task (STEP, "SLURM_RESTART_COUNT=12");
   ck_assert_str_eq (key (), "jobid-17-stepid-2-restart-12");
 }
 END_TEST
@@ -233,10 +227,8 @@ START_TEST (the_longest_key_fits)
   char cluster[sizeof "SLURM_CLUSTER_NAME=" + 63] = "SLURM_CLUSTER_NAME=";
 
   memset (cluster + strlen (cluster), 'c', 63);
-  ck_assert_int_eq (read_task ("SLURM_JOB_ID=4294967295", "SLURM_STEP_ID=4294967280",
-                               "SLURM_NTASKS=16777216", "SLURM_PROCID=16777215",
-                               "SLURM_RESTART_COUNT=4294967295", cluster),
-                    SLURM_ENV_TASK);
+  assert_task ("SLURM_JOB_ID=4294967295", "SLURM_STEP_ID=4294967280", "SLURM_NTASKS=16777216",
+               "SLURM_PROCID=16777215", "SLURM_RESTART_COUNT=4294967295", cluster);
   unit_assert_match (key (), "jobid-4294967295-stepid-4294967280-restart-4294967295-cluster-ccc");
   ck_assert_str_eq (strrchr (key (), '-') + 1, cluster + strlen ("SLURM_CLUSTER_NAME="));
 }
@@ -245,9 +237,7 @@ END_TEST
 /* Some versions print large ids signed. */
 START_TEST (reads_signed_ids)
 {
-  ck_assert_int_eq (read_task ("SLURM_JOB_ID=-2147483648", "SLURM_NTASKS=4", "SLURM_PROCID=0",
-                               "SLURM_STEP_ID=-16"),
-                    SLURM_ENV_TASK);
+  assert_task ("SLURM_JOB_ID=-2147483648", "SLURM_NTASKS=4", "SLURM_PROCID=0", "SLURM_STEP_ID=-16");
   ck_assert_str_eq (key (), "jobid-2147483648-stepid-4294967280");
 }
 END_TEST
@@ -284,9 +274,9 @@ START_TEST (knows_a_batch_script)
   ck_assert_int_eq (f.status, 0);
   unit_assert_match (f.text, "batch script");
   /* One of the two is not enough to tell. */
-  ck_assert_int_eq (read_task (THREE, "SLURM_SUBMIT_DIR=/x"), SLURM_ENV_TASK);
-  ck_assert_int_eq (read_task (THREE, "SLURM_JOB_NODELIST=n1"), SLURM_ENV_TASK);
-  ck_assert_int_eq (read_task (THREE, COMPLETE, "SLURM_STEP_ID=0"), SLURM_ENV_TASK);
+  assert_task (THREE, "SLURM_SUBMIT_DIR=/x");
+  assert_task (THREE, "SLURM_JOB_NODELIST=n1");
+  assert_task (THREE, COMPLETE, "SLURM_STEP_ID=0");
 }
 END_TEST
 
@@ -299,18 +289,17 @@ END_TEST
 
 START_TEST (says_how_to_get_the_variables)
 {
-  ck_assert_int_eq (read_task ("HOME=/root"), SLURM_ENV_ABSENT);
+  assert_absent ("HOME=/root");
   ck_assert_int_eq (f.status, 0);
   unit_assert_match (f.text, "--env 'SLURM_*'");
-  ck_assert_int_eq (read_task ("SLURM_JOB_ID=17", "SLURM_PROCID=0"), SLURM_ENV_ABSENT);
+  assert_absent ("SLURM_JOB_ID=17", "SLURM_PROCID=0");
   unit_assert_match (f.text, "--env 'SLURM_*'");
 }
 END_TEST
 
 START_TEST (knows_a_slurm_that_does_not_tell_the_task)
 {
-  ck_assert_int_eq (read_task ("SLURM_JOB_ID=17", "SLURM_NTASKS=2", "SLURM_STEP_ID=0"),
-                    SLURM_ENV_ABSENT);
+  assert_absent ("SLURM_JOB_ID=17", "SLURM_NTASKS=2", "SLURM_STEP_ID=0");
   unit_assert_match (f.text, "no SLURM_PROCID: srun --container of Slurm 22.05");
 }
 END_TEST
@@ -334,6 +323,7 @@ END_TEST
 static void
 set_own (void)
 {
+  clearenv ();
   (void) setenv ("SLURM_JOB_ID", "18", 1);
   (void) setenv ("SLURM_NTASKS", "5", 1);
   (void) setenv ("SLURM_PROCID", "4", 1);
@@ -439,14 +429,14 @@ END_TEST
 START_TEST (passes_over_hints_that_make_no_sense)
 {
   static const char *const hints[]
-    = { "SLURM_STEP_NUM_NODES=0", "SLURM_STEP_NUM_NODES=two", "SLURM_NNODES=two",
-        "SLURM_LOCALID=-1",       "SLURM_LOCALID=x",          "SLURM_JOB_UID=4294967295",
-        "SLURM_JOB_UID=root",      "SLURMD_NODENAME=n1/..",  "SLURM_NODEID=-1",          "SLURM_STEP_NODELIST=n 1",
-        "SLURM_STEP_TASKS_PER_NODE=x/y" };
+    = { "SLURM_STEP_NUM_NODES=0",       "SLURM_STEP_NUM_NODES=two", "SLURM_NNODES=two",
+        "SLURM_LOCALID=-1",             "SLURM_LOCALID=x",          "SLURM_JOB_UID=4294967295",
+        "SLURM_JOB_UID=root",           "SLURMD_NODENAME=n1/..",    "SLURM_NODEID=-1",
+        "SLURM_STEP_TASKS_PER_NODE=x/y", "SLURM_STEP_NODELIST=n 1" };
 
   for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
     {
-      ck_assert_int_eq (read_task (STEP, hints[i]), SLURM_ENV_TASK);
+      assert_task (STEP, hints[i]);
       ck_assert_str_eq (key (), "jobid-17-stepid-2");
       ck_assert_uint_eq (task.nodes, 0);
       ck_assert (task.first_on_node && task.uid == UINT32_MAX);
@@ -454,27 +444,22 @@ START_TEST (passes_over_hints_that_make_no_sense)
       ck_assert_str_eq (task.node_list, "");
       ck_assert_str_eq (task.tasks_per_node, "");
     }
-  ck_assert_int_eq (read_task (STEP, "SLURMD_NODENAME=n1/..", "SLURM_NODEID=0", "SLURM_STEP_NODELIST=n3",
-                               "SLURM_STEP_TASKS_PER_NODE=4"),
-                    SLURM_ENV_TASK);
+  assert_task (STEP, "SLURMD_NODENAME=n1/..", "SLURM_NODEID=0", "SLURM_STEP_NODELIST=n3",
+               "SLURM_STEP_TASKS_PER_NODE=4");
   ck_assert_str_eq (task.node, "n3");
 }
 END_TEST
 
 START_TEST (knows_the_older_names)
 {
-  ck_assert_int_eq (read_task ("SLURM_JOBID=17", "SLURM_NPROCS=4", "SLURM_PROCID=3",
-                               "SLURM_STEPID=2", COMPLETE),
-                    SLURM_ENV_TASK);
+  assert_task ("SLURM_JOBID=17", "SLURM_NPROCS=4", "SLURM_PROCID=3", "SLURM_STEPID=2", COMPLETE);
   ck_assert_str_eq (key (), "jobid-17-stepid-2");
   ck_assert_uint_eq (task.tasks, 4);
-  ck_assert_int_eq (read_task (STEP, "SLURM_JOBID=18", "SLURM_NPROCS=5", "SLURM_STEPID=3"),
-                    SLURM_ENV_TASK);
+  assert_task (STEP, "SLURM_JOBID=18", "SLURM_NPROCS=5", "SLURM_STEPID=3");
   ck_assert_str_eq (key (), "jobid-17-stepid-2");
   ck_assert_uint_eq (task.tasks, 4);
-  ck_assert_int_eq (read_task ("SLURM_JOB_ID=", "SLURM_JOBID=17", "SLURM_STEP_NUM_TASKS=", "SLURM_NTASKS=",
-                               "SLURM_NPROCS=4", "SLURM_PROCID=3", "SLURM_STEP_ID=", "SLURM_STEPID=2"),
-                    SLURM_ENV_TASK);
+  assert_task ("SLURM_JOB_ID=", "SLURM_JOBID=17", "SLURM_STEP_NUM_TASKS=", "SLURM_NTASKS=",
+               "SLURM_NPROCS=4", "SLURM_PROCID=3", "SLURM_STEP_ID=", "SLURM_STEPID=2");
   ck_assert_str_eq (key (), "jobid-17-stepid-2");
 }
 END_TEST
@@ -482,9 +467,9 @@ END_TEST
 /* What is needed and empty is not there. */
 START_TEST (does_not_need_what_is_empty)
 {
-  ck_assert_int_eq (read_task ("SLURM_JOB_ID=", "SLURM_NTASKS=4", "SLURM_PROCID=0"), SLURM_ENV_ABSENT);
-  ck_assert_int_eq (read_task ("SLURM_JOB_ID=17", "SLURM_NTASKS=", "SLURM_PROCID=0"), SLURM_ENV_ABSENT);
-  ck_assert_int_eq (read_task ("SLURM_JOB_ID=17", "SLURM_NTASKS=4", "SLURM_PROCID="), SLURM_ENV_ABSENT);
+  assert_absent ("SLURM_JOB_ID=", "SLURM_NTASKS=4", "SLURM_PROCID=0");
+  assert_absent ("SLURM_JOB_ID=17", "SLURM_NTASKS=", "SLURM_PROCID=0");
+  assert_absent ("SLURM_JOB_ID=17", "SLURM_NTASKS=4", "SLURM_PROCID=");
 }
 END_TEST
 
@@ -494,10 +479,7 @@ START_TEST (does_not_look_elsewhere_for_a_bad_value)
   static const char *const container[]
     = { "SLURM_JOB_ID=17", "SLURM_NTASKS=x", "SLURM_PROCID=0", NULL };
 
-  clearenv ();
-  (void) setenv ("SLURM_JOB_ID", "18", 1);
-  (void) setenv ("SLURM_NTASKS", "5", 1);
-  (void) setenv ("SLURM_PROCID", "4", 1);
+  set_own ();
   ck_assert_int_eq (read_container (container), SLURM_ENV_FAILED);
 }
 END_TEST
