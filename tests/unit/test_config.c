@@ -51,17 +51,25 @@ set_environment (void)
   (void) setenv ("HOOK_LOG_LEVEL", "info", 1);
 }
 
+/* The settings, with these annotations, are these. */
+#define assert_settings(timeout_text, level_text, base, passwd, seconds, level)                    \
+  do                                                                                               \
+    {                                                                                              \
+      ck_assert_int_eq (config_complete (&config, timeout_text, level_text, &f), 0);               \
+      ck_assert (config.usable);                                                                   \
+      ck_assert_pstr_eq (config.base_dir, base);                                                   \
+      ck_assert_pstr_eq (config.passwd_file, passwd);                                              \
+      ck_assert_int_eq (config.timeout, seconds);                                                  \
+      ck_assert_int_eq (config.log_level, level);                                                  \
+    }                                                                                              \
+  while (0)
+
 START_TEST (has_defaults)
 {
   clearenv ();
   ck_assert_int_eq (read_options (), 0);
   ck_assert_int_eq (config.mode, CONFIG_HOOK);
-  ck_assert_int_eq (config_complete (&config, NULL, NULL, &f), 0);
-  ck_assert (config.usable);
-  ck_assert_ptr_null (config.base_dir);
-  ck_assert_ptr_null (config.passwd_file);
-  ck_assert_int_eq (config.timeout, 180 * SECOND);
-  ck_assert_int_eq (config.log_level, LOG_WARNING);
+  assert_settings (NULL, NULL, NULL, NULL, 180 * SECOND, LOG_WARNING);
 }
 END_TEST
 
@@ -72,11 +80,7 @@ START_TEST (an_empty_value_is_none)
   (void) setenv ("PASSWD_FILE", "", 1);
   (void) setenv ("HOOK_TIMEOUT", "", 1);
   ck_assert_int_eq (read_options (O ("--log-level=")), 0);
-  ck_assert_int_eq (config_complete (&config, "9", NULL, &f), 0);
-  ck_assert_ptr_null (config.base_dir);
-  ck_assert_ptr_null (config.passwd_file);
-  ck_assert_int_eq (config.timeout, 9 * SECOND);
-  ck_assert_int_eq (config.log_level, LOG_WARNING);
+  assert_settings ("9", NULL, NULL, NULL, 9 * SECOND, LOG_WARNING);
 }
 END_TEST
 
@@ -84,11 +88,7 @@ START_TEST (reads_the_environment)
 {
   set_environment ();
   ck_assert_int_eq (read_options (), 0);
-  ck_assert_int_eq (config_complete (&config, NULL, NULL, &f), 0);
-  ck_assert_str_eq (config.base_dir, "/env/base");
-  ck_assert_str_eq (config.passwd_file, "/env/passwd");
-  ck_assert_int_eq (config.timeout, 7 * SECOND);
-  ck_assert_int_eq (config.log_level, LOG_INFO);
+  assert_settings (NULL, NULL, "/env/base", "/env/passwd", 7 * SECOND, LOG_INFO);
 }
 END_TEST
 
@@ -98,11 +98,7 @@ START_TEST (options_win_over_the_environment)
   ck_assert_int_eq (read_options (O ("--base-dir=/b"), O ("--passwd-file"), O ("/p"),
                                   O ("--timeout=0.5"), O ("--log-level=debug")),
                     0);
-  ck_assert_int_eq (config_complete (&config, "9", "error", &f), 0);
-  ck_assert_str_eq (config.base_dir, "/b");
-  ck_assert_str_eq (config.passwd_file, "/p");
-  ck_assert_int_eq (config.timeout, SECOND / 2);
-  ck_assert_int_eq (config.log_level, LOG_DEBUG);
+  assert_settings ("9", "error", "/b", "/p", SECOND / 2, LOG_DEBUG);
 }
 END_TEST
 
@@ -110,9 +106,7 @@ START_TEST (the_environment_wins_over_annotations)
 {
   set_environment ();
   ck_assert_int_eq (read_options (), 0);
-  ck_assert_int_eq (config_complete (&config, "9", "error", &f), 0);
-  ck_assert_int_eq (config.timeout, 7 * SECOND);
-  ck_assert_int_eq (config.log_level, LOG_INFO);
+  assert_settings ("9", "error", "/env/base", "/env/passwd", 7 * SECOND, LOG_INFO);
 }
 END_TEST
 
@@ -120,9 +114,7 @@ START_TEST (annotations_win_over_defaults)
 {
   clearenv ();
   ck_assert_int_eq (read_options (O ("--base-dir=/b"), O ("--passwd-file=/p")), 0);
-  ck_assert_int_eq (config_complete (&config, "9", "0", &f), 0);
-  ck_assert_int_eq (config.timeout, 9 * SECOND);
-  ck_assert_int_eq (config.log_level, LOG_DEBUG);
+  assert_settings ("9", "0", "/b", "/p", 9 * SECOND, LOG_DEBUG);
 }
 END_TEST
 
