@@ -10,12 +10,11 @@
  * number of what is wrong. */
 
 static int
-look_at_descriptors (const void *refused)
+look_at_descriptors (const void *unused)
 {
   const int high = 200;
 
-  if (refused != NULL)
-    unit_refuse (*(const long *) refused, ENOSYS);
+  (void) unused;
   (void) dup2 (STDERR_FILENO, high);
   (void) dup2 (STDERR_FILENO, 3);
   (void) close (STDIN_FILENO);
@@ -31,19 +30,12 @@ look_at_descriptors (const void *refused)
   return 0;
 }
 
-START_TEST (closes_what_was_inherited)
+static int
+look_on_an_old_kernel (const void *unused)
 {
-  ck_assert_int_eq (unit_child (look_at_descriptors, NULL), 0);
+  unit_refuse (CALL_CLOSE_RANGE, ENOSYS);
+  return look_at_descriptors (unused);
 }
-END_TEST
-
-START_TEST (closes_it_on_old_kernels)
-{
-  const long refused = CALL_CLOSE_RANGE;
-
-  ck_assert_int_eq (unit_child (look_at_descriptors, &refused), 0);
-}
-END_TEST
 
 /* As many as there may be: nothing more can be opened. */
 static int
@@ -65,12 +57,6 @@ look_at_full_table (const void *unused)
   return 0;
 }
 
-START_TEST (closes_a_full_table_on_old_kernels)
-{
-  ck_assert_int_eq (unit_child (look_at_full_table, NULL), 0);
-}
-END_TEST
-
 static int
 look_at_standard_descriptors (const void *unused)
 {
@@ -88,12 +74,6 @@ look_at_standard_descriptors (const void *unused)
       return 2;
   return read (0, &byte, 1) == 0 && write (1, text, 1) == 1 && write (2, text, 1) == 1 ? 0 : 3;
 }
-
-START_TEST (opens_standard_descriptors)
-{
-  ck_assert_int_eq (unit_child (look_at_standard_descriptors, NULL), 0);
-}
-END_TEST
 
 static int
 look_at_kept_descriptors (const void *unused)
@@ -115,12 +95,6 @@ look_at_kept_descriptors (const void *unused)
   return 0;
 }
 
-START_TEST (keeps_standard_descriptors)
-{
-  ck_assert_int_eq (unit_child (look_at_kept_descriptors, NULL), 0);
-}
-END_TEST
-
 static int
 fail_to_open (const void *unused)
 {
@@ -130,12 +104,6 @@ fail_to_open (const void *unused)
   errno = 0;
   return process_prepare () == -1 && errno == EMFILE ? 0 : 1;
 }
-
-START_TEST (says_when_it_cannot_open)
-{
-  ck_assert_int_eq (unit_child (fail_to_open, NULL), 0);
-}
-END_TEST
 
 static int
 look_at_signals (const void *unused)
@@ -162,12 +130,6 @@ look_at_signals (const void *unused)
   return 0;
 }
 
-START_TEST (puts_signals_right)
-{
-  ck_assert_int_eq (unit_child (look_at_signals, NULL), 0);
-}
-END_TEST
-
 static int
 look_at_umask (const void *unused)
 {
@@ -178,9 +140,31 @@ look_at_umask (const void *unused)
   return umask (0) == 077 ? 0 : 2;
 }
 
-START_TEST (puts_the_umask_right)
+static const struct
 {
-  ck_assert_int_eq (unit_child (look_at_umask, NULL), 0);
+  const char *promise;
+  int (*look) (const void *unused);
+} promises[] = {
+  { "closes what was inherited", look_at_descriptors },
+  { "closes it on old kernels", look_on_an_old_kernel },
+  { "opens standard descriptors", look_at_standard_descriptors },
+  { "keeps standard descriptors", look_at_kept_descriptors },
+  { "says when it cannot open", fail_to_open },
+  { "puts signals right", look_at_signals },
+  { "puts the umask right", look_at_umask },
+};
+
+START_TEST (puts_right_what_was_inherited)
+{
+  const int wrong = unit_child (promises[_i].look, NULL);
+
+  ck_assert_msg (wrong == 0, "%s: %d", promises[_i].promise, wrong);
+}
+END_TEST
+
+START_TEST (closes_a_full_table_on_old_kernels)
+{
+  ck_assert_int_eq (unit_child (look_at_full_table, NULL), 0);
 }
 END_TEST
 
@@ -190,14 +174,8 @@ main (void)
   Suite *suite = suite_create ("process");
   TCase *tcase = unit_case (suite, "process");
 
-  tcase_add_test (tcase, closes_what_was_inherited);
-  tcase_add_test (tcase, closes_it_on_old_kernels);
+  unit_add_rows (tcase, puts_right_what_was_inherited, promises);
   unit_add_if (tcase, closes_a_full_table_on_old_kernels, !unit_in_valgrind (),
                "valgrind keeps descriptors of its own");
-  tcase_add_test (tcase, opens_standard_descriptors);
-  tcase_add_test (tcase, keeps_standard_descriptors);
-  tcase_add_test (tcase, says_when_it_cannot_open);
-  tcase_add_test (tcase, puts_signals_right);
-  tcase_add_test (tcase, puts_the_umask_right);
   return unit_run (suite);
 }
