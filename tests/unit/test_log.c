@@ -38,7 +38,6 @@ set_subject (const char *text)
 
 START_TEST (writes_one_line_to_stderr)
 {
-  redirect ();
   log_message (LOG_ERR, "%s: %d", "what", 42);
   ck_assert_str_eq (written (STDERR_FILENO), NAME "error: what: 42\n");
   ck_assert_str_eq (written (STDOUT_FILENO), "");
@@ -47,7 +46,6 @@ END_TEST
 
 START_TEST (names_the_levels)
 {
-  redirect ();
   log_settings.level = LOG_DEBUG;
   log_message (LOG_ERR, "a");
   log_message (LOG_WARNING, "b");
@@ -60,7 +58,6 @@ END_TEST
 
 START_TEST (warning_is_the_default)
 {
-  redirect ();
   ck_assert (log_settings.level >= LOG_ERR);
   ck_assert (log_settings.level >= LOG_WARNING);
   ck_assert (log_settings.level < LOG_INFO);
@@ -76,7 +73,6 @@ START_TEST (keeps_quiet_below_the_level)
   static const int levels[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
   int lines = 0;
 
-  redirect ();
   log_settings.level = levels[_i];
   for (int i = 0; i < 4; i++)
     {
@@ -91,7 +87,6 @@ END_TEST
 
 START_TEST (names_the_task)
 {
-  redirect ();
   set_subject ("job=17 step=0 procid=3 host=n2");
   log_message (LOG_ERR, "a");
   set_subject ("x\ny");
@@ -105,7 +100,6 @@ END_TEST
 
 START_TEST (stays_one_line)
 {
-  redirect ();
   log_message (LOG_ERR, "%s", "a\nerror: b\r\033[2J");
   ck_assert_str_eq (written (STDERR_FILENO), NAME "error: a?error: b??[2J\n");
 }
@@ -117,7 +111,6 @@ START_TEST (cuts_what_is_too_long)
 
   memset (longer, 'x', sizeof longer - 1);
   longer[sizeof longer - 1] = '\0';
-  redirect ();
   set_subject (longer);
   log_message (LOG_ERR, "%s", longer);
   const char *text = written (STDERR_FILENO);
@@ -131,7 +124,6 @@ END_TEST
 
 START_TEST (splits_the_streams)
 {
-  redirect ();
   log_settings.level = LOG_DEBUG;
   log_settings.split = true;
   log_message (LOG_ERR, "a");
@@ -186,6 +178,7 @@ serve_syslog (void)
   ck_assert_int_ge (fd, 0);
   ck_assert_int_eq (bind (fd, (struct sockaddr *) &address, sizeof address), 0);
   ck_assert_int_eq (setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+  redirect (); /* away with what was said on the way */
   return fd;
 }
 
@@ -195,7 +188,6 @@ START_TEST (tells_syslog)
   int fd = serve_syslog ();
   ssize_t n;
 
-  redirect ();
   set_subject ("job=17");
   log_message (LOG_INFO, "not this");
   log_message (LOG_WARNING, "this");
@@ -216,7 +208,6 @@ START_TEST (leaves_syslog_alone)
   char text[2000];
   int fd = serve_syslog ();
 
-  redirect ();
   log_settings.no_syslog = true;
   log_message (LOG_ERR, "this");
   ck_assert_int_eq (recv (fd, text, sizeof text, MSG_DONTWAIT), -1);
@@ -228,7 +219,7 @@ int
 main (void)
 {
   Suite *suite = suite_create ("log");
-  TCase *tcase = unit_case (suite, "log");
+  TCase *tcase = unit_case_with (suite, "log", redirect);
 
   tcase_add_test (tcase, writes_one_line_to_stderr);
   tcase_add_test (tcase, names_the_levels);
