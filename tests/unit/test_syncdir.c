@@ -48,7 +48,6 @@ make_link (const char *target, const char *name, uid_t owner)
 static void
 make_home (void)
 {
-  set_up_user ();
   make_directory ("base", 0755, 0);
   make_directory ("base/who", 0700, user.uid);
 }
@@ -167,14 +166,12 @@ END_TEST
 
 START_TEST (refuses_a_missing_base)
 {
-  set_up_user ();
   assert_refuses (EX_CONFIG, "base: No such file");
 }
 END_TEST
 
 START_TEST (refuses_a_base_that_is_a_file)
 {
-  set_up_user ();
   unit_write_text (BASE, "");
   assert_refuses (EX_CONFIG, "base is not a directory");
 }
@@ -184,7 +181,6 @@ START_TEST (refuses_a_base_with_a_long_path)
 {
   char base[5000];
 
-  set_up_user ();
   memset (base, '/', sizeof base - 1);
   base[sizeof base - 1] = '\0';
   ck_assert_int_eq (syncdir_open (base, &user, true, path, &f), -1);
@@ -195,7 +191,6 @@ END_TEST
 
 START_TEST (refuses_a_missing_user)
 {
-  set_up_user ();
   make_directory ("base", 0755, 0);
   assert_refuses (EX_CANTCREAT, "base/who: No such file");
   assert_absent ("base/who");
@@ -204,7 +199,6 @@ END_TEST
 
 START_TEST (refuses_a_user_that_is_a_file)
 {
-  set_up_user ();
   make_directory ("base", 0755, 0);
   unit_write_text (unit_path ("base/who"), "");
   assert_refuses (EX_CANTCREAT, "base/who: Not a directory");
@@ -224,32 +218,33 @@ START_TEST (refuses_a_user_that_belongs_to_another)
 }
 END_TEST
 
-START_TEST (follows_the_users_link)
+/* A base directory where the user's is a link of OWNER's to TARGET, and elsewhere. */
+static void
+make_linked_home (const char *target, uid_t owner)
 {
-  set_up_user ();
   make_directory ("base", 0755, 0);
   make_directory ("elsewhere", 0700, user.uid);
-  make_link ("../elsewhere", "base/who", user.uid);
+  make_link (target, "base/who", owner);
+}
+
+START_TEST (follows_the_users_link)
+{
+  make_linked_home ("../elsewhere", user.uid);
   assert_opens ("elsewhere/.oci-hooks/slurm-global-sync");
 }
 END_TEST
 
 START_TEST (follows_roots_link)
 {
-  set_up_user ();
-  make_directory ("base", 0755, 0);
-  make_directory ("elsewhere", 0700, user.uid);
-  make_link (unit_path ("elsewhere"), "base/who", 0);
+  make_linked_home (unit_path ("elsewhere"), 0);
   assert_opens ("elsewhere/.oci-hooks/slurm-global-sync");
 }
 END_TEST
 
 START_TEST (refuses_a_strangers_link)
 {
-  set_up_user ();
-  make_directory ("base", 01777, 0);
-  make_directory ("elsewhere", 0700, user.uid);
-  make_link ("../elsewhere", "base/who", STRANGER);
+  make_linked_home ("../elsewhere", STRANGER);
+  ck_assert_int_eq (chmod (BASE, 01777), 0);
   if (!unit_is_root ())
     user.uid++;
   assert_refuses (EX_NOPERM, "link");
@@ -259,7 +254,6 @@ END_TEST
 
 START_TEST (refuses_a_link_to_a_strangers_directory)
 {
-  set_up_user ();
   make_directory ("base", 0755, 0);
   make_directory ("elsewhere", 0777, STRANGER);
   make_link ("../elsewhere", "base/who", user.uid);
@@ -270,7 +264,6 @@ END_TEST
 
 START_TEST (refuses_a_link_that_leads_nowhere)
 {
-  set_up_user ();
   make_directory ("base", 0755, 0);
   make_link ("nowhere", "base/who", user.uid);
   assert_refuses (EX_CANTCREAT, "base/who: No such file");
@@ -281,7 +274,6 @@ END_TEST
  * is there. */
 START_TEST (takes_a_directory_of_roots)
 {
-  set_up_user ();
   make_directory ("base", 0755, 0);
   make_directory ("base/who", 0755, 0);
   make_directory (HOOKS, 0700, user.uid);
@@ -291,7 +283,6 @@ END_TEST
 
 START_TEST (refuses_a_closed_directory)
 {
-  set_up_user ();
   make_directory ("base", 0755, 0);
   make_directory ("base/who", unit_is_root () ? 0755 : 0500, 0);
   assert_refuses (EX_CANTCREAT, "cannot make");
@@ -427,7 +418,6 @@ END_TEST
 
 START_TEST (knows_roots_directory_by_where_it_is)
 {
-  set_up_user ();
   make_directory ("base", 0755, 0);
   make_directory ("elsewhere", 0755, 0);
   make_directory ("elsewhere/.oci-hooks", 0700, user.uid);
@@ -441,7 +431,6 @@ START_TEST (knows_no_root_where_anybody_writes)
 {
   static const mode_t modes[] = { 01777, 0775 };
 
-  set_up_user ();
   make_directory ("base", modes[_i], 0);
   make_directory ("base/who", 0777, STRANGER);
   enter_namespace ();
@@ -452,7 +441,6 @@ END_TEST
 
 START_TEST (knows_no_root_in_a_base_of_the_users)
 {
-  set_up_user ();
   make_directory ("base", 0755, user.uid);
   make_directory ("base/who", 0777, STRANGER);
   enter_namespace ();
@@ -462,7 +450,6 @@ END_TEST
 
 START_TEST (wants_the_rest_to_be_the_users)
 {
-  set_up_user ();
   make_directory ("base", 0755, 0);
   make_directory ("base/who", 0755, user.uid);
   make_directory (HOOKS, 0755, 0);
@@ -476,7 +463,7 @@ add_owner_tests (Suite *suite)
 {
   const bool root = unit_is_root ();
   const char *why = "needs root";
-  TCase *tcase = unit_case (suite, "owners");
+  TCase *tcase = unit_case_with (suite, "owners", set_up_user);
 
   tcase_add_test (tcase, refuses_a_user_that_belongs_to_another);
   tcase_add_test (tcase, follows_the_users_link);
@@ -495,7 +482,7 @@ add_owner_tests (Suite *suite)
 static void
 add_directory_tests (Suite *suite)
 {
-  TCase *tcase = unit_case (suite, "directories");
+  TCase *tcase = unit_case_with (suite, "directories", set_up_user);
 
   tcase_add_test (tcase, makes_what_is_missing);
   tcase_add_test (tcase, lets_nobody_else_in);
@@ -517,7 +504,7 @@ add_namespace_tests (Suite *suite)
 {
   const bool allowed = unit_may_unshare (CLONE_NEWUSER), root = allowed && unit_is_root ();
   const char *why = "needs root and user namespaces";
-  TCase *tcase = unit_case (suite, "namespaces");
+  TCase *tcase = unit_case_with (suite, "namespaces", set_up_user);
 
   unit_add_if (tcase, works_in_a_namespace, allowed, "no user namespaces here");
   unit_add_if (tcase, knows_roots_directory_by_where_it_is, root, why);
