@@ -66,14 +66,20 @@ connect_to_leader (void)
 }
 
 static int
-come (uint32_t rank)
+say_hello (uint32_t rank, bool refuses)
 {
-  const struct hello hello = { VERSION, rank, TASKS, 0 };
+  const struct hello hello = { VERSION, rank, TASKS, refuses };
   int fd = connect_to_leader ();
 
   ck_assert_int_eq (send (fd, &hello, sizeof hello, 0), sizeof hello);
   serve ();
   return fd;
+}
+
+static int
+come (uint32_t rank)
+{
+  return say_hello (rank, false);
 }
 
 /* What the leader says next: 0, it has hung up; -1, nothing. */
@@ -108,12 +114,8 @@ END_TEST
 
 START_TEST (does_not_count_who_will_not_come)
 {
-  const struct hello hello = { VERSION, 2, TASKS, 1 };
-
   lead ();
-  int fd = connect_to_leader ();
-  ck_assert_int_eq (send (fd, &hello, sizeof hello, 0), sizeof hello);
-  serve ();
+  int fd = say_hello (2, true);
   ck_assert_int_eq (hear (fd), GATHER_TAKEN);
   ck_assert_uint_eq (g.here.present, 1);
   ck_assert (!g.woken);
@@ -292,27 +294,17 @@ START_TEST (says_when_descriptors_run_out)
 }
 END_TEST
 
+/* SO_PEERCRED tells who connected. */
 static int
 come_as_another (const void *unused)
 {
   const struct hello hello = { VERSION, 2, TASKS, 0 };
 
   (void) unused;
-  int fd = instance_connect (&in, 3);
-  return fd >= 0 && setresuid (54321, 54321, 54321) == 0
-             && send (fd, &hello, sizeof hello, 0) == sizeof hello
-           ? 0
-           : 1;
-}
-
-/* SO_PEERCRED tells who connected. */
-static int
-connect_as_another (const void *unused)
-{
-  (void) unused;
   if (seteuid (54321) != 0)
     return 1;
-  return come_as_another (NULL);
+  int fd = instance_connect (&in, 3);
+  return fd >= 0 && send (fd, &hello, sizeof hello, 0) == sizeof hello ? 0 : 1;
 }
 
 START_TEST (believes_no_other_user)
@@ -321,7 +313,7 @@ START_TEST (believes_no_other_user)
   ck_assert_int_eq (fchmodat (AT_FDCWD, unit_path ("key"), 0777, 0), 0);
   lead ();
   ck_assert_int_eq (chmod (unit_path ("key/node-3"), 0777), 0);
-  ck_assert_int_eq (unit_child (connect_as_another, NULL), 0);
+  ck_assert_int_eq (unit_child (come_as_another, NULL), 0);
   serve ();
   ck_assert_uint_eq (g.here.present, 1);
   ck_assert_int_eq (g.room, 0);
