@@ -5,17 +5,21 @@
 
 #include <json-c/json.h>
 
+static struct failure f;
+
+/* As if another hook's had been read before. */
+static struct config config = { .base_dir = "/another" };
+
 static struct json_object *
-read_text (const char *text, struct failure *f)
+read_text (const char *text)
 {
   unit_write_text (unit_path ("hook.json"), text);
-  return hook_json_read (unit_path ("hook.json"), f);
+  return hook_json_read (unit_path ("hook.json"), &f);
 }
 
 START_TEST (reads_an_object)
 {
-  struct failure f = { 0 };
-  struct json_object *json = read_text ("\n{\"version\": \"1.0.0\"}\n", &f);
+  struct json_object *json = read_text ("\n{\"version\": \"1.0.0\"}\n");
 
   ck_assert_ptr_nonnull (json);
   ck_assert (json_object_is_type (json, json_type_object));
@@ -44,8 +48,7 @@ static const char *const bad[] = {
 
 START_TEST (refuses_what_podman_refuses)
 {
-  struct failure f = { 0 };
-  struct json_object *json = read_text (bad[_i], &f);
+  struct json_object *json = read_text (bad[_i]);
 
   ck_assert_msg (json == NULL, "%s is taken", bad[_i]);
   ck_assert_int_eq (f.status, EX_DATAERR);
@@ -58,8 +61,6 @@ END_TEST
 
 START_TEST (refuses_what_is_no_file)
 {
-  struct failure f = { 0 };
-
   ck_assert_ptr_null (hook_json_read (unit_path ("absent"), &f));
   ck_assert_int_eq (f.status, EX_NOINPUT);
   unit_assert_match (f.text, "No such file or directory");
@@ -108,13 +109,11 @@ static const struct
 
 START_TEST (finds_a_setting)
 {
-  struct failure f = { 0 };
   char text[500];
 
   (void) snprintf (text, sizeof text, "{\"hook\": {%s}}", settings[_i].hook);
-  struct json_object *json = read_text (text, &f);
+  struct json_object *json = read_text (text);
   ck_assert_msg (json != NULL, "%s", f.text);
-  struct config config;
   (void) hook_json_settings (json, &config, &f);
   const char *value = config.base_dir;
   if (settings[_i].value == NULL)
@@ -130,11 +129,9 @@ END_TEST
 
 START_TEST (finds_all_settings)
 {
-  struct failure f = { 0 };
-  struct json_object *json = read_text ("{\"hook\": {\"env\": [\"HOOK_BASE_DIR=/a\", \"PASSWD_FILE=/b\", "
-                                        "\"HOOK_TIMEOUT=3\", \"HOOK_LOG_LEVEL=info\"]}}",
-                                        &f);
-  struct config config;
+  struct json_object *json
+    = read_text ("{\"hook\": {\"env\": [\"HOOK_BASE_DIR=/a\", \"PASSWD_FILE=/b\", "
+                 "\"HOOK_TIMEOUT=3\", \"HOOK_LOG_LEVEL=info\"]}}");
 
   ck_assert_int_eq (setenv ("HOOK_TIMEOUT", "9", 1), 0);
   ck_assert_int_eq (hook_json_settings (json, &config, &f), 0);
@@ -152,9 +149,7 @@ END_TEST
 
 START_TEST (says_which_option_is_wrong)
 {
-  struct failure f = { 0 };
-  struct json_object *json = read_text ("{\"hook\": {\"args\": [\"hook\", \"--foo\"]}}", &f);
-  struct config config;
+  struct json_object *json = read_text ("{\"hook\": {\"args\": [\"hook\", \"--foo\"]}}");
 
   ck_assert_int_eq (hook_json_settings (json, &config, &f), -1);
   ck_assert_int_eq (f.status, EX_USAGE);
@@ -168,11 +163,9 @@ static const char *const without_settings[] = { "{}", "{\"hook\": 1}", "{\"hook\
 
 START_TEST (finds_nothing_elsewhere)
 {
-  struct failure f;
-  struct json_object *json = read_text (without_settings[_i], &f);
+  struct json_object *json = read_text (without_settings[_i]);
 
   ck_assert_ptr_nonnull (json);
-  struct config config;
   ck_assert_int_eq (hook_json_settings (json, &config, &f), 0);
   ck_assert_ptr_null (config.base_dir);
   json_object_put (json);
