@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
+ * All members meet, or each learns why not: whatever one of them cannot do,
+ * whoever dies or is stopped, and whatever an earlier barrier has left.
+ *
  * Members are processes here, as they are in life. What they said comes back
  * through shared memory; what others would have done, dead ones or slow ones,
  * is made by hand on disk.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Where each setting comes from, which one wins, and what is refused. */
 #include "config.h"
 
 #include "unit.h"

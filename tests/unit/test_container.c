@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* What the hook needs of a state and its config.json is found, and what cannot be
+ * trusted is refused: the user, above all. Broken JSON is in test_json_text.c. */
 #include "container.h"
 
 #include "unit.h"

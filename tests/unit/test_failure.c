@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* A failure is a status and one line, clean and cut, with errno and a remedy. */
 #include "failure.h"
 
 #include "unit.h"

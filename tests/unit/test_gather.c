@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
+ * The hooks of a node find one leader, which takes each task once, believes no
+ * stranger, notices who dies, and tells the outcome to all.
+ *
  * The leader is this process, or a child; those who come to it are sockets that
  * say what they like.  What becomes of a gathering is in test_barrier.c.
  */

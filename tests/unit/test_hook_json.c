@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* A hook JSON is taken where podman takes it, and its settings are the hook's. */
 #include "admin.h"
 
 #include "unit.h"

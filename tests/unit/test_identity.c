@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The hook is the user, and root no more, in any namespace; who cannot be told,
+ * or not become, is refused. His name is that of his uid. */
 #include "identity.h"
 
 #include "unit.h"

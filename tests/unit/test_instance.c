@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* An instance is made whole and held by a descriptor; marks and outcomes are made
+ * once; nobody follows a link; and removing leaves nothing, in its order. */
 #include "instance.h"
 
 #include "unit.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* One JSON object of at most 8 MB is read from anything; all else is refused, in
+ * one line that says where. */
 #include "json_text.h"
 
 #include "unit.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
+ * Who waits for the lock is woken when it is free or its owner dies, and hears
+ * signals meanwhile; where locks do not work, each looks for itself.
+ *
  * Who has a lock is another process, as in life.
  */
 #include "lock.h"

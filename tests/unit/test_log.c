@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* A message is one clean line with its level and task, on the stream it belongs to,
+ * and in the system's log. */
 #include "log.h"
 
 #include "unit.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* On which nodes tasks are missing is told, or nothing where it is not certain. */
 #include "nodes.h"
 
 #include "unit.h"

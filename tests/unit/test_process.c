@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Whatever a runtime hands down, a hook starts with its descriptors, signals and
+ * umask right. */
 #include "process.h"
 
 #include "unit.h"

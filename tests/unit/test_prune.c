@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Old barriers are removed whole; nothing that may be alive is, nor anything else,
+ * whatever hooks and other prunes do meanwhile. */
 #include "prune.h"
 
 #include "unit.h"

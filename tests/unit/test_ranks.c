@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* A set of numbers has one text, which is read back; no other text is read. */
 #include "ranks.h"
 
 #include "unit.h"

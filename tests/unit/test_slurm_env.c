@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Which task it is, by Slurm's variables, or why there is none; what makes no sense
+ * is refused, and the container's and the hook's own are never mixed. */
 #include "slurm_env.h"
 
 #include "unit.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The directory is the user's and nobody else's, or is refused with its reason;
+ * nothing is made where it is not his. */
 #include "syncdir.h"
 
 #include "unit.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* A wait ends at its time, at a word, at a signal, or when the runtime, the task or
+ * podman is gone; nothing else ends it. */
 #include "waiting.h"
 
 #include "unit.h"
