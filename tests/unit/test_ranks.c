@@ -4,24 +4,28 @@
 
 #include "unit.h"
 
+/* That of the test, which is nothing before it is made. */
+static struct ranks set = { .count = 7, .present = 7 };
+
+static void
+free_set (void)
+{
+  ranks_free (&set);
+}
+
 START_TEST (starts_empty)
 {
-  struct ranks set;
-
   ck_assert_int_eq (ranks_init (&set, 5), 0);
   ck_assert_uint_eq (set.count, 5);
   ck_assert_uint_eq (set.present, 0);
   for (uint32_t i = 0; i < 5; i++)
     ck_assert (!ranks_has (&set, i));
   ck_assert (!ranks_full (&set));
-  ranks_free (&set);
 }
 END_TEST
 
 START_TEST (counts_each_number_once)
 {
-  struct ranks set;
-
   ck_assert_int_eq (ranks_init (&set, 3), 0);
   ranks_add (&set, 1);
   ranks_add (&set, 1);
@@ -33,7 +37,6 @@ START_TEST (counts_each_number_once)
   ck_assert (!ranks_full (&set));
   ranks_add (&set, 2);
   ck_assert (ranks_full (&set));
-  ranks_free (&set);
 }
 END_TEST
 
@@ -42,7 +45,6 @@ START_TEST (holds_at_the_edges_of_words)
 {
   static const uint32_t counts[] = { 1, 63, 64, 65, 128, 129, 1000 };
   const uint32_t count = counts[_i];
-  struct ranks set;
 
   ck_assert_int_eq (ranks_init (&set, count), 0);
   for (uint32_t i = 0; i < count; i++)
@@ -57,27 +59,22 @@ START_TEST (holds_at_the_edges_of_words)
   ck_assert_uint_eq (set.present, 0);
   for (uint32_t i = 0; i < count; i++)
     ck_assert (!ranks_has (&set, i));
-  ranks_free (&set);
 }
 END_TEST
 
 START_TEST (an_empty_group_is_full)
 {
-  struct ranks set;
   char text[8];
 
   ck_assert_int_eq (ranks_init (&set, 0), 0);
   ck_assert (ranks_full (&set));
   ck_assert_str_eq (ranks_missing (&set, text, sizeof text), "");
   ranks_clear (&set);
-  ranks_free (&set);
 }
 END_TEST
 
 START_TEST (may_be_freed_twice)
 {
-  struct ranks set;
-
   ck_assert_int_eq (ranks_init (&set, 100), 0);
   ranks_free (&set);
   ck_assert_ptr_null (set.bits);
@@ -100,33 +97,28 @@ static const struct
   { "x.x.x.", "1-5:2" },
 };
 
-/* The set that PATTERN tells, one letter a number. */
-static struct ranks
-set_of (const char *pattern)
+/* Makes the set that PATTERN tells, one letter a number. */
+static void
+make_set (const char *pattern)
 {
-  struct ranks set;
-
   ck_assert_int_eq (ranks_init (&set, (uint32_t) strlen (pattern)), 0);
   for (uint32_t i = 0; i < strlen (pattern); i++)
     if (pattern[i] == 'x')
       ranks_add (&set, i);
-  return set;
 }
 
 START_TEST (tells_missing_ranges)
 {
-  struct ranks set = set_of (ranges[_i].set);
   char missing[64];
 
+  make_set (ranges[_i].set);
   ck_assert_ptr_eq (ranks_missing (&set, missing, sizeof missing), missing);
   ck_assert_str_eq (missing, ranges[_i].missing);
-  ranks_free (&set);
 }
 END_TEST
 
 START_TEST (tells_ranges_across_words)
 {
-  struct ranks set;
   char missing[64];
 
   ck_assert_int_eq (ranks_init (&set, 512), 0);
@@ -134,7 +126,6 @@ START_TEST (tells_ranges_across_words)
     if (i != 17 && (i < 60 || i > 130) && i != 511)
       ranks_add (&set, i);
   ck_assert_str_eq (ranks_missing (&set, missing, sizeof missing), "17,60-130,511");
-  ranks_free (&set);
 }
 END_TEST
 
@@ -144,7 +135,6 @@ START_TEST (cuts_what_does_not_fit)
 {
   const size_t size = 8 + (size_t) _i;
   char text[80], whole[80];
-  struct ranks set;
 
   ck_assert_int_eq (ranks_init (&set, 30), 0);
   for (uint32_t i = 0; i < 30; i += 3)
@@ -165,7 +155,6 @@ START_TEST (cuts_what_does_not_fit)
     }
   else
     ck_assert_uint_gt (size, strlen (whole));
-  ranks_free (&set);
 }
 END_TEST
 
@@ -186,10 +175,11 @@ static const struct
 
 START_TEST (writes_and_reads_a_set)
 {
-  struct ranks set = set_of (texts[_i].set), same;
+  struct ranks same;
   uint32_t from = 0;
   char text[48];
 
+  make_set (texts[_i].set);
   ck_assert (ranks_next_text (&set, &from, text, sizeof text));
   ck_assert_str_eq (text, texts[_i].text);
   ck_assert (!ranks_next_text (&set, &from, text, sizeof text));
@@ -200,7 +190,6 @@ START_TEST (writes_and_reads_a_set)
   ck_assert_uint_eq (same.present, set.present);
   for (uint32_t i = 0; i < set.count; i++)
     ck_assert (ranks_has (&same, i) == ranks_has (&set, i));
-  ranks_free (&set);
   ranks_free (&same);
 }
 END_TEST
@@ -219,27 +208,22 @@ static const char *const no_sets[] = {
 
 START_TEST (reads_no_nonsense)
 {
-  struct ranks set;
-
   ck_assert_int_eq (ranks_init (&set, 64), 0);
   ck_assert (!ranks_add_text (&set, no_sets[_i]));
   ck_assert (!ranks_has_text (&set, no_sets[_i]));
   ck_assert_uint_eq (set.present, 0);
-  ranks_free (&set);
 }
 END_TEST
 
 START_TEST (reads_the_largest_number)
 {
-  struct ranks set = { .count = UINT32_MAX };
-
   /* Not in it: nothing is written where there is no memory for it. */
+  set = (struct ranks){ .count = UINT32_MAX };
   ck_assert (!ranks_add_text (&set, "0,4294967295"));
   ck_assert (!ranks_add_text (&set, "4294967294-4294967295"));
   ck_assert_int_eq (ranks_init (&set, 70), 0);
   ck_assert (ranks_add_text (&set, "69"));
   ck_assert (!ranks_has_text (&set, "69-70"));
-  ranks_free (&set);
 }
 END_TEST
 
@@ -247,7 +231,7 @@ END_TEST
  * same ones. */
 START_TEST (writes_what_does_not_fit_in_pieces)
 {
-  struct ranks set, same;
+  struct ranks same;
   uint32_t from = 0, again = 0;
   char text[48], second[48];
   int pieces = 0;
@@ -264,15 +248,12 @@ START_TEST (writes_what_does_not_fit_in_pieces)
     }
   ck_assert_int_gt (pieces, 1);
   ck_assert_uint_eq (same.present, set.present);
-  ranks_free (&set);
   ranks_free (&same);
 }
 END_TEST
 
 START_TEST (finds_the_next)
 {
-  struct ranks set;
-
   ck_assert_int_eq (ranks_init (&set, 300), 0);
   ck_assert_uint_eq (ranks_next (&set, 0, true), 300);
   ranks_add (&set, 0);
@@ -282,18 +263,14 @@ START_TEST (finds_the_next)
   ck_assert_uint_eq (ranks_next (&set, 191, true), 191);
   ck_assert_uint_eq (ranks_next (&set, 192, true), 300);
   ck_assert_uint_eq (ranks_next (&set, 300, true), 300);
-  ranks_free (&set);
 }
 END_TEST
 
 START_TEST (says_when_memory_is_short)
 {
-  struct ranks set;
-
   unit_take_memory ();
   ck_assert_int_eq (ranks_init (&set, UINT32_MAX), -1);
   ck_assert_int_eq (errno, ENOMEM);
-  ranks_free (&set);
 }
 END_TEST
 
@@ -303,6 +280,7 @@ main (void)
   Suite *suite = suite_create ("ranks");
   TCase *tcase = unit_case (suite, "ranks");
 
+  tcase_add_checked_fixture (tcase, NULL, free_set);
   tcase_add_test (tcase, starts_empty);
   tcase_add_test (tcase, counts_each_number_once);
   tcase_add_loop_test (tcase, holds_at_the_edges_of_words, 0, 7);
