@@ -300,6 +300,8 @@ END_TEST
  */
 
 #define ROOTLESS_MAP "0 2001 1\n1 100000 65536\n"
+static const struct unit_maps rootless = { ROOTLESS_MAP, ROOTLESS_MAP, true, 2001 };
+
 #define KEEP_ID_MAP "0 1 2001\n2001 0 1\n2002 2002 63535\n"
 
 static void
@@ -326,11 +328,10 @@ assert_is_at_home (uid_t uid)
 /* Any rootless runtime: 0 inside is the user outside. */
 START_TEST (is_the_owner_of_the_namespace)
 {
-  const struct unit_maps maps = { ROOTLESS_MAP, ROOTLESS_MAP, true, 2001 };
   const uid_t job_uid = 7;
 
   make_home (2001);
-  unit_enter_namespace (&maps);
+  unit_enter_namespace (&rootless);
   assert_works (identity_find (&id, &no_container, job_uid, &f));
   ck_assert_uint_eq (id.uid, 0);
   ck_assert_uint_eq (id.gid, 0);
@@ -347,7 +348,6 @@ END_TEST
  * his home may be reached through one of them only. */
 START_TEST (keeps_the_groups_of_the_owner)
 {
-  const struct unit_maps maps = { ROOTLESS_MAP, ROOTLESS_MAP, true, 2001 };
   const gid_t shared[] = { 7777 };
   const char *home = unit_path ("group/home");
   gid_t groups[10];
@@ -358,7 +358,7 @@ START_TEST (keeps_the_groups_of_the_owner)
   ck_assert_int_eq (chown (unit_path ("group"), 0, shared[0]), 0);
   ck_assert_int_eq (chmod (unit_path ("group"), 02750), 0);
   ck_assert_int_eq (setgroups (1, shared), 0);
-  unit_enter_namespace (&maps);
+  unit_enter_namespace (&rootless);
   assert_works (identity_find (&id, &no_container, NO_UID, &f));
   assert_works (identity_become (&id, &f));
   ck_assert_int_eq (getgroups (10, groups), 1);
@@ -369,10 +369,8 @@ END_TEST
 /* A process that the runtime runs as another uid of that namespace. */
 START_TEST (returns_to_the_owner)
 {
-  const struct unit_maps maps = { ROOTLESS_MAP, ROOTLESS_MAP, true, 2001 };
-
   make_home (2001);
-  unit_enter_namespace (&maps);
+  unit_enter_namespace (&rootless);
   ck_assert_int_eq (setgroups (0, NULL), 0);
   ck_assert_int_eq (setresgid (5, 5, 0), 0);
   ck_assert_int_eq (setresuid (0, 0, 0), 0);
@@ -389,11 +387,10 @@ END_TEST
 static void
 enter_keep_id (void)
 {
-  const struct unit_maps outer = { ROOTLESS_MAP, ROOTLESS_MAP, true, 2001 };
   const struct unit_maps inner = { KEEP_ID_MAP, KEEP_ID_MAP, true, 0 };
 
   make_home (2001);
-  unit_enter_namespace (&outer);
+  unit_enter_namespace (&rootless);
   unit_enter_namespace (&inner);
   ck_assert_int_eq (setresgid (0, 0, 0), 0);
   ck_assert_int_eq (setresuid (0, 0, 0), 0);
@@ -530,12 +527,11 @@ START_TEST (takes_the_gid_of_the_entry)
     const char *gid;
     gid_t inside;
   } rows[] = { { "2001", 0 }, { "100009", 10 }, { "77", 5 } };
-  const struct unit_maps maps = { ROOTLESS_MAP, ROOTLESS_MAP, true, 2001 };
   char line[100];
 
   (void) snprintf (line, sizeof line, "tester:x:2001:%s::/:/bin/sh\n", rows[_i].gid);
   unit_write_text (unit_path ("passwd"), line);
-  unit_enter_namespace (&maps);
+  unit_enter_namespace (&rootless);
   ck_assert_int_eq (setresgid (5, 5, 5), 0);
   assert_works (identity_find (&id, &no_container, NO_UID, &f));
   assert_works (identity_name (&id, unit_path ("passwd"), &f));
