@@ -17,11 +17,11 @@
 /* ------------------------------------------------------------ what is there */
 
 static void
-arrive (int procid)
+mark (const char *where, int procid)
 {
   char name[100];
 
-  (void) snprintf (name, sizeof name, BARRIER "/arrival/slurm-procid-%d", procid);
+  (void) snprintf (name, sizeof name, BARRIER "/%s/slurm-procid-%d", where, procid);
   unit_symlink ("host=n1 pid=1", unit_path (name));
 }
 
@@ -43,28 +43,19 @@ make_barrier (void)
   unit_symlink ("3", unit_path (BARRIER "/ntasks"));
 }
 
-static void
-depart (int procid)
-{
-  char name[100];
-
-  (void) snprintf (name, sizeof name, BARRIER "/departure/slurm-procid-%d", procid);
-  unit_symlink ("host=n1 pid=1", unit_path (name));
-}
-
 /* Procid 2 is slow to go on, so that the barrier stays. */
 static void
 release (void)
 {
   unit_mkdir (unit_path (BARRIER "/departure"));
-  depart (0);
-  depart (1);
+  mark ("departure", 0);
+  mark ("departure", 1);
 }
 
 static void
 the_last_comes_and_it_is_released (void)
 {
-  arrive (2);
+  mark ("arrival", 2);
   release ();
 }
 
@@ -133,8 +124,8 @@ look (void)
 
 START_TEST (shows_a_barrier_that_waits)
 {
-  arrive (0);
-  arrive (2);
+  mark ("arrival", 0);
+  mark ("arrival", 2);
   const char *text = look ();
   ck_assert_shows (" 2/3 waiting");
   ck_assert_shows ("missing: procid 1\n");
@@ -143,9 +134,9 @@ END_TEST
 
 START_TEST (shows_nobody_as_missing_who_has_just_gone_on)
 {
-  arrive (0);
-  arrive (1);
-  arrive (2);
+  mark ("arrival", 0);
+  mark ("arrival", 1);
+  mark ("arrival", 2);
   if (_i == 0)
     before_look = release;
   else
@@ -158,8 +149,8 @@ END_TEST
 
 START_TEST (shows_nobody_as_missing_who_has_just_come)
 {
-  arrive (0);
-  arrive (1);
+  mark ("arrival", 0);
+  mark ("arrival", 1);
   before_look = the_last_comes_and_it_is_released;
   const char *text = look ();
   ck_assert_shows (" 3/3 released");
@@ -183,7 +174,7 @@ END_TEST
 
 START_TEST (shows_the_reason_that_has_just_been_given)
 {
-  arrive (0);
+  mark ("arrival", 0);
   before_look = it_is_called_off;
   const char *text = look ();
   ck_assert_shows (" 1/3 called-off");
