@@ -277,6 +277,8 @@ static const struct
   { "{\"uid\": 1, \"gid\": 4294967295}", "{}", "process.user.gid" },
   { "{\"uid\": 1, \"gid\": 1, \"additionalGids\": [5, \"6\"]}", "{}", "additionalGids" },
   { "{\"uid\": 1, \"gid\": 1, \"additionalGids\": [-5]}", "{}", "additionalGids" },
+  { "{\"uid\": 1, \"gid\": 1}", "{\"namespaces\": {\"type\": \"user\"}}", "namespaces" },
+  { "{\"uid\": 1, \"gid\": 1}", "{\"uidMappings\": \"all\"}", "uidMappings" },
   { "{\"uid\": 1, \"gid\": 1}", "{\"uidMappings\": [7]}", "uidMappings[0]" },
   { "{\"uid\": 1, \"gid\": 1}", "{\"uidMappings\": [{}]}", "uidMappings[0]: containerID" },
   { "{\"uid\": 1, \"gid\": 1}", "{\"uidMappings\": [{\"containerID\": 0}]}", "hostID" },
