@@ -1301,8 +1301,6 @@ barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f
   bool entered = step == STEP_ON;
   if (step == STEP_ON)
     step = barrier_gather (&a);
-  const bool unheard
-    = a.unanswered && (waiting_end_reason (b->waiting) != NULL || waiting_now () < b->deadline);
   if (step == STEP_ON)
     step = a.belongs ? barrier_listen (&a) : barrier_wait (&a);
   if (step == STEP_FAILED && entered && !b->passed_on && !a.unanswered)
@@ -1318,8 +1316,11 @@ barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f
   if (step == STEP_NOT_OURS)
     step = barrier_wait_until_gone (&a);
   attempt_end (&a);
-  /* What could not be entered, or has not answered, may be another hook's: with care. */
-  if (step == STEP_FAILED && (!entered || unheard))
+  /* Where this hook was nobody's the others may meet anew, or be another hook's: with
+   * care. */
+  if (step == STEP_FAILED
+      && (!entered || (a.unanswered && waiting_now () < b->deadline)
+          || (a.off[0] == '\0' && waiting_end_reason (b->waiting) != NULL)))
     barrier_call_off (b, f->text);
   return step;
 }

@@ -1047,6 +1047,21 @@ START_TEST (who_ends_in_a_void_instance_calls_off_the_next)
 END_TEST
 
 /* Who was fresh once may be dead now. */
+/* It was given up, and procid 0 is not there yet to make way for the next one. */
+START_TEST (who_ends_before_procid_0_comes_calls_off_the_next)
+{
+  make_instance ("2");
+  unit_symlink ("void", KEY "/departure");
+  start (1, NULL);
+  wait_until_asleep (1);
+  unit_sleep (50 * MILLISECOND);
+  ck_assert_int_eq (kill (pids[1], SIGTERM), 0);
+  start (0, NULL);
+  assert_says (end (0), EX_PROTOCOL, "called off: procid 1: got SIGTERM");
+  ck_assert_int_eq (end (1)->status, EX_PROTOCOL);
+}
+END_TEST
+
 START_TEST (freshness_does_not_last)
 {
   model.tasks = 3;
@@ -1301,7 +1316,7 @@ START_TEST (who_is_killed_unanswered_ends_it_too)
   lead ();
   stop (0);
   start (1, NULL);
-  unit_sleep (50 * MILLISECOND);
+  wait_until_asleep (1); /* for the answer */
   unit_kill (pids[1]);
   ck_assert_int_eq (kill (pids[0], SIGCONT), 0);
   assert_says (end (0), EX_PROTOCOL,
@@ -1860,6 +1875,7 @@ add_others (Suite *suite)
   tcase_add_loop_test (tcase, who_waits_touches_its_file, 0, 2);
   tcase_add_test (tcase, a_listing_that_was_held_up_is_not_rested_from);
   tcase_add_test (tcase, a_long_list_is_rested_from);
+  tcase_add_test (tcase, who_ends_before_procid_0_comes_calls_off_the_next);
   tcase_add_test (tcase, freshness_does_not_last);
 }
 
