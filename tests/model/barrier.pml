@@ -1028,6 +1028,9 @@ until_gone:
   :: atomic { IS_CURRENT && task == 0 && WORTH_CLEARING && MUTANT != NO_CLEARING ->
               goto make_it_go }
   :: atomic { TIME_IS_UP -> goto fails }
+#if MAY_REFUSE
+  :: atomic { TIME_IS_UP && !gives_up -> goto cannot_enter } /* with a signal */
+#endif
   MAY_DIE
   fi;
 
