@@ -179,9 +179,11 @@ config_complete (struct config *config, const char *timeout, const char *log_lev
   if (level >= 0)
     config->log_level = level;
   if (config->base_dir != NULL && config->base_dir[0] != '/')
-    return fail (f, EX_CONFIG, "HOOK_BASE_DIR \"%.400s\" is not an absolute path", config->base_dir);
+    return fail (f, EX_CONFIG, "HOOK_BASE_DIR \"%.400s\" is not an absolute path",
+                 config->base_dir);
   if (config->passwd_file != NULL && config->passwd_file[0] != '/')
-    return fail (f, EX_CONFIG, "PASSWD_FILE \"%.400s\" is not an absolute path", config->passwd_file);
+    return fail (f, EX_CONFIG, "PASSWD_FILE \"%.400s\" is not an absolute path",
+                 config->passwd_file);
   config->usable = true;
   if (config_parse_timeout (config, f) != 0)
     return -1;
