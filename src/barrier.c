@@ -907,13 +907,10 @@ look_without_lock (struct attempt *a, const char *reason)
 static void
 try_lock (struct attempt *a)
 {
-  const bool slow = a->lock.fd < 0 && lock_is_slow (a->in.top);
-
-  if (a->lock.fd < 0 && !slow)
+  if (a->lock.fd < 0 && !a->in.late_locks)
     a->lock.fd = instance_open_lock (&a->in);
-  const bool works = a->lock.fd >= 0 && lock_try (&a->lock);
-  if (!works)
-    look_without_lock (a, slow ? "it is slow here" : strerror (errno));
+  if (a->lock.fd < 0 || !lock_try (&a->lock))
+    look_without_lock (a, a->in.late_locks ? "it is slow here" : strerror (errno));
   if (a->lock.watches)
     {
       ask_time (a);

@@ -36,8 +36,6 @@
 #define RESOLVE_OWN_NO_XDEV 0x01
 
 /* linux/magic.h has only some of them. */
-#define MAGIC_CEPH 0x00c36400
-#define MAGIC_FUSE 0x65735546
 
 bool
 instance_is_gone (int error)
@@ -210,15 +208,15 @@ instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks)
 
 /* CephFS shows other clients a change only when its server writes its journal,
  * every 5 s, unless somebody asks for it.  Elsewhere this would wait for a
- * disk.  To find that out is a request to the server: not before others can see
- * that this hook has arrived. */
+ * disk.  The client of NFS 4.0 asks for a lock again after up to 30 s. */
 static void
-instance_find_lazy (struct instance *in)
+instance_find_mount (struct instance *in)
 {
-  struct statfs st;
+  char mount[PROCESS_MOUNT_MAX];
 
-  in->lazy = fstatfs (in->top, &st) == 0
-             && ((uint32_t) st.f_type == MAGIC_CEPH || (uint32_t) st.f_type == MAGIC_FUSE);
+  process_find_mount (in->dev, mount);
+  in->lazy = strncmp (mount, "ceph ", 5) == 0 || strncmp (mount, "fuse", 4) == 0;
+  in->late_locks = strstr (mount, ",vers=4.0,") != NULL;
 }
 
 static void
@@ -294,7 +292,7 @@ instance_arrive (struct instance *in, const struct ranks *own, const char *note)
         errno = error;
         return -1;
       }
-  instance_find_lazy (in);
+  instance_find_mount (in);
   instance_sync (in, in->arrival, ".");
   return 0;
 }
@@ -553,7 +551,7 @@ instance_call_off (struct instance *in, const char *text)
   char target[sizeof CALLED_OFF + INSTANCE_TEXT_MAX];
 
   (void) snprintf (target, sizeof target, CALLED_OFF "%.*s", INSTANCE_TEXT_MAX - 1, text);
-  instance_find_lazy (in);
+  instance_find_mount (in);
   return end_as (in, target);
 }
 

@@ -58,7 +58,8 @@ struct instance {
   int top;         /* descriptor of KEY (O_PATH) */
   int arrival;     /* descriptor of KEY/arrival, -1 until instance_open_arrival() */
   bool lazy;       /* known to whoever has arrived: the server tells other nodes late,
-                    * unless asked by fsync(2) */
+                    * unless asked by fsync(2); */
+  bool late_locks; /* and its client learns late that a lock is free */
   bool reads_only; /* for --status: nothing is made to get past a cache */
   dev_t dev;       /* with ino: which one it is */
   ino_t ino;

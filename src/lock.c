@@ -7,11 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 /* How often, each ms, the thread is told to end: it may not be in its call yet. */
 #define TELL_MOST 250
@@ -117,22 +113,4 @@ lock_end (struct lock *l)
   l->waiting->lock_fd = l->fd = -1;
   l->watches = l->blocked = false;
   errno = error;
-}
-
-bool
-lock_is_slow (int dirfd)
-{
-  FILE *mounts = fopen ("/proc/self/mountinfo", "re");
-  unsigned major, minor;
-  bool slow = false;
-  char line[4096];
-  struct stat st;
-
-  while (!slow && mounts != NULL && fgets (line, sizeof line, mounts) != NULL)
-    slow = strstr (line, ",vers=4.0,") != NULL && fstat (dirfd, &st) == 0
-           && sscanf (line, "%*d %*d %u:%u", &major, &minor) == 2
-           && makedev (major, minor) == st.st_dev;
-  if (mounts != NULL)
-    (void) fclose (mounts);
-  return slow;
 }

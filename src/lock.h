@@ -34,7 +34,3 @@ bool lock_is_over (struct lock *l);
 
 /* Lets go, and closes the file; leaves errno alone.  May be called twice. */
 void lock_end (struct lock *l);
-
-/* Whether the client of the file system of DIRFD learns late that a lock is free:
- * that of NFS 4.0 asks again, after up to 30 s. */
-bool lock_is_slow (int dirfd);

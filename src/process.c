@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define HEAP (1 << 20)
@@ -91,6 +92,24 @@ process_parent (pid_t pid)
   /* proc(5): pid (comm) state ppid; comm may have anything in it. */
   const char *after = strrchr (text, ')');
   return after != NULL && sscanf (after + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+void
+process_find_mount (dev_t dev, char text[PROCESS_MOUNT_MAX])
+{
+  FILE *mounts = fopen ("/proc/self/mountinfo", "re");
+  const char *found = NULL;
+  unsigned major, minor;
+
+  while (found == NULL && mounts != NULL && fgets (text, PROCESS_MOUNT_MAX, mounts) != NULL)
+    if (sscanf (text, "%*d %*d %u:%u", &major, &minor) == 2 && makedev (major, minor) == dev)
+      found = strstr (text, " - ");
+  if (mounts != NULL)
+    (void) fclose (mounts);
+  if (found != NULL)
+    memmove (text, found + strlen (" - "), strlen (found + strlen (" - ")) + 1);
+  else
+    text[0] = '\0';
 }
 
 #ifdef CODE_COVERAGE /* whose data is written at exit */

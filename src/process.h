@@ -39,6 +39,12 @@ bool process_read (pid_t pid, const char *name, char *text, size_t size);
  * the parent has no number, but /proc is the host's. */
 pid_t process_parent (pid_t pid);
 
+/* What /proc/self/mountinfo says of the file system on the device DEV: its type, a
+ * space, its source, a space and its options, proc(5); "" if it is not there.  This asks
+ * no file server, as statfs(2) would. */
+#define PROCESS_MOUNT_MAX 4096
+void process_find_mount (dev_t dev, char text[PROCESS_MOUNT_MAX]);
+
 /* Ends a child by _exit(2): exit(3) would move the place in files that it shares
  * with its parent. */
 _Noreturn void process_exit (int status);

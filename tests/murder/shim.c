@@ -35,13 +35,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PUBLIC __attribute__ ((visibility ("default")))
 #define SECOND INT64_C (1000000000)
-#define CEPH_MAGIC 0x00c36400
 
 /* What hooks say to each other begins with this and another number, in a leader's
  * case one of the words: see src/gather.c. */
@@ -585,12 +583,35 @@ clock_gettime (clockid_t clock, struct timespec *t)
 
 /* ----------------------------------------------------- what file system it is */
 
-PUBLIC int
-fstatfs (int fd, struct statfs *st)
+/* As in /proc/self/mountinfo, but all of them are CephFS. */
+static FILE *
+lazy_mounts (FILE *mounts)
 {
-  int result = (int) SLOWLY (syscall (SYS_fstatfs, fd, st));
+  char line[4096], *text = NULL;
+  size_t size = 0;
+  FILE *lazy = open_memstream (&text, &size);
 
-  if (result == 0 && shim.lazy)
-    st->f_type = CEPH_MAGIC;
-  return result;
+  while (fgets (line, sizeof line, mounts) != NULL)
+    {
+      char *type = strstr (line, " - ");
+      if (type != NULL)
+        *type = '\0';
+      (void) fprintf (lazy, "%s - ceph none rw\n", line);
+    }
+  (void) fclose (mounts);
+  (void) fclose (lazy);
+  return fmemopen (text, size, "r");
+}
+
+PUBLIC FILE *
+fopen (const char *path, const char *mode)
+{
+  FILE *(*next) (const char *path, const char *mode);
+  void *symbol = dlsym (RTLD_NEXT, "fopen");
+
+  memcpy (&next, &symbol, sizeof next);
+  FILE *stream = next (path, mode);
+  return shim.lazy && stream != NULL && strcmp (path, "/proc/self/mountinfo") == 0
+           ? lazy_mounts (stream)
+           : stream;
 }

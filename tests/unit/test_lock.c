@@ -237,15 +237,6 @@ START_TEST (without_a_thread_each_looks)
 }
 END_TEST
 
-START_TEST (other_file_systems_are_not_slow)
-{
-  int fd = open (unit_tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-  ck_assert (!lock_is_slow (fd));
-  ck_assert (!lock_is_slow (-1));
-}
-END_TEST
-
 int
 main (void)
 {
@@ -262,6 +253,5 @@ main (void)
   unit_add_rows (tcase, without_a_wait_each_looks, errors);
   /* What watches memory needs a thread itself, at the end. */
   tcase_add_loop_test (tcase, without_a_thread_each_looks, 0, unit_may_take_memory () ? 2 : 1);
-  tcase_add_test (tcase, other_file_systems_are_not_slow);
   return unit_run (suite);
 }

@@ -170,6 +170,40 @@ START_TEST (closes_a_full_table_on_old_kernels)
 }
 END_TEST
 
+/* That asks no file server, so it needs no other call than to read a file. */
+START_TEST (finds_what_is_mounted)
+{
+  char text[PROCESS_MOUNT_MAX];
+  struct stat st;
+
+  ck_assert_int_eq (stat ("/proc/self", &st), 0);
+  process_find_mount (st.st_dev, text);
+  ck_assert_msg (strncmp (text, "proc ", 5) == 0, "%s", text);
+  process_find_mount (st.st_dev + 0x7fff, text);
+  ck_assert_str_eq (text, "");
+}
+END_TEST
+
+static int
+find_no_mount (const void *unused)
+{
+  char text[PROCESS_MOUNT_MAX] = "as before";
+  struct stat st;
+
+  (void) unused;
+  if (stat ("/proc/self", &st) != 0)
+    return 1;
+  unit_refuse (SYS_openat, EMFILE);
+  process_find_mount (st.st_dev, text);
+  return text[0] == '\0' ? 0 : 2;
+}
+
+START_TEST (bears_that_mounts_are_not_told)
+{
+  ck_assert_int_eq (unit_child (find_no_mount, NULL), 0);
+}
+END_TEST
+
 int
 main (void)
 {
@@ -179,5 +213,7 @@ main (void)
   unit_add_rows (tcase, puts_right_what_was_inherited, promises);
   unit_add_if (tcase, closes_a_full_table_on_old_kernels, !unit_in_valgrind (),
                "valgrind keeps descriptors of its own");
+  tcase_add_test (tcase, finds_what_is_mounted);
+  tcase_add_test (tcase, bears_that_mounts_are_not_told);
   return unit_run (suite);
 }
