@@ -107,7 +107,8 @@ work_in_child (const struct config *config, const struct identity *user)
     log_message (LOG_ERR, "user %s: %s", user->name, f.text);
   if (fflush (stdout) != 0 || ferror (stdout) != 0)
     {
-      log_message (LOG_ERR, "standard output: %m");
+      if (errno != EPIPE) /* `--status | head` needs no message */
+        log_message (LOG_ERR, "standard output: %m");
       return EX_IOERR;
     }
   return result > 0 ? EX_OK : result == 0 || f.status == EX_OK ? NOTHING : f.status;
