@@ -16,6 +16,19 @@
 static int parent = -1;
 static struct instance in;
 
+/* Some file systems do not tell what an entry is. */
+static bool tells_no_types;
+
+struct dirent *
+readdir (DIR *dir)
+{
+  struct dirent *entry = (struct dirent *) (void *) readdir64 (dir);
+
+  if (entry != NULL && tells_no_types)
+    entry->d_type = DT_UNKNOWN;
+  return entry;
+}
+
 /* The reason that its outcome tells, and the name by which it went away. */
 static char reason[INSTANCE_TEXT_MAX], gone[256];
 
@@ -512,6 +525,17 @@ START_TEST (released_is_a_directory)
   ck_assert_int_eq (instance_release (&in), 0);
   ck_assert_int_eq (mode_of (KEY "/departure"), S_IFDIR | 0700);
   ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_RELEASED);
+}
+END_TEST
+
+/* Without types, what is no link has to be looked at; EIO is no void. */
+START_TEST (a_release_that_cannot_be_looked_at_is_an_error)
+{
+  release ();
+  tells_no_types = true;
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_RELEASED);
+  unit_refuse_when (SYS_newfstatat, 3, AT_SYMLINK_NOFOLLOW, EIO);
+  ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_ERROR);
 }
 END_TEST
 
@@ -1280,6 +1304,7 @@ add_outcome (Suite *suite)
 
   tcase_add_test (tcase, there_is_none_at_first);
   tcase_add_test (tcase, released_is_a_directory);
+  tcase_add_test (tcase, a_release_that_cannot_be_looked_at_is_an_error);
   tcase_add_test (tcase, void_says_void);
   tcase_add_test (tcase, called_off_says_why);
   tcase_add_test (tcase, the_reason_is_cleaned);
