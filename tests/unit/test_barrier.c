@@ -120,6 +120,20 @@ no_links (const char *name, int error, bool made)
   link_fault.made = made;
 }
 
+/* Just before it makes the release the mark of member 0 becomes another hook's. */
+static bool loses_mark;
+
+int
+mkdirat (int dirfd, const char *path, mode_t mode)
+{
+  if (loses_mark && strcmp (path, "departure") == 0)
+    {
+      ck_assert_int_eq (unlink (KEY "/arrival/slurm-procid-0"), 0);
+      unit_symlink ("host=n2 pid=2", KEY "/arrival/slurm-procid-0");
+    }
+  return (int) syscall (SYS_mkdirat, dirfd, path, mode);
+}
+
 /* As on FUSE file systems without stable inodes: what is bound there is found by
  * nobody. */
 static bool loses_sockets;
@@ -896,6 +910,22 @@ finds_an_outcome (void)
 }
 
 /* Somebody removes it: its outcome is there for member 0's void, and gone then. */
+static void
+has_lost_its_mark (void)
+{
+  loses_mark = true;
+}
+
+/* It was stopped while somebody removed the instance, and another hook came to it. */
+START_TEST (a_release_without_the_own_mark_is_none)
+{
+  make_instance ("2");
+  make_mark (KEY "/arrival/slurm-procid-1");
+  model.timeout = SECOND / 2;
+  assert_says (meet (0, has_lost_its_mark), EX_TEMPFAIL, "an earlier barrier of this task");
+}
+END_TEST
+
 START_TEST (who_is_left_behind_decides_nothing)
 {
   model.timeout = 100 * SECOND;
@@ -1872,6 +1902,7 @@ add_others (Suite *suite)
   tcase_add_test (tcase, who_has_departed_waits_for_the_next);
   tcase_add_test (tcase, another_number_of_members_is_not_ours);
   tcase_add_test (tcase, who_is_left_behind_comes_again);
+  tcase_add_test (tcase, a_release_without_the_own_mark_is_none);
   tcase_add_test (tcase, who_is_left_behind_decides_nothing);
   tcase_add_test (tcase, who_lost_its_instance_comes_again);
   tcase_add_test (tcase, member_0_alone_notices_that_its_instance_is_lost);
