@@ -55,6 +55,7 @@ admin_wait (pid_t pid, int seconds)
 /* What is to be done for each user. */
 struct job {
   const struct config *config;
+  bool homes;   /* of everybody whom passwd has, in his home */
   bool printed; /* by one of them */
   int status;   /* of the last failure */
 };
@@ -87,16 +88,45 @@ admin_become (const struct identity *user, struct failure *f)
   return identity_become (&with, f);
 }
 
+/* Whether USER may have barriers at home: many homes in passwd are not there, or are
+ * somebody else's, as operator's is root's. */
+static bool
+may_have_barriers (const struct identity *user)
+{
+  char path[SYNCDIR_USER_MAX];
+  struct stat st;
+
+  (void) snprintf (path, sizeof path, "%s/.oci-hooks", user->home);
+  if (lstat (path, &st) == 0)
+    return st.st_uid == user->uid;
+  return errno != ENOENT && errno != ENOTDIR && errno != EACCES;
+}
+
+/* Ends what was printed.  Returns STATUS, or EX_IOERR; but that the reader of a pipe
+ * has gone is no failure: --status | head. */
+static int
+end_output (int status)
+{
+  if ((fflush (stdout) == 0 && ferror (stdout) == 0) || errno == EPIPE)
+    return status;
+  log_message (LOG_ERR, "standard output: %m");
+  return EX_IOERR;
+}
+
 /* In a child: becomes the user, since root has no rights on a file server that
  * squashes it, and works.  Returns the exit status. */
 static int
-work_in_child (const struct config *config, const struct identity *user)
+work_in_child (const struct job *job, const struct identity *user)
 {
+  const struct config *config = job->config;
   char where[SYNCDIR_USER_MAX];
   struct prune prune = { .where = where, .dry_run = config->dry_run != NULL };
   struct failure f = { 0 };
   int result = admin_become (user, &f);
 
+  /* By a child: the file server of a home may be dead. */
+  if (result == 0 && job->homes && !may_have_barriers (user))
+    return NOTHING;
   if (result == 0)
     result = prune.dirfd = syncdir_open (config->base_dir, user, false, where, &f);
   if (result >= 0 && config->mode == CONFIG_PRUNE)
@@ -105,13 +135,9 @@ work_in_child (const struct config *config, const struct identity *user)
     result = admin_status (config, prune.dirfd, where, user, &f);
   if (result < 0 && f.status != EX_OK)
     log_message (LOG_ERR, "user %s: %s", user->name, f.text);
-  if (fflush (stdout) != 0 || ferror (stdout) != 0)
-    {
-      if (errno != EPIPE) /* `--status | head` needs no message */
-        log_message (LOG_ERR, "standard output: %m");
-      return EX_IOERR;
-    }
-  return result > 0 ? EX_OK : result == 0 || f.status == EX_OK ? NOTHING : f.status;
+  return end_output (result > 0                             ? EX_OK
+                     : result == 0 || f.status == EX_OK ? NOTHING
+                                                        : f.status);
 }
 
 /* Does the work in a child, which becomes the user. */
@@ -123,7 +149,7 @@ work_as_user (struct job *job, const struct identity *user)
   (void) fflush (NULL);
   const pid_t pid = fork ();
   if (pid == 0)
-    process_exit (work_in_child (job->config, user));
+    process_exit (work_in_child (job, user));
   if (pid > 0)
     status = admin_wait (pid, WORK_SECONDS);
   if (status < 0)
@@ -136,8 +162,7 @@ work_as_user (struct job *job, const struct identity *user)
   job->status = status > NOTHING ? status : job->status;
 }
 
-/* As root, where the barriers are at home: everybody whom passwd has with a home
- * that is there. */
+/* As root, where the barriers are at home: everybody whom passwd has with a home. */
 static int
 work_in_homes (struct job *job, struct failure *f)
 {
@@ -146,13 +171,12 @@ work_in_homes (struct job *job, struct failure *f)
   const struct passwd *entry;
   struct identity user;
   struct failure bad;
-  struct stat st;
 
+  job->homes = true;
   if (file != NULL && (stream = fopen (file, "re")) == NULL)
     return fail (f, EX_CONFIG, "cannot open PASSWD_FILE %s: %m", file);
   while ((entry = stream != NULL ? fgetpwent (stream) : getpwent ()) != NULL)
-    if (identity_take (&user, entry, &bad) == 0 && user.home[0] != '\0'
-        && (stat (user.home, &st) == 0 ? S_ISDIR (st.st_mode) : errno != ENOENT))
+    if (identity_take (&user, entry, &bad) == 0 && user.home[0] != '\0')
       work_as_user (job, &user);
   if (stream != NULL)
     (void) fclose (stream);
@@ -253,6 +277,12 @@ hook_json_settings (struct json_object *json, struct config *config, struct fail
   int result = config_read (config, count, args, f);
   environ = own;
   config->files = NULL;
+  if (result == 0 && count > 0 && args[0][0] == '-')
+    return fail (f, EX_CONFIG, "hook.args: %s is taken for the program's name, which comes first",
+                 args[0]);
+  if (result == 0 && config->mode != CONFIG_HOOK)
+    return fail (f, EX_CONFIG, "hook.args have an administrator's command: no container would be "
+                               "synchronised");
   return result;
 }
 
@@ -291,6 +321,7 @@ admin_run (const struct config *given)
   else if (((config.base_dir == NULL || config.passwd_file == NULL)
             && admin_take_settings (&config, HOOK_JSON_INSTALLED, &f) != 0
             && f.status != EX_NOINPUT)
+           || (config_complete (&config, NULL, NULL, &f) != 0 && !config.usable)
            || work_for_users (&job, &f) != 0)
     {
       log_message (LOG_ERR, "%s", f.text);
@@ -299,8 +330,5 @@ admin_run (const struct config *given)
   if (config.mode == CONFIG_STATUS && !job.printed && job.status == EX_OK)
     (void) printf ("no barriers in %s\n",
                    config.base_dir == NULL ? "the users' homes" : config.base_dir);
-  if (fflush (stdout) == 0)
-    return job.status;
-  log_message (LOG_ERR, "standard output: %m");
-  return EX_IOERR;
+  return end_output (job.status);
 }
