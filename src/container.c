@@ -171,23 +171,19 @@ container_annotation (const struct container *c, const char *key)
   return json_object_get_string (value);
 }
 
-/* A number from 0 to ID_MAX; NULL counts as missing.  WHERE is before its NAME. */
-static int
-check_id (json_object *number, const char *where, const char *name, int64_t *id, struct failure *f)
-{
-  if (!json_object_is_type (number, json_type_int))
-    return fail (f, EX_DATAERR, "config.json: %s%s is missing or not a whole number", where, name);
-  *id = json_object_get_int64 (number);
-  if (*id < 0 || *id > ID_MAX)
-    return fail (f, EX_DATAERR, "config.json: %s%s is not between 0 and %lld", where, name,
-                 (long long) ID_MAX);
-  return 0;
-}
-
+/* The number at PATH of OBJECT, from 0 to ID_MAX.  WHERE is before it in messages. */
 static int
 get_id (json_object *object, const char *where, const char *path, int64_t *id, struct failure *f)
 {
-  return check_id (json_text_part (object, path, json_type_int), where, path, id, f);
+  json_object *number = json_text_part (object, path, json_type_int);
+
+  if (number == NULL)
+    return fail (f, EX_DATAERR, "config.json: %s%s is missing or not a whole number", where, path);
+  *id = json_object_get_int64 (number);
+  if (*id < 0 || *id > ID_MAX)
+    return fail (f, EX_DATAERR, "config.json: %s%s is not between 0 and %lld", where, path,
+                 (long long) ID_MAX);
+  return 0;
 }
 
 /* Whether the container gets a user namespace. */
@@ -262,7 +258,7 @@ container_user (const struct container *c, struct container_user *user, struct f
   for (; user->group_count < count; user->group_count++)
     {
       json_object *group = json_object_array_get_idx (groups, user->group_count);
-      if (check_id (group, "", "process.user.additionalGids", &id, f) != 0
+      if (get_id (group, "process.user.additionalGids", "", &id, f) != 0
           || map_id (c, "linux.gidMappings", &id, f) != 0)
         return -1;
       host_groups[user->group_count] = (gid_t) id;

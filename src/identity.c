@@ -239,13 +239,6 @@ identity_become (const struct identity *id, struct failure *f)
   struct __user_cap_data_struct none[2] = { { 0 } };
   bool root = geteuid () == 0;
 
-  /* The bounding set limits what execve(2) may grant, and what can be added to
-   * the inheritable set (capabilities(7)).  Without new privileges (prctl(2)) the
-   * first grants nothing; to add takes CAP_SETPCAP, which goes below.  So its 41
-   * calls are for root's own jobs only: execve(2) has rules of its own for uid 0. */
-  for (unsigned long cap = 0; root && id->uid == 0 && prctl (PR_CAPBSET_DROP, cap, 0, 0, 0) == 0;
-       cap++)
-    ;
   /* In a user namespace the groups are the user's own, and perhaps the only way
    * to his home; those without a number here could not be taken back. */
   if (root && !id->in_namespace && setgroups (id->group_count, id->groups) != 0)

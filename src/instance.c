@@ -35,8 +35,6 @@
 /* Of openat2(2); linux/openat2.h may not be there. */
 #define RESOLVE_OWN_NO_XDEV 0x01
 
-/* linux/magic.h has only some of them. */
-
 bool
 instance_is_gone (int error)
 {

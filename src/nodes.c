@@ -9,6 +9,9 @@
 /* No step has more nodes. */
 #define NODES_MAX 65536
 
+/* So much of NODES_TEXT_MAX is for the missing tasks, at most. */
+#define NODES_RANKS_TOLD 160
+
 bool
 nodes_note_value (const char *note, const char *key, char *value, size_t size)
 {
@@ -191,12 +194,12 @@ nodes_survey_free (struct nodes_survey *s)
 }
 
 char *
-nodes_missing (const struct nodes_survey *s, char *text, size_t size)
+nodes_tell_missing (const struct nodes_survey *s, char text[NODES_TEXT_MAX])
 {
   struct node *nodes;
   const size_t count = nodes_expand (s->list, s->per_node, &nodes);
+  const char *before = " on ";
   uint64_t all = 0;
-  size_t used = 0;
 
   for (size_t i = 0; i < count; i++)
     all += nodes[i].tasks;
@@ -213,26 +216,16 @@ nodes_missing (const struct nodes_survey *s, char *text, size_t size)
       if (certain)
         nodes[i].tasks -= m->tasks < nodes[i].tasks ? m->tasks : nodes[i].tasks;
     }
-  text[0] = '\0';
+  size_t used = (size_t) snprintf (text, NODES_TEXT_MAX, "procid ");
+  used += strlen (ranks_missing (&s->there, text + used, NODES_RANKS_TOLD));
   for (size_t i = 0; certain && i < count; i++)
     if (nodes[i].tasks > 0)
       {
-        certain = used + strlen (nodes[i].name) + sizeof ",,..." <= size;
-        used += (size_t) snprintf (text + used, size - used, "%s%s", used > 0 ? "," : "",
+        certain = used + strlen (nodes[i].name) + sizeof " on ,..." <= NODES_TEXT_MAX;
+        used += (size_t) snprintf (text + used, NODES_TEXT_MAX - used, "%s%s", before,
                                    certain ? nodes[i].name : "...");
+        before = ",";
       }
   free (nodes);
-  return text;
-}
-
-char *
-nodes_tell_missing (const struct nodes_survey *s, char text[NODES_TEXT_MAX])
-{
-  char ranks[160], nodes[200];
-
-  (void) ranks_missing (&s->there, ranks, sizeof ranks);
-  (void) nodes_missing (s, nodes, sizeof nodes);
-  (void) snprintf (text, NODES_TEXT_MAX, "procid %s%s%s", ranks, nodes[0] != '\0' ? " on " : "",
-                   nodes);
   return text;
 }

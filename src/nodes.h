@@ -49,12 +49,9 @@ struct nodes_survey {
 int nodes_survey (struct nodes_survey *s, const struct instance *in, uint32_t tasks);
 void nodes_survey_free (struct nodes_survey *s);
 
-/* Writes into TEXT, as "n3,n7", on which nodes tasks are missing: those of the list
- * that have fewer there than Slurm has put there.  "" if it cannot be told for
- * certain: there is no list, or one has no note.  What does not fit is replaced by
- * "...".  Returns TEXT. */
-char *nodes_missing (const struct nodes_survey *s, char *text, size_t size);
-
-/* Writes into TEXT who is missing, as "procid 3,17-18 on n3,n7".  Returns TEXT. */
-#define NODES_TEXT_MAX 480
+/* Writes into TEXT who is missing, as "procid 3,17-18 on n3,n7".  The nodes are those of
+ * the list that have fewer tasks there than Slurm has put there; none are named if it
+ * cannot be told for certain: there is no list, or one has no note.  What does not fit is
+ * replaced by "...".  Returns TEXT. */
+#define NODES_TEXT_MAX 380
 char *nodes_tell_missing (const struct nodes_survey *s, char text[NODES_TEXT_MAX]);

@@ -249,7 +249,7 @@ START_TEST (becomes_root_without_rights)
   assert_works (identity_become (&user, &f));
   assert_is (0, 0);
   ck_assert_int_eq (prctl (PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
-  ck_assert_str_eq (process_status ("CapBnd"), NO_CAPABILITIES);
+  ck_assert_str_eq (process_status ("CapPrm"), NO_CAPABILITIES);
   ck_assert_int_ne (setuid (SOMEBODY), 0);
 }
 END_TEST

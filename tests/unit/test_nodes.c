@@ -157,19 +157,22 @@ END_TEST
 
 /* ----------------------------------------------------------------- missing */
 
+/* What is behind the missing tasks: their nodes, or "". */
 static const char *
 missing_of (uint32_t tasks, const char *list, const char *per_node)
 {
-  static char text[256];
+  static char text[NODES_TEXT_MAX];
   struct nodes_survey survey;
 
   memset (text, '#', sizeof text);
   ck_assert_int_eq (nodes_survey (&survey, &in, tasks), 0);
   (void) snprintf (survey.list, sizeof survey.list, "%s", list);
   (void) snprintf (survey.per_node, sizeof survey.per_node, "%s", per_node);
-  ck_assert_ptr_eq (nodes_missing (&survey, text, sizeof text), text);
+  ck_assert_ptr_eq (nodes_tell_missing (&survey, text), text);
   nodes_survey_free (&survey);
-  return text;
+  ck_assert_int_eq (strncmp (text, "procid ", 7), 0);
+  const char *on = strstr (text, " on ");
+  return on == NULL ? "" : on + 4;
 }
 
 /* TASKS: one letter a task, "-" not there, "?" arrived without a note, else the
@@ -256,24 +259,29 @@ START_TEST (does_not_trust_a_list_that_cannot_be)
 }
 END_TEST
 
+/* Tasks in no order, on nodes whose names are of each length. */
 START_TEST (cuts_what_does_not_fit)
 {
-  char text[64];
+  char text[NODES_TEXT_MAX + 1], list[64];
   struct nodes_survey survey;
 
-  write_note ("gathering-1", "procid=0 node=node199 nodes=node[100-199] tasks=1(x100)");
-  ck_assert_int_eq (nodes_survey (&survey, &in, 100), 0);
-  for (size_t size = 8; size < sizeof text; size++)
+  for (int width = 1; width < 30; width++)
     {
+      ck_assert_int_eq (nodes_survey (&survey, &in, 200), 0);
+      for (uint32_t rank = 0; rank < 200; rank++)
+        if (rank * rank % 7 < 3)
+          ranks_add (&survey.there, rank);
+      (void) snprintf (list, sizeof list, "%.*s[100-299]", width, "nodenodenodenodenodenodenodenode");
+      (void) snprintf (survey.list, sizeof survey.list, "%s", list);
+      (void) snprintf (survey.per_node, sizeof survey.per_node, "1(x200)");
       memset (text, '#', sizeof text);
-      (void) nodes_missing (&survey, text, size);
-      ck_assert_uint_lt (strlen (text), size);
-      ck_assert_ptr_nonnull (strstr (text, "..."));
-      ck_assert_str_eq (strstr (text, "..."), "...");
-      ck_assert_int_eq (text[size], '#');
+      (void) nodes_tell_missing (&survey, text);
+      ck_assert_uint_lt (strlen (text), NODES_TEXT_MAX);
+      ck_assert_ptr_nonnull (strstr (text, ",... on n"));
+      ck_assert_str_eq (strrchr (text, ','), ",...");
+      ck_assert_int_eq (text[NODES_TEXT_MAX], '#');
+      nodes_survey_free (&survey);
     }
-  ck_assert_int_eq (strncmp (text, "node100,node101,", 16), 0);
-  nodes_survey_free (&survey);
 }
 END_TEST
 
