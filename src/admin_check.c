@@ -53,15 +53,15 @@ static const char *file; /* the hook JSON that is looked at; NULL: something els
 
 /* For whom it is checked. */
 static struct identity user;
+static bool as_root;
 static bool nobody; /* the user is root, who has not named another */
 
 /* What podman itself says of the hook's JSON. */
 static struct {
-  bool installed;
   const char *error; /* podman's last word; NULL: the hooks have run, or there was none */
   const char *hook;  /* the hook's, if it failed; NULL if not */
   char *text, *end;  /* all lines, each ended by NUL */
-} trial = { .installed = true, .error = "it could not be run, or did not answer" };
+} trial = { .error = "it could not be run, or did not answer" };
 
 __attribute__ ((format (printf, 2, 3))) static void
 say (enum finding finding, const char *format, ...)
@@ -167,7 +167,8 @@ take_answer (int status)
 {
   char *rest, *quote;
 
-  trial.installed = status != STATUS_NO_PODMAN;
+  if (status == STATUS_NO_PODMAN)
+    trial.error = "it is not installed here";
   trial.end = trial.text + strlen (trial.text);
   for (char *line = strtok_r (trial.text, "\n", &rest); line != NULL;
        line = strtok_r (NULL, "\n", &rest))
@@ -245,23 +246,36 @@ stages_of (const char *path)
 
 /* ---------------------------------------------------------------- the hook JSON */
 
-/* Who else could change WHAT, which the hook relies on. */
+/* Who else could change WHAT, at PATH, or a directory that it is in: the hook relies on
+ * it. */
 static void
 check_safety (const char *what, const char *path)
 {
+  char at[PATH_MAX];
   struct stat st;
-  const char *who = NULL;
+  bool safe = path != NULL && strlen (path) < sizeof at;
 
-  if (path == NULL || stat (path, &st) != 0 || (!S_ISREG (st.st_mode) && !S_ISDIR (st.st_mode)))
-    return;
-  if (st.st_uid != 0 && st.st_uid != geteuid ())
-    who = "its owner, who is not root,";
-  if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (!S_ISDIR (st.st_mode) || !(st.st_mode & S_ISVTX)))
-    who = (st.st_mode & S_IWOTH) != 0 ? "everybody" : "its group";
-  if (who != NULL)
-    say (who[0] == 'e' ? ERROR : WARNING,
-         "%s %s: %s can change what is there; run chmod go-w%s on it, or let it be root's", what,
-         path, who, S_ISDIR (st.st_mode) ? " or chmod +t" : "");
+  (void) snprintf (at, sizeof at, "%s", safe ? path : "");
+  for (char *end = strchr (at, '\0'); safe && end != NULL; end = strrchr (at, '/'))
+    {
+      *end = '\0';
+      if (stat (at[0] == '\0' ? "/" : at, &st) != 0
+          || (!S_ISREG (st.st_mode) && !S_ISDIR (st.st_mode)))
+        continue;
+      const mode_t others = st.st_mode & (S_IWGRP | S_IWOTH);
+      const bool sticky = S_ISDIR (st.st_mode) && (st.st_mode & S_ISVTX) != 0;
+      safe = false;
+      if (others != 0 && !sticky)
+        say ((others & S_IWOTH) != 0 ? ERROR : WARNING,
+             "%s %s: %s can change %s; run chmod go-w%s on that", what, path,
+             (others & S_IWOTH) != 0 ? "everybody" : "its group", at,
+             S_ISDIR (st.st_mode) ? " or chmod +t" : "");
+      else if (st.st_uid != 0 && (as_root || st.st_uid != geteuid ()))
+        say (WARNING, "%s %s: its owner, uid %u, can change %s; let it be root's", what, path,
+             st.st_uid, at);
+      else
+        safe = true;
+    }
 }
 
 /* The program that JSON runs.  Returns false if podman passes over the hook, without
@@ -330,11 +344,18 @@ check_file_system (const char *dir)
 
 /* By now this process is the user. */
 static void
-check_user_directory (const char *base)
+check_user (const struct config *config)
 {
-  struct failure f = { 0 };
+  const char *base = config->base_dir;
   char home[SYNCDIR_USER_MAX], path[SYNCDIR_USER_MAX];
+  struct failure f = { 0 };
 
+  if (identity_name (&user, config->passwd_file, &f) != 0)
+    {
+      say (ERROR, "%s", f.text);
+      return;
+    }
+  say (OK, "uid %u is user %s", user.uid, user.name);
   if (syncdir_user (base, &user, home, &f) == 0)
     check_file_system (access (home, F_OK) == 0 || base == NULL ? home : base);
   int fd = syncdir_open (base, &user, false, path, &f);
@@ -345,22 +366,7 @@ check_user_directory (const char *base)
          user.name, home, strerror (errno), home);
   else
     say (OK, "user %s %s %s/" SYNCDIR_PATH, user.name, fd < 0 ? "can make" : "has", home);
-  if (fd >= 0)
-    (void) close (fd);
-}
-
-static void
-check_user (const struct config *config)
-{
-  struct failure f;
-
-  if (identity_name (&user, config->passwd_file, &f) != 0)
-    {
-      say (ERROR, "%s", f.text);
-      return;
-    }
-  say (OK, "uid %u is user %s", user.uid, user.name);
-  check_user_directory (config->base_dir);
+  close_one (&fd);
 }
 
 /* ---------------------------------------------------------------------- podman */
@@ -369,40 +375,32 @@ check_user (const struct config *config)
 static void
 check_trial (void)
 {
-  if (!trial.installed)
-    say (WARNING, "podman is not installed here: whether it takes the JSON could not be found out");
-  else if (trial.hook != NULL)
+  if (trial.hook != NULL)
     say (ERROR, "the hook fails in a trial container: %s", trial.hook);
   else if (trial.error != NULL && strstr (trial.error, "OCI Hooks") != NULL)
     say (ERROR, "podman: %s: " BREAKS, trial.error);
   else if (trial.error != NULL)
-    say (WARNING, "what podman does could not be found out: its trial container ended with: %s",
-         trial.error);
+    say (WARNING, "what podman does could not be found out: %s", trial.error);
 }
 
 /* What podman says of the file. */
 static void
 check_podman (void)
 {
-  char real[PATH_MAX] = "", other[PATH_MAX] = "", dirs[2048] = "";
-  const char *path = added (file), *stages = stages_of (file), *any = trial.text, *dir;
-  size_t used = 0;
+  char real[PATH_MAX] = "", other[PATH_MAX] = "";
+  const char *path = added (file), *stages = stages_of (file), *any = trial.text, *at = any;
+  const char *dir = next_message (&at, "reading hooks from ");
 
-  if (!trial.installed || (trial.error != NULL && next_message (&any, "added hook ") == NULL))
+  if (trial.error != NULL && next_message (&any, "added hook ") == NULL)
     return;
-  for (const char *at = trial.text; (dir = next_message (&at, "reading hooks from ")) != NULL;)
-    if (used < sizeof dirs)
-      used += (size_t) snprintf (dirs + used, sizeof dirs - used, "%s%s", used > 0 ? ", " : "",
-                                 dir);
-  const int first = (int) strcspn (dirs, ",");
   const bool known
     = realpath (file, real) != NULL && path != NULL && realpath (path, other) != NULL;
-  if (path == NULL && first == 0)
+  if (path == NULL && dir == NULL)
     say (ERROR, "podman does not read it, nor any other: hooks_dir in containers.conf is empty");
   else if (path == NULL)
     say (ERROR,
-         "podman does not read it: it reads %s; make a link there: mkdir -p %.*s && ln -s %s %.*s/",
-         dirs, first, dirs, real, first, dirs);
+         "podman does not read it: it reads %s; make a link there: mkdir -p %s && ln -s %s %s/",
+         dir, dir, real, dir);
   else if (!known || strcmp (other, real) != 0)
     say (ERROR, "podman reads %s in its place; remove one of the two", path);
   else if (stages == NULL)
@@ -431,7 +429,7 @@ check_file (const char *path)
   if (json == NULL)
     {
       say (ERROR, "%s: %s", f.text,
-           f.status == EX_NOINPUT ? "make install puts it there, or name the file" : BREAKS);
+           f.status == EX_NOINPUT ? "is the package installed? Or name the file" : BREAKS);
       return;
     }
   file = path;
@@ -463,7 +461,8 @@ admin_check (const struct config *given)
   struct config config = *given;
   struct failure f;
 
-  nobody = config.user == NULL && geteuid () == 0;
+  as_root = geteuid () == 0;
+  nobody = config.user == NULL && as_root;
   (void) admin_take_settings (&config,
                               config.files[0] != NULL ? config.files[0] : HOOK_JSON_INSTALLED, &f);
   bool known = admin_user (&config, &user, &f) == 0;

@@ -107,8 +107,8 @@ syncdir_open_own (int parent, const char *name, bool make, char path[SYNCDIR_USE
   if (seen && !S_ISDIR (st.st_mode))
     return fail (f, EX_NOPERM, "%s is a symbolic link, or not a directory; remove it", path);
   if (seen && st.st_uid != id->uid)
-    return fail (f, EX_NOPERM, "%s belongs to uid %u, not to uid %u; remove it", path, st.st_uid,
-                 id->uid);
+    return fail (f, EX_NOPERM, "%s belongs to uid %u, not to uid %u; remove it if nobody uses it",
+                 path, st.st_uid, id->uid);
   if (seen && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return fail (f, EX_NOPERM, "%s is writable by others (mode %04o); run chmod go-w on it", path,
                  st.st_mode & 07777);

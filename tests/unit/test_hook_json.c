@@ -131,13 +131,27 @@ START_TEST (finds_all_settings)
 }
 END_TEST
 
-START_TEST (says_which_option_is_wrong)
+static const struct
 {
-  struct json_object *json = read_text ("{\"hook\": {\"args\": [\"hook\", \"--foo\"]}}");
+  const char *args;
+  int status;
+  const char *says;
+} wrong[] = {
+  { "\"hook\", \"--foo\"", EX_USAGE, "--foo" },
+  { "\"--base-dir=/data\"", EX_CONFIG, "--base-dir=/data is taken for the program's name" },
+  { "\"hook\", \"--help\"", EX_CONFIG, "no container would be synchronised" },
+  { "\"hook\", \"--status\"", EX_CONFIG, "no container would be synchronised" },
+};
 
+START_TEST (says_which_argument_is_wrong)
+{
+  char text[500];
+
+  (void) snprintf (text, sizeof text, "{\"hook\": {\"args\": [%s]}}", wrong[_i].args);
+  struct json_object *json = read_text (text);
   ck_assert_int_eq (hook_json_settings (json, &config, &f), -1);
-  ck_assert_int_eq (f.status, EX_USAGE);
-  unit_assert_match (f.text, "--foo");
+  ck_assert_int_eq (f.status, wrong[_i].status);
+  unit_assert_match (f.text, wrong[_i].says);
   json_object_put (json);
 }
 END_TEST
@@ -167,7 +181,7 @@ main (void)
   tcase_add_test (tcase, refuses_what_is_no_file);
   unit_add_rows (tcase, finds_a_setting, settings);
   tcase_add_test (tcase, finds_all_settings);
-  tcase_add_test (tcase, says_which_option_is_wrong);
+  unit_add_rows (tcase, says_which_argument_is_wrong, wrong);
   unit_add_rows (tcase, finds_nothing_elsewhere, without_settings);
   return unit_run (suite);
 }
