@@ -206,6 +206,9 @@ hook_read_containers (struct hook *h)
 static int
 hook_run (struct hook *h, struct failure *f)
 {
+  if (isatty (STDIN_FILENO))
+    return fail (f, EX_USAGE, "the OCI runtime runs this, with the state of a container on "
+                              "standard input; try --help");
   if (container_read (&h->container, STDIN_FILENO, f) != 0)
     return -1;
   const char *timeout = container_annotation (&h->container, ANNOTATION_TIMEOUT);
