@@ -34,7 +34,8 @@
  *                    the tasks RANKS have arrived.  Made by their member, or by who
  *                    will not come; after a call-off by whom it has reached, for
  *                    later hooks of its tasks.  Its time is touched by the member
- *                    only; stays as long as the instance
+ *                    only, and set to 0 by who leaves and could tell nobody; stays as
+ *                    long as the instance
  *   KEY/arrival/ended
  *                    trace of an outcome that is no release
  *   KEY/departure    the outcome; made once, by whoever comes first:
@@ -279,7 +280,7 @@ is_gone (const struct attempt *a)
   return gone;
 }
 
-/* The same, but somebody may have removed the instance: then it is over. */
+/* As failed(); but if somebody has removed the instance, it is over: enter again. */
 static enum step
 failed_or_gone (struct attempt *a, const char *what)
 {
@@ -313,6 +314,8 @@ is_older (int64_t age, int64_t limit)
 static enum step
 be_alone (struct attempt *a)
 {
+  if (!a->b->gathers)
+    return STEP_ON; /* it speaks for all whose only hook it is */
   gather_end (&a->gather);
   a->leads = a->belongs = false;
   ranks_free (&a->single);
@@ -324,8 +327,9 @@ be_alone (struct attempt *a)
 }
 
 /* Takes the key away from the instance, and removes it if REMOVE: only one that all
- * have departed from, or that is void.  With SEEN the key has named it a moment ago;
- * else another hook of procid 0 may have been faster. */
+ * have departed from, or that is void.  With SEEN this hook has released it: others of procid 0
+ * leave it alone meanwhile, make_it_go(), so that the key names it.  Else one of them may
+ * have been faster. */
 static void
 clear_away (struct attempt *a, bool remove, bool seen)
 {
@@ -403,7 +407,8 @@ came_to_call_off (struct attempt *a, const char *text)
 
 /* Whether the mark of those for whom this hook comes is there, or that cannot be
  * found out: without it, a release is none.  Who decides, and was stopped while the
- * instance was removed, may have made it; but marks go before anything else. */
+ * instance was removed, may have made that release after it; but marks go before
+ * anything else. */
 static bool
 has_mark (struct attempt *a)
 {
@@ -422,11 +427,13 @@ leave_untold (struct attempt *a, const struct failure *own)
 {
   struct barrier *b = a->b;
   int64_t now = waiting_now ();
-  const bool counted = a->arrived && (!is_first (a) || b->nodes >= LOCK_FROM);
+  /* Whom a leader has taken is in that one's mark. */
+  const bool marked = a->arrived || (a->belongs && has_mark (a));
+  const bool counted = marked && (!is_first (a) || b->nodes >= LOCK_FROM);
   const int64_t end = counted ? now + TOUCH + SECOND : now;
   enum step step = STEP_ON;
 
-  if (a->arrived)
+  if (marked)
     (void) instance_touch (&a->in, a->own, false);
   lock_end (&a->lock); /* so that another one decides */
   while (step == STEP_ON && now < earlier (end, b->deadline)
@@ -444,22 +451,25 @@ leave_untold (struct attempt *a, const struct failure *own)
 }
 
 /* Calls the barrier off because of what the failure says.  But an outcome that
- * stands already counts.  Who has not arrived, nor was taken by a leader, and finds
- * that the key names another instance, has nothing to call off. */
+ * stands already counts.  Who has not arrived, nor was taken by a leader, has nothing to
+ * call off in an instance that the key does not name any more, or that is void, or was
+ * released without it. */
 static enum step
 call_off (struct attempt *a)
 {
-  /* Where an instance does not count the others meet anew: who has to end knows no
-   * less there, barrier_meet(). */
+  /* In an instance that does not count there is nobody to tell: the others meet anew.
+   * Who has to end tells them there, barrier_meet(); who has timed out just fails. */
   const bool ends = a->gather.refuses || waiting_end_reason (a->b->waiting) != NULL;
   const enum step elsewhere = ends ? STEP_AGAIN : STEP_FAILED;
   const struct failure own = *a->f;
   char text[INSTANCE_TEXT_MAX];
 
-  if (!a->arrived && !a->belongs && instance_is_current (&a->in) != 1)
+  if (!a->arrived && !a->belongs)
     {
-      enum outcome there = instance_outcome (&a->in, NULL);
-      if (there == OUTCOME_NONE || there == OUTCOME_ERROR)
+      const enum outcome there = instance_outcome (&a->in, NULL);
+      const bool released = there == OUTCOME_RELEASED;
+      if (there == OUTCOME_VOID || (released && !a->tried)
+          || (there != OUTCOME_CALLED_OFF && !released && instance_is_current (&a->in) != 1))
         return elsewhere;
     }
   if (!a->tried && !a->leads && !a->belongs)
@@ -467,7 +477,7 @@ call_off (struct attempt *a)
       enum step step = come_alone (a, true);
       *a->f = own;
       if (step == STEP_NOT_OURS) /* an earlier barrier is not to be called off */
-        return STEP_FAILED;
+        return a->gather.refuses ? STEP_NOT_OURS : STEP_FAILED;
     }
   (void) snprintf (text, sizeof text, "procid %u: %s%.*s", a->b->self,
                    own.status == EX_TEMPFAIL ? TIMEOUT : "", INSTANCE_TEXT_MAX - 48, own.text);
@@ -838,7 +848,8 @@ arrive (struct attempt *a)
 /* ---------------------------------------------------------------------- wait */
 
 /* Shows that this member lives, every TOUCH.  It also tells whether somebody removes the
- * instance by hand, whose name goes last. */
+ * instance by hand: rm(1) takes the marks first, and the name, which check_key() looks
+ * at, last. */
 static enum step
 touch (struct attempt *a)
 {
@@ -1027,6 +1038,20 @@ barrier_wait (struct attempt *a)
 
 /* -------------------------------------------------------------- tell and depart */
 
+/* A follower that knows without its leader's word that the barrier is called off
+ * says so itself, for a leader that died as well: their tasks' next hooks shall not
+ * take that for their own. */
+static void
+know_that_it_is_off (struct attempt *a)
+{
+  if (a->off[0] == '\0' || be_alone (a) != STEP_ON
+      || instance_open_arrival (&a->in, a->b->tasks) != 0)
+    return;
+  if (a->gather.leader < a->b->tasks)
+    ranks_add (&a->single, a->gather.leader);
+  (void) instance_arrive (&a->in, a->own, a->b->note);
+}
+
 /* The leader tells how it ended, STEP says how.  Whoever is told of a release
  * has to hang up before this node may depart: false if one has not. */
 static bool
@@ -1035,6 +1060,8 @@ tell (struct attempt *a, enum step step)
   enum gather_word word = step == STEP_RELEASED ? GATHER_RELEASED
                           : step == STEP_AGAIN  ? GATHER_VOID
                                                 : GATHER_AWAY;
+  if (step == STEP_FAILED && a->belongs && !a->led)
+    know_that_it_is_off (a);
   if (!a->leads)
     return true;
   if (step == STEP_FAILED && a->off[0] != '\0')
@@ -1195,13 +1222,17 @@ was_not_gone (struct attempt *a)
                       "this task counts %u tasks, but the barrier %s/%s is one of %u; it did not "
                       "end within %g s",
                       b->tasks, b->where, b->key, tasks, seconds);
-  /* A call-off may have been meant for this very task, but came too long before it. */
-  if (outcome == OUTCOME_VOID || outcome == OUTCOME_CALLED_OFF)
+  if (outcome == OUTCOME_VOID)
     return fail_step (a->f, EX_TEMPFAIL,
                       "procid 0 did not arrive within %g s, or was killed; only its hook makes way "
-                      "for a new barrier where %s/%s was %s%s",
-                      seconds, b->where, b->key,
-                      outcome == OUTCOME_VOID ? "given up" : "called off: ", text);
+                      "for a new barrier where %s/%s was given up",
+                      seconds, b->where, b->key);
+  /* That may have been meant for this very task, but came too long before it. */
+  if (outcome == OUTCOME_CALLED_OFF)
+    return fail_step (a->f, EX_TEMPFAIL,
+                      "%s/%s was called off, and still there after %g s: procid 0's hook makes way "
+                      "for a new barrier when all tasks know of it; it was called off by %s",
+                      b->where, b->key, seconds, text);
   return fail_step (a->f, EX_TEMPFAIL,
                     "an earlier barrier of this task, %s/%s, did not end within %g s; do all tasks "
                     "start the same number of containers?",
@@ -1241,26 +1272,13 @@ barrier_wait_until_gone (struct attempt *a)
     {
       int64_t now = waiting_now ();
       /* Its leader may be dead meanwhile: the next try finds that out. */
-      if (b->gathers && now - start > LOOK_AT_OTHERS)
+      if (b->gathers && now - start > LOOK_AT_OTHERS && now < b->deadline - SECOND)
         return STEP_AGAIN;
       int64_t until = now + waiting_interval (b->waiting, now - a->began, LOOK_MAX);
       (void) waiting_sleep (b->waiting, earlier (until, b->deadline), -1);
     }
-  return step;
-}
-
-/* A follower that knows without its leader's word that the barrier is called off
- * says so itself, for a leader that died as well: their tasks' next hooks shall not
- * take that for their own. */
-static void
-know_that_it_is_off (struct attempt *a)
-{
-  if (a->off[0] == '\0' || be_alone (a) != STEP_ON
-      || instance_open_arrival (&a->in, a->b->tasks) != 0)
-    return;
-  if (a->gather.leader < a->b->tasks)
-    ranks_add (&a->single, a->gather.leader);
-  (void) instance_arrive (&a->in, a->own, a->b->note);
+  /* It may have gone just now: too late to arrive anew. */
+  return step == STEP_AGAIN && waiting_now () >= b->deadline ? was_not_gone (a) : step;
 }
 
 /* -------------------------------------------------------------------- all of it */
@@ -1308,8 +1326,6 @@ barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f
    * nobody shall remove the release. */
   if (step == STEP_RELEASED && all_know && !a.belongs)
     barrier_depart (&a);
-  if (step == STEP_FAILED && a.belongs && !a.led)
-    know_that_it_is_off (&a);
   if (step == STEP_NOT_OURS)
     step = barrier_wait_until_gone (&a);
   attempt_end (&a);
@@ -1359,29 +1375,28 @@ call_off_once (struct barrier *b, const char *reason, struct failure *f)
   attempt_begin (&a, b, waiting_now (), f);
   a.gather.refuses = true;
   enum step step = barrier_enter (&a, true);
-  const bool entered = step == STEP_ON;
-  if (entered)
+  if (step == STEP_ON)
     step = barrier_gather (&a);
   /* Its leader says whether the instance is this hook's to call off; or else there is
    * no outcome, and call_off() finds out. */
-  if (entered && !a.belongs)
+  if (step == STEP_ON && !a.belongs)
     outcome = instance_outcome (&a.in, NULL);
-  if (outcome == OUTCOME_VOID || (outcome == OUTCOME_ERROR && instance_is_gone (errno)))
-    {
-      /* The others meet anew when it has gone. */
-      if (outcome == OUTCOME_VOID && is_first (&a))
-        clear_away (&a, true, false);
-      step = STEP_AGAIN;
-    }
-  else if (step == STEP_ON && outcome == OUTCOME_NONE)
+  if (outcome == OUTCOME_ERROR)
+    step = failed_or_gone (&a, "look at");
+  else if (outcome == OUTCOME_CALLED_OFF)
+    step = come_alone (&a, true) == STEP_NOT_OURS ? STEP_NOT_OURS : STEP_FAILED;
+  else if (outcome != OUTCOME_NONE)
+    step = STEP_NOT_OURS;
+  if (step == STEP_ON)
     {
       (void) fail (f, EX_PROTOCOL, "%s", reason);
       step = call_off (&a);
       instance_wake_leaders (&a.in);
       (void) tell (&a, step);
-      if (a.belongs)
-        know_that_it_is_off (&a);
     }
+  /* The others meet when that has gone. */
+  if (step == STEP_NOT_OURS)
+    step = barrier_wait_until_gone (&a);
   attempt_end (&a);
   return step;
 }

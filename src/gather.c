@@ -147,7 +147,7 @@ leader_drop (struct gather *g, int fd)
   else
     {
       g->connected--;
-      g->lost = g->closed ? g->lost : (int64_t) g->ranks[fd];
+      g->lost = g->listener < 0 ? g->lost : (int64_t) g->ranks[fd];
     }
   g->ranks[fd] = NOBODY;
   (void) close (fd);
@@ -163,15 +163,15 @@ leader_answer (struct gather *g, int fd)
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return;
   const bool fits = n == (ssize_t) sizeof hello && hello.version == VERSION;
-  const bool taken = fits && hello.tasks == g->own->count && hello.rank < hello.tasks && !g->closed
+  const bool taken = fits && hello.tasks == g->own->count && hello.rank < hello.tasks && g->listener >= 0
                      && ranks_has (g->own, hello.rank) && !ranks_has (&g->here, hello.rank);
-  if (taken && hello.refuses == 0) /* else: when it hangs up it has called off */
+  /* Who refuses is answered and not counted: when it hangs up it has called off. */
+  if (taken && hello.refuses == 0)
     {
       g->ranks[fd] = hello.rank;
       g->connected++;
     }
-  /* Who has left without having been answered was not here; if it was killed it will
-   * not be. */
+  /* Who is gone before the answer counts as lost: it was killed, or has given up. */
   if (!fits || leader_say (g, fd, taken ? GATHER_TAKEN : GATHER_AWAY, "") <= 0 || !taken)
     leader_drop (g, fd);
   else if (hello.refuses == 0)
@@ -203,10 +203,8 @@ leader_accept (struct gather *g)
       int fd = accept4 (g->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (fd < 0)
         return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? 0 : -1;
-      if (!is_own (fd) || !leader_let_in (g, fd))
+      if (!is_own (fd) || leader_watch (g, fd) != 0 || !leader_let_in (g, fd))
         (void) close (fd);
-      else if (leader_watch (g, fd) != 0)
-        leader_drop (g, fd);
       else
         leader_answer (g, fd);
     }
@@ -231,21 +229,17 @@ static int
 leader_hear_all (struct gather *g, int timeout)
 {
   struct epoll_event events[64];
-  int n, result = 0;
+  const int n = epoll_wait (g->set, events, 64, timeout);
+  int result = 0;
 
-  do
+  for (int i = 0; i < n && result == 0; i++)
     {
-      n = epoll_wait (g->set, events, 64, timeout);
-      for (int i = 0; i < n && result == 0; i++)
-        {
-          errno = 0;
-          if (events[i].data.fd == g->listener)
-            result = leader_accept (g);
-          else
-            leader_hear (g, events[i].data.fd);
-        }
+      errno = 0;
+      if (events[i].data.fd == g->listener)
+        result = leader_accept (g);
+      else
+        leader_hear (g, events[i].data.fd);
     }
-  while (n == 64 && result == 0);
   return result;
 }
 
@@ -267,7 +261,6 @@ gather_serve (struct gather *g, int64_t until, struct failure *f)
 void
 gather_tell (struct gather *g, enum gather_word word, const char *text)
 {
-  g->closed = true;
   /* Those in its queue see that nobody has answered them. */
   close_one (&g->listener);
   for (int fd = 0; fd < g->room; fd++)
@@ -351,8 +344,8 @@ follower_ask (struct gather *g, int64_t deadline)
       result = follower_await (g, deadline);
       answer = follower_read (g, NULL);
       /* Who leaves now must know whether he was taken: after this the leader
-       * cannot answer any more.  Not before it must be: the leader calls off when a
-       * follower hangs up, and knows less of the reason. */
+       * cannot answer any more.  Only if there is no answer: a leader that has given
+       * one calls off when its follower hangs up, and knows less of the reason. */
       if (result != GATHER_BELONGS && answer < 0)
         {
           (void) shutdown (g->fd, SHUT_RDWR);

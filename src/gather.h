@@ -60,10 +60,9 @@ struct gather {
   int fd;          /* a follower's connection to its leader, or -1 */
   uint32_t leader; /* whom it leads to */
 
-  int listener;      /* the leader's socket, or -1 */
+  int listener;      /* the leader's socket; -1: it takes nobody any more */
   int set;           /* epoll(7) of it and of the connections, or -1 */
   struct ranks here; /* who was taken, and the leader itself */
-  bool closed;       /* nobody is taken any more */
   bool woken;      /* somebody has come and gone: a reason to look */
   int64_t lost;      /* a task that was taken and is gone, or -1 */
   uint32_t *ranks;   /* of the connections, by their descriptors */

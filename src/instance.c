@@ -314,8 +314,12 @@ int
 instance_refuse (const struct instance *in, const struct ranks *own)
 {
   char name[NAME_MAX_];
+  uint32_t from = 0;
 
-  return mkdirat (in->arrival, first_mark (own, name), 0700);
+  while (next_mark (own, &from, name))
+    if (mkdirat (in->arrival, name, 0700) != 0)
+      return -1;
+  return 0;
 }
 
 int
@@ -820,30 +824,21 @@ instance_go_away (const struct instance *in, char name[256])
   return instance_check_catch (in, name);
 }
 
-struct search {
-  const struct instance *in;
-  char *name;
-};
-
-static int
-visit_gone (void *context, const struct instance_mark *entry)
-{
-  const struct search *s = context;
-  struct stat st;
-
-  if (fstatat (entry->dirfd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
-      || instance_is (s->in, &st) != 1)
-    return 0;
-  (void) snprintf (s->name, 256, "%s", entry->name);
-  return 1;
-}
-
 bool
 instance_find_gone (const struct instance *in, char name[256])
 {
-  struct search search = { in, name };
+  DIR *dir = instance_list (in->parent, ".");
+  const struct dirent *entry;
+  bool found = false;
+  struct stat st;
 
-  return each_entry (instance_list (in->parent, "."), INSTANCE_GONE, "", visit_gone, &search) == 1;
+  while (!found && dir != NULL && (entry = readdir (dir)) != NULL)
+    if (strncmp (entry->d_name, INSTANCE_GONE, strlen (INSTANCE_GONE)) == 0
+        && fstatat (dirfd (dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
+        && instance_is (in, &st) == 1)
+      found = snprintf (name, 256, "%s", entry->d_name) > 0;
+  end_list (dir);
+  return found;
 }
 
 static bool instance_remove_entry (int dirfd, const char *name, unsigned char type, int depth);

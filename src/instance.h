@@ -102,8 +102,8 @@ int instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks);
 int instance_arrive (struct instance *in, const struct ranks *own, const char *note);
 int instance_touch (const struct instance *in, const struct ranks *own, bool lives);
 
-/* Takes the place of the mark of the one task in OWN by something that does not
- * count: it will not come.  EEXIST as above. */
+/* Takes the place of the marks of OWN by something that does not count: they will not
+ * come.  EEXIST as above. */
 int instance_refuse (const struct instance *in, const struct ranks *own);
 
 /* Whether the (first) mark of the set OWN in arrival says NOTE, as this hook's

@@ -155,7 +155,6 @@ visit_mark (void *context, const struct instance_mark *mark)
   if (!instance_is_mark (mark))
     return 0;
   (void) instance_read_note (mark->dirfd, mark->name, note);
-  /* Of a gathering only the note says it. */
   if (!nodes_note_value (note, "procid", m.ranks, sizeof m.ranks)
       && strncmp (mark->name, INSTANCE_GATHERING, strlen (INSTANCE_GATHERING)) != 0)
     (void) snprintf (m.ranks, sizeof m.ranks, "%s", mark->ranks);

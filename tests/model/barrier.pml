@@ -118,6 +118,8 @@
 #define WATCHES_NOT 23     /* who gets the lock is blocked as well */
 #define ALSO_RELEASES 24   /* who comes second with its release takes it for the outcome */
 #define WATCHER_BLIND 25   /* who watches only looks, and does not decide */
+#define FAILS_UNMARKED 26  /* who will not come leaves no file where it is called off */
+#define TELLS_ONCE 27      /* who will not come does not wait for an earlier barrier to go */
 #define OVER_ARRIVALS (MUTANT == REMOVES_OVER || MUTANT == GOES_ON || MUTANT == FILES_FIRST)
 
 #ifndef MEMBERS /* 2 or 3 */
@@ -191,6 +193,8 @@
 #define IS_LATE 1
 #define REFUSES 2
 
+#define SEPARATES (REFUSALS > 0 && ROUNDS > 1)
+
 typedef Instance {
   unsigned there : 1;    /* the directory is */
   unsigned arrival : 1;  /* KEY/arrival is */
@@ -204,6 +208,9 @@ typedef Instance {
   unsigned met : MEMBERS;  /* got MET here */
   unsigned left : MEMBERS; /* had arrived and went without MET */
   unsigned round : 2;      /* of those who met, plus 1 */
+#if SEPARATES
+  unsigned known : MEMBERS; /* has failed here after it was called off */
+#endif
   byte file[MEMBERS];      /* KEY/arrival/slurm-procid-P */
 #if LOCKS > 0
   unsigned watcher : 4; /* the slot that has the lock of KEY/lock, plus 1 */
@@ -322,6 +329,8 @@ byte errors = ERRORS;
   (RESTLESS || IS_LEFT_OVER || X.outcome == VOID || X.outcome == OFF_LONG_AGO || \
    (X.outcome == OFF && THERE == ALL) || \
    (X.outcome == RELEASED && ((!IS_AT_WORK && X.in_departure == ALL) || RELEASE_IS_OLD)))
+/* by who has not arrived */
+#define MAY_BE_CALLED_OFF (X.outcome >= OFF || (X.outcome == NONE && IS_CURRENT))
 #define IS_LEFT_OVER (X.outcome == NONE && (SOME_STALE || (THERE == 0 && WRONG_NTASKS)))
 #define IS_AT_WORK (IS_LIVE (X.file[0]) && !RELEASE_IS_OLD)
 #define RELEASE_IS_OLD (TIMEOUTS || SOME_ARE_SLOW || !SOME_LIVE) /* nobody departs any more */
@@ -359,6 +368,9 @@ inline forget (x)
   inst[x].met = 0;
   inst[x].left = 0;
   inst[x].round = 0;
+#if SEPARATES
+  inst[x].known = 0;
+#endif
   inst[x].file[0] = NOBODY;
   inst[x].file[1] = NOBODY;
 #if MEMBERS > 2
@@ -395,7 +407,7 @@ inline unlock ()
 #endif
 }
 
-/* stay_end: instance_close */
+/* attempt_end: instance_close */
 inline close_all ()
 {
   d_step {
@@ -521,7 +533,7 @@ inline follow ()
 proctype hook (byte me; byte task)
 {
   byte n, caught, round;
-  unsigned fresh : MEMBERS; /* s->fresh */
+  unsigned fresh : MEMBERS; /* a->fresh */
   unsigned list : MEMBERS;  /* what instance_empty() has listed */
   bit member;               /* has arrived, and the instance is its */
   bit refuses;              /* REFUSED is its */
@@ -531,7 +543,7 @@ proctype hook (byte me; byte task)
   bit watches;              /* the lock is its */
 #endif
   unsigned opens : 2;
-  bit gives_up;             /* could not enter, and comes again to tell the others */
+  bit gives_up;             /* will not come, or could not enter: tells the others */
   bit made;                 /* the instance is its own to fill */
   bit removes, leaves;      /* after clear_away: remove; then MET, else again */
 
@@ -589,7 +601,7 @@ entered:
 #if REFUSALS > 0
   if
   :: true
-  :: atomic { refusals > 0 && !gives_up -> refusals--; goto refuse }
+  :: atomic { refusals > 0 && !gives_up -> refusals--; gives_up = 1; goto refuse }
   fi;
 #endif
 #if MAY_REFUSE
@@ -895,19 +907,23 @@ call_off: /* who has not arrived looks at the key, and the outcome */
 #endif
   if
   :: atomic { tried || MUTANT == NO_PLACE -> goto call_off_link }
-  :: atomic { !tried && (IS_CURRENT || X.outcome != NONE) && MUTANT != NO_PLACE ->
+  :: atomic { !tried && MAY_BE_CALLED_OFF && MUTANT != NO_PLACE ->
               opens = REFUSES;
               if
               :: opened & (1 << me) -> goto place
               :: else -> goto open_arrival
               fi }
-  :: atomic { !tried && !IS_CURRENT && X.outcome == NONE && MUTANT != NO_PLACE -> goto fails }
+  :: atomic { !tried && !MAY_BE_CALLED_OFF && MUTANT != NO_PLACE -> goto off_elsewhere }
   MAY_DIE
   fi;
 
 place: /* come_alone: is the task known there? mkdir arrival/P */
   if
-  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY -> goto fails }
+  :: atomic { !ARRIVAL_IS_GONE && X.file[task] != NOBODY ->
+              if
+              :: gives_up && MUTANT != TELLS_ONCE -> goto until_gone
+              :: else -> goto fails
+              fi }
   :: atomic { !ARRIVAL_IS_GONE && X.file[task] == NOBODY -> X.file[task] = REFUSED; refuses = 1 }
   :: ARRIVAL_IS_GONE
   MAY_FAIL (fails) /* to list */
@@ -938,8 +954,9 @@ told: /* look at the outcome */
               :: MUTANT == ANY_MARK && tried -> goto has_mark
               :: else -> goto again
               fi }
-  :: atomic { (X.outcome != RELEASED && X.outcome != VOID) || MUTANT == LATE_LOOK -> goto fails }
-  :: atomic { X.outcome == VOID && MUTANT != LATE_LOOK -> goto off_elsewhere }
+  :: atomic { X.outcome >= OFF || MUTANT == LATE_LOOK -> goto fails }
+  :: atomic { (X.outcome == VOID || X.outcome == NONE) && MUTANT != LATE_LOOK ->
+              goto off_elsewhere }
   MAY_DIE
   fi;
 
@@ -947,9 +964,14 @@ told: /* look at the outcome */
 refuse: /* barrier_call_off: look at the outcome */
   if
   :: atomic { X.outcome == NONE -> goto call_off }
-  :: atomic { X.outcome == VOID && task == 0 -> removes = 1; goto clear_away }
-  :: atomic { X.outcome == VOID && task != 0 -> goto again }
-  :: atomic { X.outcome != NONE -> goto fails }
+  :: atomic { X.outcome == RELEASED || X.outcome == VOID -> goto until_gone }
+  :: atomic { X.outcome >= OFF && MUTANT == FAILS_UNMARKED -> goto fails }
+  :: atomic { X.outcome >= OFF && MUTANT != FAILS_UNMARKED ->
+              opens = REFUSES;
+              if
+              :: opened & (1 << me) -> goto place
+              :: else -> goto open_arrival
+              fi }
   MAY_FAIL (fails)
   MAY_DIE
   fi;
@@ -962,6 +984,9 @@ late: /* came_to_call_off: is the task known there? symlink arrival/P */
   :: atomic {
        !ARRIVAL_IS_GONE && X.file[task] == NOBODY ->
        X.file[task] = MINE;
+#if SEPARATES
+       must (separation, !(X.known & SELF));
+#endif
        if
        :: X.outcome == OFF_LONG_AGO -> goto not_ours
        :: else -> goto fails
@@ -1030,6 +1055,7 @@ until_gone:
   :: atomic { TIME_IS_UP -> goto fails }
 #if MAY_REFUSE
   :: atomic { TIME_IS_UP && !gives_up -> goto cannot_enter } /* with a signal */
+  :: atomic { gives_up && timeout -> goto fails } /* after CALL_OFF_WITHIN */
 #endif
   MAY_DIE
   fi;
@@ -1248,8 +1274,9 @@ off_elsewhere: /* barrier_meet: with a reason, once; who is late just fails */
     if
 #if MAY_REFUSE
     :: !gives_up -> check_left (); goto cannot_enter
+    :: gives_up -> goto again
 #endif
-    :: true -> goto fails
+    :: !gives_up -> goto fails
     fi
   };
 
@@ -1308,7 +1335,7 @@ again: /* STEP_AGAIN */
     close_all ();
     if
     :: goto enter
-    :: gives_up -> goto left
+    :: gives_up && TIME_IS_UP -> goto left
 #if MAY_REFUSE
     :: !gives_up && TIME_IS_UP -> goto cannot_enter
 #endif
@@ -1339,6 +1366,9 @@ not_ours: /* STEP_NOT_OURS */
     false;
 fails: /* STEP_FAILED */
     printf ("FAILED in %d\n", in[me]);
+#if SEPARATES
+    X.known = (X.outcome >= OFF && in[me] != 0 -> X.known | SELF : X.known);
+#endif
     must (progress, !ALL_WELL);
     made = 0;
     check_left ();

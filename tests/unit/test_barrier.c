@@ -775,6 +775,45 @@ START_TEST (after_a_refusal_all_meet_again)
 }
 END_TEST
 
+/* Its next hook shall not take that for its own. */
+START_TEST (who_will_not_come_knows_of_a_call_off)
+{
+  make_instance ("2");
+  unit_symlink ("called-off: procid 0: why", KEY "/departure");
+  ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
+  ck_assert (unit_is_there (KEY "/arrival/slurm-procid-1"));
+}
+END_TEST
+
+/* It was called off, or released, and goes when procid 0 comes. */
+START_TEST (who_will_not_come_waits_until_an_earlier_barrier_goes)
+{
+  const struct timespec given_up[2] = { { 0 }, { 0 } }; /* by the hook that made the release */
+
+  make_instance ("2");
+  make_mark (KEY "/arrival/slurm-procid-0");
+  make_mark (KEY "/arrival/slurm-procid-1");
+  if (_i == 0)
+    unit_symlink ("called-off: procid 0: why", KEY "/departure");
+  else
+    {
+      unit_mkdir (KEY "/departure");
+      make_mark (KEY "/departure/slurm-procid-0");
+      ck_assert_int_eq (utimensat (AT_FDCWD, KEY "/arrival/slurm-procid-0", given_up,
+                                   AT_SYMLINK_NOFOLLOW),
+                        0);
+    }
+  pids[1] = fork ();
+  if (pids[1] == 0)
+    _exit (call_off ("bad setting"));
+  unit_sleep (SECOND / 5);
+  if (_i == 1)
+    make_mark (KEY "/departure/slurm-procid-1");
+  assert_says (meet (0, NULL), EX_PROTOCOL, "called off: procid 1: bad setting");
+  ck_assert_int_eq (waitpid (pids[1], NULL, 0), pids[1]);
+}
+END_TEST
+
 static void
 make_earlier_barrier (void)
 {
@@ -815,8 +854,9 @@ START_TEST (comes_long_after_the_end)
   ck_assert_int_eq (utimensat (AT_FDCWD, KEY "/departure", old, AT_SYMLINK_NOFOLLOW), 0);
   model.timeout = SECOND / 5;
   assert_says (meet (1, NULL), EX_TEMPFAIL,
-               "procid 0 did not arrive within 0.2 s, or was killed; only its hook makes way for a "
-               "new barrier where /where/" KEY " was called off: procid 0: timeout: why");
+               "/where/" KEY " was called off, and still there after 0.2 s: procid 0's hook makes "
+               "way for a new barrier when all tasks know of it; it was called off by procid 0: "
+               "timeout: why");
 }
 END_TEST
 
@@ -1497,6 +1537,34 @@ START_TEST (one_hook_a_node_is_enough)
 }
 END_TEST
 
+/* When all know of a call-off it makes way: so it is marked for all of them. */
+START_TEST (one_hook_a_node_knows_for_all)
+{
+  gather_nodes (1);
+  make_instance ("4");
+  unit_symlink ("called-off: procid 0: why", KEY "/departure");
+  assert_says (meet (2, speaks_for_all), EX_PROTOCOL, "called off: procid 0: why");
+  ck_assert (unit_is_there (KEY "/arrival/slurm-procid-2-3"));
+}
+END_TEST
+
+/* The mark is its leader's, who is dead: nobody may be released by it any more. */
+START_TEST (a_follower_that_cannot_tell_expires_the_mark)
+{
+  gather_nodes (1);
+  start (2, NULL);
+  wait_until (unit_is_there, KEY "/node-2");
+  start (3, cannot_call_off);
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-2-3");
+  unit_kill (pids[2]);
+  wait_until (is_expired, KEY "/arrival/slurm-procid-2-3");
+  unit_sleep (SECOND / 5);
+  ck_assert (!shared->results[3].ended); /* somebody may have counted it before */
+  shared->jump += 22;
+  assert_says (end (3), EX_PROTOCOL, "the hook of procid 2, which spoke for this node, is gone");
+}
+END_TEST
+
 /* Marks of versions before 2 are regular files: who decides tells it at once, the
  * others soon. */
 START_TEST (an_earlier_version_is_named)
@@ -1888,6 +1956,8 @@ add_failing (Suite *suite)
   tcase_add_test (tcase, who_will_not_come_may_be_the_first);
   tcase_add_loop_test (tcase, who_will_not_come_completes_nothing, 0, 2);
   tcase_add_test (tcase, after_a_refusal_all_meet_again);
+  tcase_add_test (tcase, who_will_not_come_knows_of_a_call_off);
+  tcase_add_loop_test (tcase, who_will_not_come_waits_until_an_earlier_barrier_goes, 0, 2);
 }
 
 static void
@@ -1934,6 +2004,8 @@ add_nodes (Suite *suite)
   tcase_add_loop_test (tcase, what_is_no_socket_holds_nobody_up, 0, 4);
   unit_add_rows (tcase, without_sockets_each_comes_alone, refusals);
   tcase_add_test (tcase, one_hook_a_node_is_enough);
+  tcase_add_test (tcase, one_hook_a_node_knows_for_all);
+  tcase_add_test (tcase, a_follower_that_cannot_tell_expires_the_mark);
   tcase_add_loop_test (tcase, an_earlier_version_is_named, 0, 2);
 }
 

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#define TASKS 8
+#define TASKS 200
 #define LONG (20 * SECOND)
 
 static struct instance in;
@@ -265,6 +265,27 @@ START_TEST (waits_until_all_hung_up_whatever_signal_comes)
 }
 END_TEST
 
+/* However many at once: the next events are those of the next call. */
+START_TEST (hears_all_who_hang_up)
+{
+  int fds[TASKS], n = 0;
+
+  gather_start (&g, &in, &waiting, unit_ranks (TASKS, "1-199"), 3, 1);
+  lead ();
+  while (n < _i)
+    {
+      fds[n] = come ((uint32_t) n + 2);
+      n++;
+    }
+  gather_tell (&g, GATHER_RELEASED, "");
+  while (n > 0)
+    (void) close (fds[--n]);
+  const int64_t began = waiting_now ();
+  ck_assert (gather_all_hung_up (&g, began + LONG));
+  ck_assert_int_lt (waiting_now () - began, LONG / 2);
+}
+END_TEST
+
 START_TEST (leaves_nothing)
 {
   int next = dup (0);
@@ -505,6 +526,7 @@ main (void)
   tcase_add_test (leader, notices_who_dies);
   tcase_add_test (leader, tells_the_outcome_and_waits);
   tcase_add_test (leader, waits_until_all_hung_up_whatever_signal_comes);
+  tcase_add_loop_test (leader, hears_all_who_hang_up, 63, 66);
   tcase_add_test (leader, leaves_nothing);
   unit_add_if (leader, says_when_descriptors_run_out, !unit_in_valgrind (),
                "valgrind keeps descriptors of its own");
