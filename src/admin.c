@@ -135,9 +135,9 @@ work_in_child (const struct job *job, const struct identity *user)
     result = admin_status (config, prune.dirfd, where, user, &f);
   if (result < 0 && f.status != EX_OK)
     log_message (LOG_ERR, "user %s: %s", user->name, f.text);
-  return end_output (result > 0                             ? EX_OK
-                     : result == 0 || f.status == EX_OK ? NOTHING
-                                                        : f.status);
+  if (result > 0)
+    return end_output (EX_OK);
+  return end_output (result == 0 || f.status == EX_OK ? NOTHING : f.status);
 }
 
 /* Does the work in a child, which becomes the user. */

@@ -163,8 +163,9 @@ leader_answer (struct gather *g, int fd)
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return;
   const bool fits = n == (ssize_t) sizeof hello && hello.version == VERSION;
-  const bool taken = fits && hello.tasks == g->own->count && hello.rank < hello.tasks && g->listener >= 0
-                     && ranks_has (g->own, hello.rank) && !ranks_has (&g->here, hello.rank);
+  const bool taken = fits && g->listener >= 0 && hello.tasks == g->own->count
+                     && hello.rank < hello.tasks && ranks_has (g->own, hello.rank)
+                     && !ranks_has (&g->here, hello.rank);
   /* Who refuses is answered and not counted: when it hangs up it has called off. */
   if (taken && hello.refuses == 0)
     {
