@@ -800,7 +800,8 @@ barrier_listen (struct attempt *a)
   enum outcome outcome = instance_outcome (&a->in, text);
   if (outcome != OUTCOME_NONE)
     return follow (a, outcome, text);
-  if (waiting_end_reason (a->b->waiting) != NULL)
+  /* Or it was taken while it left. */
+  if (waiting_end_reason (a->b->waiting) != NULL || waiting_now () >= a->b->deadline)
     return given_up (a);
   return fail_step (a->f, EX_PROTOCOL,
                     "the hook of procid %u, which spoke for this node, is gone; was it killed?",

@@ -344,12 +344,12 @@ follower_ask (struct gather *g, int64_t deadline)
     {
       result = follower_await (g, deadline);
       answer = follower_read (g, NULL);
-      /* Who leaves now must know whether he was taken: after this the leader
-       * cannot answer any more.  Only if there is no answer: a leader that has given
-       * one calls off when its follower hangs up, and knows less of the reason. */
+      /* Who leaves now must know whether it was taken: after this the leader cannot
+       * answer any more.  It has not hung up by that: if it was taken it may be
+       * released, and the leader waits until it has seen that. */
       if (result != GATHER_BELONGS && answer < 0)
         {
-          (void) shutdown (g->fd, SHUT_RDWR);
+          (void) shutdown (g->fd, SHUT_RD);
           answer = follower_read (g, NULL);
         }
     }

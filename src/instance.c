@@ -371,7 +371,9 @@ instance_depart (const struct instance *in, const struct ranks *own, const char 
 
   /* A second name for the mark takes no room of its own, so that a full file system
    * holds up nobody who has arrived.  It is not the usual way: CephFS shows it to
-   * others late, and some (BeeGFS, AFS) have none from one directory to another. */
+   * others late, and some (BeeGFS, AFS) have none from one directory to another.  To
+   * move the mark from arrival would leave procid 0's hook less to remove, but Lustre
+   * before 2.16 does that for one at a time in the whole file system. */
   while (result == 0 && next_mark (own, &from, name))
     if (symlinkat (note, departure, name) != 0 && errno != EEXIST
         && ((errno != ENOSPC && errno != EDQUOT)

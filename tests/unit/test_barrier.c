@@ -1379,6 +1379,79 @@ START_TEST (a_stopped_leader_stops_nobody_for_ever)
 }
 END_TEST
 
+/* A follower leaves without an answer, and just then its leader, who was stopped, takes
+ * it, and arrives; and all may be released before the follower goes on. */
+static enum { IS_NOT_TAKEN, IS_TAKEN, IS_RELEASED } is_late;
+
+int
+shutdown (int fd, int how)
+{
+  const int how_late = is_late;
+
+  if (how_late != IS_NOT_TAKEN)
+    {
+      ck_assert_int_eq (fchdir (model.dirfd), 0);
+      ck_assert_int_eq (kill (pids[0], SIGCONT), 0);
+      wait_until (unit_is_there, KEY "/arrival/slurm-procid-0-1");
+      ck_assert_int_eq (kill (pids[0], SIGSTOP), 0);
+      unit_sleep (50 * MILLISECOND);
+    }
+  const int result = (int) syscall (SYS_shutdown, fd, how);
+  if (how_late == IS_RELEASED)
+    {
+      unit_mkdir (KEY "/departure");
+      make_mark (KEY "/departure/slurm-procid-2");
+    }
+  if (how_late != IS_NOT_TAKEN)
+    ck_assert_int_eq (kill (pids[0], SIGCONT), 0);
+  for (int i = 0; how_late != IS_NOT_TAKEN && i < 50 && unit_is_there (KEY); i++)
+    unit_sleep (10 * MILLISECOND);
+  return result;
+}
+
+static void
+is_taken_late (void)
+{
+  is_late = IS_TAKEN;
+}
+
+static void
+is_released_late (void)
+{
+  is_late = IS_RELEASED;
+}
+
+static void
+is_released_with_sigterm (void)
+{
+  is_late = IS_RELEASED;
+  got_sigterm ();
+}
+
+START_TEST (who_was_taken_while_it_left_goes_with_the_others)
+{
+  static prepare *const late[] = { is_taken_late, is_released_late, is_released_with_sigterm };
+
+  model.tasks = 3;
+  model.nodes = 2;
+  gather ("0-1");
+  lead ();
+  wait_until_asleep (0); /* it listens */
+  stop (0);
+  model.timeout = SECOND / 2;
+  start (1, late[_i]);
+  if (_i == 0)
+    {
+      assert_says (end (1), EX_TEMPFAIL, "1 of 3 tasks did not arrive within 0.5 s: procid 2");
+      assert_says (end (0), EX_TEMPFAIL, "called off: procid 1: timeout: ");
+      return;
+    }
+  ck_assert_int_eq (end (1)->status, 0);
+  ck_assert_int_eq (end (0)->status, 0);
+  assert_nothing_left ();
+}
+END_TEST
+
 /* Killed before the leader, who is stopped, could answer what it has said. */
 START_TEST (who_is_killed_unanswered_ends_it_too)
 {
@@ -1996,6 +2069,7 @@ add_nodes (Suite *suite)
   tcase_add_test (tcase, who_is_gathered_is_said_after_a_moment);
   tcase_add_loop_test (tcase, who_is_killed_ends_it_for_all, 0, 4);
   tcase_add_test (tcase, a_stopped_leader_stops_nobody_for_ever);
+  tcase_add_loop_test (tcase, who_was_taken_while_it_left_goes_with_the_others, 0, 3);
   tcase_add_test (tcase, who_is_killed_unanswered_ends_it_too);
   tcase_add_test (tcase, who_cannot_gather_tells_the_others);
   tcase_add_test (tcase, who_decides_looks_before_it_times_out);
