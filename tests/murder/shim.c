@@ -318,7 +318,6 @@ shim_after (struct record_event *e, long result)
 }
 
 #define MARK "slurm-procid-"
-#define DEPARTED "departure/" MARK
 
 /* A mark is made in, or removed from, DIRFD; NULL if it is none. */
 static struct record_event *
@@ -326,13 +325,14 @@ shim_before_mark (enum record_what what, int dirfd, const char *name)
 {
   char directory[32];
 
-  if (what == RECORD_ARRIVE && strncmp (name, DEPARTED, strlen (DEPARTED)) == 0)
-    return shim_before (RECORD_DEPART, dirfd, ".", name + strlen (DEPARTED));
   if (strncmp (name, MARK, strlen (MARK)) != 0)
     return NULL;
   shim_directory (dirfd, directory);
-  return strcmp (directory, "arrival") == 0 ? shim_before (what, dirfd, "..", name + strlen (MARK))
-                                            : NULL;
+  if (what == RECORD_ARRIVE && strcmp (directory, "departure") == 0)
+    what = RECORD_DEPART;
+  else if (strcmp (directory, "arrival") != 0)
+    return NULL;
+  return shim_before (what, dirfd, "..", name + strlen (MARK));
 }
 
 PUBLIC int
