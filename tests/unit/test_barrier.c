@@ -1381,12 +1381,12 @@ END_TEST
 
 /* A follower leaves without an answer, and just then its leader, who was stopped, takes
  * it, and arrives; and all may be released before the follower goes on. */
-static enum { IS_NOT_TAKEN, IS_TAKEN, IS_RELEASED } is_late;
+static enum taken { IS_NOT_TAKEN, IS_TAKEN, IS_RELEASED } is_late;
 
 int
 shutdown (int fd, int how)
 {
-  const int how_late = is_late;
+  const enum taken how_late = is_late;
 
   if (how_late != IS_NOT_TAKEN)
     {
