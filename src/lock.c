@@ -56,9 +56,10 @@ lock_block (struct lock *l)
   errno = ENOLCK;
   if (job.useless)
     return false;
-  /* A signal that does nothing else.  The thread inherits that all those which
-   * end this hook are blocked. */
-  (void) sigaction (SIGURG, &action, NULL);
+  /* A signal that does nothing else, and that Lustre lets end the wait: it does so only
+   * for those which end a process.  The thread inherits that all those which end this
+   * hook are blocked. */
+  (void) sigaction (SIGALRM, &action, NULL);
   job.fd = l->fd;
   job.event = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   const int error = job.event < 0 ? errno : pthread_create (&l->thread, NULL, lock_wait, NULL);
@@ -101,7 +102,7 @@ lock_end (struct lock *l)
 
   for (int tries = 0; l->blocked && !lock_is_over (l) && tries < TELL_MOST; tries++)
     {
-      (void) pthread_kill (l->thread, SIGURG);
+      (void) pthread_kill (l->thread, SIGALRM);
       (void) poll (&event, 1, 1);
     }
   /* A file system may not let go of it before this process ends. */

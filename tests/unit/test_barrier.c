@@ -1911,7 +1911,7 @@ START_TEST (a_lock_that_is_never_free_delays_a_while)
   shared->jump += 6; /* less than the 20 s after which all look */
   int64_t before = waiting_now ();
   for (uint32_t self = 1; self < model.tasks; self++)
-    ck_assert_int_eq (syscall (SYS_tgkill, pids[self], pids[self], SIGURG), 0);
+    ck_assert_int_eq (syscall (SYS_tgkill, pids[self], pids[self], SIGALRM), 0);
   ck_assert_int_eq (end (1)->status, 0);
   ck_assert_int_eq (end (2)->status, 0);
   ck_assert_int_lt (waiting_now () - before, LIMIT / 4);
