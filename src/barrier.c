@@ -469,7 +469,7 @@ call_off (struct attempt *a)
       const enum outcome there = instance_outcome (&a->in, NULL);
       const bool released = there == OUTCOME_RELEASED;
       if (there == OUTCOME_VOID || (released && !a->tried)
-          || (there != OUTCOME_CALLED_OFF && !released && instance_is_current (&a->in) != 1))
+          || (there != OUTCOME_CALLED_OFF && !released && instance_is_current (&a->in) == 0))
         return elsewhere;
     }
   if (!a->tried && !a->leads && !a->belongs)
@@ -570,7 +570,9 @@ follow (struct attempt *a, enum outcome outcome, const char *text)
     return STEP_NOT_OURS;
   if (outcome == OUTCOME_RELEASED)
     return has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
-  if (a->arrived && is_first (a)) /* void */
+  /* Void.  Before the others hear of it: else a follower that has procid 0 would clear
+   * it away as well, and one of the two catch the next. */
+  if (a->arrived && is_first (a))
     clear_away (a, true, false);
   return STEP_AGAIN;
 }

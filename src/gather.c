@@ -321,7 +321,9 @@ follower_await (struct gather *g, int64_t deadline)
       if (wake == WAKE_END || waiting_now () >= deadline)
         return GATHER_GIVEN_UP;
       enum outcome outcome = instance_outcome (g->in, NULL);
-      if (outcome == OUTCOME_ERROR && !instance_is_gone (errno))
+      /* A server that comes back after a failure may say ESTALE of what is there. */
+      if (outcome == OUTCOME_ERROR
+          && !(instance_is_gone (errno) && instance_is_current (g->in) == 0))
         continue;
       if (outcome != OUTCOME_NONE)
         return outcome == OUTCOME_ERROR ? GATHER_AGAIN : GATHER_ENDED;

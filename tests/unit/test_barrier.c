@@ -16,6 +16,7 @@
 
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -153,9 +154,11 @@ connect (int fd, const struct sockaddr *address, socklen_t size)
   return loses_sockets ? -1 : (int) syscall (SYS_connect, fd, address, size);
 }
 
-/* How long the next listing of arrival takes, in seconds; and what it says. */
+/* How long the next listing of arrival takes, in seconds; and what it says, or that of
+ * another directory. */
 static int listing_takes;
 static int listing_error;
+static int look_error;
 
 static bool
 is_arrival (int dirfd)
@@ -185,6 +188,8 @@ openat (int dirfd, const char *path, int flags, ...)
     }
   if (listing_error != 0 && strcmp (path, ".") == 0 && is_arrival (dirfd)
       && fails_once (&listing_error))
+    return -1;
+  if (look_error != 0 && strcmp (path, ".") == 0 && !is_arrival (dirfd) && fails_once (&look_error))
     return -1;
   return (int) syscall (SYS_openat, dirfd, path, flags, mode);
 }
@@ -1452,6 +1457,29 @@ START_TEST (who_was_taken_while_it_left_goes_with_the_others)
 }
 END_TEST
 
+static void
+looks_at_what_is_stale (void)
+{
+  look_error = ESTALE;
+}
+
+/* Its leader answers late, and meanwhile the server says of what is there that it is
+ * not. */
+START_TEST (who_waits_for_an_answer_believes_no_stale_handle)
+{
+  model.nodes = 1;
+  gather ("0-1");
+  lead ();
+  wait_until_asleep (0);
+  stop (0);
+  start (1, looks_at_what_is_stale);
+  for (int64_t end = waiting_now () + GATHER_PATIENCE * 3 / 2; waiting_now () < end;)
+    unit_sleep (100 * MILLISECOND);
+  ck_assert_int_eq (kill (pids[0], SIGCONT), 0);
+  assert_all_meet_and_go ();
+}
+END_TEST
+
 /* Killed before the leader, who is stopped, could answer what it has said. */
 START_TEST (who_is_killed_unanswered_ends_it_too)
 {
@@ -1487,6 +1515,20 @@ START_TEST (who_cannot_gather_tells_the_others)
   assert_says (meet (1, cannot_connect), EX_OSERR, "cannot gather in /where/" KEY);
   assert_says (end (0), EX_PROTOCOL, "called off: procid 1: cannot gather in ");
   ck_assert_int_lt (shared->results[0].took, LIMIT / 2);
+}
+END_TEST
+
+/* It cannot even find out whether the key still names its instance. */
+START_TEST (a_leader_without_descriptors_tells_the_others)
+{
+  const struct rlimit none = { 0, 0 };
+
+  gather_nodes (1);
+  lead ();
+  wait_until_asleep (0);
+  ck_assert_int_eq (prlimit (pids[0], RLIMIT_NOFILE, &none, NULL), 0);
+  assert_says (end (0), EX_OSERR, "Too many open files");
+  ck_assert_ptr_nonnull (strstr (unit_link_of (KEY "/departure"), "called-off: procid 0: cannot "));
 }
 END_TEST
 
@@ -2071,7 +2113,9 @@ add_nodes (Suite *suite)
   tcase_add_test (tcase, a_stopped_leader_stops_nobody_for_ever);
   tcase_add_loop_test (tcase, who_was_taken_while_it_left_goes_with_the_others, 0, 3);
   tcase_add_test (tcase, who_is_killed_unanswered_ends_it_too);
+  tcase_add_test (tcase, who_waits_for_an_answer_believes_no_stale_handle);
   tcase_add_test (tcase, who_cannot_gather_tells_the_others);
+  tcase_add_test (tcase, a_leader_without_descriptors_tells_the_others);
   tcase_add_test (tcase, who_decides_looks_before_it_times_out);
   tcase_add_test (tcase, a_leader_that_dies_alone_is_missed);
   tcase_add_loop_test (tcase, dead_sockets_hold_nobody_up, 0, 4);
