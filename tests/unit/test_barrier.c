@@ -1384,6 +1384,15 @@ START_TEST (a_stopped_leader_stops_nobody_for_ever)
 }
 END_TEST
 
+/* Member 0 leads, and is stopped: who comes to it gets no answer. */
+static void
+lead_stopped (void)
+{
+  lead ();
+  wait_until_asleep (0); /* it listens */
+  stop (0);
+}
+
 /* A follower leaves without an answer, and just then its leader, who was stopped, takes
  * it, and arrives; and all may be released before the follower goes on. */
 static enum taken { IS_NOT_TAKEN, IS_TAKEN, IS_RELEASED } is_late;
@@ -1440,9 +1449,7 @@ START_TEST (who_was_taken_while_it_left_goes_with_the_others)
   model.tasks = 3;
   model.nodes = 2;
   gather ("0-1");
-  lead ();
-  wait_until_asleep (0); /* it listens */
-  stop (0);
+  lead_stopped ();
   model.timeout = SECOND / 2;
   start (1, late[_i]);
   if (_i == 0)
@@ -1469,9 +1476,7 @@ START_TEST (who_waits_for_an_answer_believes_no_stale_handle)
 {
   model.nodes = 1;
   gather ("0-1");
-  lead ();
-  wait_until_asleep (0);
-  stop (0);
+  lead_stopped ();
   start (1, looks_at_what_is_stale);
   for (int64_t end = waiting_now () + GATHER_PATIENCE * 3 / 2; waiting_now () < end;)
     unit_sleep (100 * MILLISECOND);
@@ -1486,9 +1491,7 @@ START_TEST (who_is_killed_unanswered_ends_it_too)
   const struct sockaddr_un address = { AF_UNIX, KEY "/node-0" };
 
   gather_nodes (1);
-  lead ();
-  wait_until_asleep (0); /* it listens */
-  stop (0);
+  lead_stopped ();
   int fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   const uint32_t hello[] = { 0x53594e31, 1, model.tasks, 0 }; /* as gather.c has it */
   ck_assert_int_eq (connect (fd, (const struct sockaddr *) &address, sizeof address), 0);
