@@ -152,6 +152,10 @@
  * At most TOUCH. */
 #define LOOK_BLOCKED (SECOND * 5 / 8)
 
+/* To say who is missing takes a request for each member.  Where one watches, which came
+ * first, mostly, the others leave that to it for so long after their own deadline. */
+#define LEAVE_TO_WATCHER (2 * SECOND)
+
 /* Who decides looks at arrival, where an outcome leaves a trace, but for a release,
  * which is found by trying to make it.  Should that have failed, it sees the outcome
  * itself after this; and whether another one watches, for the first time sooner. */
@@ -240,6 +244,17 @@ static bool
 decides (const struct attempt *a)
 {
   return a->arrived && (is_first (a) || a->lock.watches);
+}
+
+/* When it is over for this hook, if nobody has said anything. */
+static int64_t
+last_moment (const struct attempt *a)
+{
+  const struct barrier *b = a->b;
+  const bool leaves_it
+    = b->nodes >= LOCK_FROM && !a->lock.watches && b->deadline < WAITING_FOREVER;
+
+  return leaves_it ? b->deadline + LEAVE_TO_WATCHER : b->deadline;
 }
 
 static enum step look_at_outcome (struct attempt *a, bool all);
@@ -658,6 +673,7 @@ release (struct attempt *a)
 
   if (instance_release (&a->in) != 0)
     return errno == EEXIST ? STEP_ON : failed_or_gone (a, "release");
+  lock_end (&a->lock); /* wakes the others, before anything else */
   /* If somebody has removed the instance in the meantime, its outcome last, this
    * was no release of anybody: the mark has gone, or is another hook's.  Otherwise
    * it stands, whatever fails now. */
@@ -780,8 +796,8 @@ barrier_listen (struct attempt *a)
   enum wake wake;
 
   do
-    wake = gather_listen (&a->gather, a->b->deadline, &word, text);
-  while (wake == WAKE_TIME && waiting_now () < a->b->deadline);
+    wake = gather_listen (&a->gather, last_moment (a), &word, text);
+  while (wake == WAKE_TIME && waiting_now () < last_moment (a));
   if (wake != WAKE_READY)
     return given_up (a);
   a->led = word != 0;
@@ -970,7 +986,7 @@ wait_a_while (struct attempt *a)
 {
   struct barrier *b = a->b;
   struct gather *g = &a->gather;
-  int64_t until = earlier (earlier (a->next, a->tell), b->deadline);
+  int64_t until = earlier (earlier (a->next, a->tell), last_moment (a));
   enum wake wake = a->leads ? gather_serve (g, until, a->f) : waiting_sleep (b->waiting, until, -1);
 
   if (wake == WAKE_END)
@@ -994,7 +1010,7 @@ wait_a_while (struct attempt *a)
     }
   if (a->leads && !a->arrived && g->here.present == a->own->present)
     return STEP_ON;
-  if (waiting_now () >= b->deadline)
+  if (waiting_now () >= last_moment (a))
     {
       const enum step step = look (a); /* the last one may have come since */
       return step == STEP_ON ? time_out (a) : step;

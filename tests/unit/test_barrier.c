@@ -1826,6 +1826,34 @@ START_TEST (who_is_blocked_hears_of_its_members)
 }
 END_TEST
 
+/* Who watches came first, mostly, and says who is missing: the others, of which one leads
+ * a node, leave that to it for a moment after their own time is over; but no longer, should
+ * it be stopped. */
+START_TEST (who_watches_says_who_is_missing)
+{
+  const bool stopped = _i == 1;
+
+  model.tasks = 5;
+  gather ("2-3");
+  model.timeout = 2 * SECOND;
+  start (1, NULL);
+  wait_until (is_locked, KEY "/lock");
+  if (stopped)
+    ck_assert_int_eq (kill (pids[1], SIGSTOP), 0);
+  model.timeout = SECOND;
+  for (uint32_t self = 2; self < model.tasks; self++)
+    start (self, NULL);
+  for (uint32_t self = 2; self < model.tasks; self++)
+    {
+      const struct result *result = end (self);
+      assert_says (result, EX_TEMPFAIL, stopped ? "procid 0" : "called off: procid 1: timeout");
+      ck_assert_int_lt (result->took, model.timeout + 3 * SECOND);
+    }
+  ck_assert_int_eq (kill (pids[1], SIGCONT), 0);
+  assert_says (end (1), EX_TEMPFAIL, "procid 0");
+}
+END_TEST
+
 /* Who watches is killed: another one does, and wakes the others. */
 START_TEST (who_watches_may_be_killed)
 {
@@ -2137,6 +2165,7 @@ add_lock (Suite *suite)
 
   /* valgrind does not know that F_OFD_SETLKW waits: no other thread runs then. */
   unit_add_loop_if (tcase, who_is_blocked_hears_of_the_end, 0, 3, !unit_in_valgrind (), "valgrind");
+  unit_add_loop_if (tcase, who_watches_says_who_is_missing, 0, 2, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, the_runtime_of_who_watches_may_be_killed, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_is_blocked_hears_of_its_members, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_watches_may_be_killed, !unit_in_valgrind (), "valgrind");
