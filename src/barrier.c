@@ -152,9 +152,13 @@
  * At most TOUCH. */
 #define LOOK_BLOCKED (SECOND * 5 / 8)
 
-/* To say who is missing takes a request for each member.  Where one watches, which came
- * first, mostly, the others leave that to it for so long after their own deadline. */
-#define LEAVE_TO_WATCHER (2 * SECOND)
+/* To say who is missing takes a request for each member.  A follower leaves that to its
+ * leader for so long after its own deadline, and with many nodes a leader to who watches,
+ * which came first, mostly. */
+#define LEAVE_TO_OTHERS (2 * SECOND)
+
+/* The same for the end of a follower for another reason: its leader may have it, too. */
+#define LEAVE_TO_LEADER (SECOND / 2)
 
 /* Who decides looks at arrival, where an outcome leaves a trace, but for a release,
  * which is found by trying to make it.  Should that have failed, it sees the outcome
@@ -251,10 +255,9 @@ static int64_t
 last_moment (const struct attempt *a)
 {
   const struct barrier *b = a->b;
-  const bool leaves_it
-    = b->nodes >= LOCK_FROM && !a->lock.watches && b->deadline < WAITING_FOREVER;
+  const bool leaves_it = a->belongs || (b->nodes >= LOCK_FROM && !a->lock.watches);
 
-  return leaves_it ? b->deadline + LEAVE_TO_WATCHER : b->deadline;
+  return leaves_it && b->deadline < WAITING_FOREVER ? b->deadline + LEAVE_TO_OTHERS : b->deadline;
 }
 
 static enum step look_at_outcome (struct attempt *a, bool all);
@@ -798,6 +801,13 @@ barrier_listen (struct attempt *a)
   do
     wake = gather_listen (&a->gather, last_moment (a), &word, text);
   while (wake == WAKE_TIME && waiting_now () < last_moment (a));
+  if (wake == WAKE_END)
+    {
+      struct waiting deaf = waiting_deafly (a->b->waiting);
+      a->gather.waiting = &deaf;
+      wake = gather_listen (&a->gather, waiting_now () + LEAVE_TO_LEADER, &word, text);
+      a->gather.waiting = a->b->waiting;
+    }
   if (wake != WAKE_READY)
     return given_up (a);
   a->led = word != 0;

@@ -11,8 +11,8 @@
  *   Agreement  A barrier ends one way for all: everybody who is still alive
  *              gets MET, or nobody does.
  *   Progress   If all come, all get MET.  If not, all get an error by their
- *              deadline, on many nodes at most 2 s after it; or at once if one
- *              calls the barrier off.
+ *              deadline, or at most 2 s after it, since one finds out for the
+ *              others who is missing; or at once if one calls the barrier off.
  *   Again      A task may come again, or twice at once, under the same key:
  *              each time is a barrier of its own.  What a killed run left
  *              behind releases nobody and holds nobody up for ever.

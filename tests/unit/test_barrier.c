@@ -40,6 +40,7 @@ static struct shared {
   struct result results[MEMBERS_MAX];
   int64_t jump; /* what the monotonic clock is ahead */
   int listings; /* of arrival, where it is slow */
+  int call_offs; /* tried */
 } *shared;
 
 static pid_t pids[MEMBERS_MAX];
@@ -106,6 +107,8 @@ symlinkat (const char *target, int dirfd, const char *name)
 {
   const char *faulty = link_fault.name;
   bool fails = faulty != NULL && strncmp (name, faulty, strlen (faulty)) == 0;
+  if (strcmp (name, "departure") == 0)
+    (void) __atomic_add_fetch (&shared->call_offs, 1, __ATOMIC_RELAXED);
   fails = fails && link_fault.spares-- <= 0;
   int result = fails && !link_fault.made ? -1 : (int) syscall (SYS_symlinkat, target, dirfd, name);
 
@@ -1359,6 +1362,35 @@ START_TEST (who_is_killed_ends_it_for_all)
 }
 END_TEST
 
+/* All of a node get SIGTERM, the leader last; or the time of the others is over before
+ * the leader's: that one calls off for all of them.  But who alone gets SIGTERM does it
+ * itself. */
+START_TEST (one_hook_of_a_node_calls_off)
+{
+  const bool timed = _i == 1, alone = _i == 2;
+  const char *reason = timed ? "procid 4" : "got SIGTERM";
+
+  model.tasks = 5;
+  gather ("0-3");
+  model.timeout = timed ? 2 * SECOND : LIMIT;
+  lead ();
+  model.timeout = timed ? SECOND : LIMIT;
+  for (uint32_t self = 1; self < 4; self++)
+    start (self, NULL);
+  wait_until (unit_is_there, KEY "/arrival/slurm-procid-0-3");
+  for (uint32_t self = 3; !timed && self < 4; self = alone ? UINT32_MAX : self - 1)
+    ck_assert_int_eq (kill (pids[self], SIGTERM), 0);
+  for (uint32_t self = 0; self < 4; self++)
+    {
+      const struct result *result = end (self);
+      assert_says (result, timed ? EX_TEMPFAIL : EX_PROTOCOL, reason);
+      ck_assert_int_eq (result->passed_on, self != (alone ? 3 : 0));
+      ck_assert_int_lt (result->took, LIMIT / 2);
+    }
+  ck_assert_int_eq (shared->call_offs, 1);
+}
+END_TEST
+
 static void
 stop (uint32_t self)
 {
@@ -2140,6 +2172,7 @@ add_nodes (Suite *suite)
   unit_add_rows (tcase, nodes_meet_twice_at_once, nodes);
   tcase_add_test (tcase, a_time_out_names_who_is_missing_on_a_node);
   tcase_add_test (tcase, who_is_gathered_is_said_after_a_moment);
+  tcase_add_loop_test (tcase, one_hook_of_a_node_calls_off, 0, 3);
   tcase_add_loop_test (tcase, who_is_killed_ends_it_for_all, 0, 4);
   tcase_add_test (tcase, a_stopped_leader_stops_nobody_for_ever);
   tcase_add_loop_test (tcase, who_was_taken_while_it_left_goes_with_the_others, 0, 3);
