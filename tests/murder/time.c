@@ -19,7 +19,7 @@
 
 #define DAY 86400
 #define TIMEOUT (4 * SECOND)
-#define SLACK (3 * SECOND)
+#define SLACK (5 * SECOND)
 #define LEAVE (10 * SECOND)
 
 enum scheme {
