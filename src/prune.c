@@ -73,6 +73,21 @@ prune_barrier (int dirfd, const char *key, int64_t before)
   return error == 0 ? instance_remove (dirfd, name) : -1;
 }
 
+/* Whether nothing is in the directory NAME. */
+static bool
+prune_is_empty (int dirfd, const char *name)
+{
+  const struct dirent *entry;
+  DIR *dir = instance_list (dirfd, name);
+  bool empty = dir != NULL;
+
+  while (empty && (entry = readdir (dir)) != NULL)
+    empty = strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0;
+  if (dir != NULL)
+    (void) closedir (dir);
+  return empty;
+}
+
 /* True if it is removed, or would be.  F says of what cannot be removed why. */
 static bool
 prune_entry (const struct prune *p, const char *name, int64_t *now, struct failure *f)
@@ -87,8 +102,11 @@ prune_entry (const struct prune *p, const char *name, int64_t *now, struct failu
     return false;
   /* To ask the server costs a change: only if there is something. */
   *now = *now == 0 ? instance_server_time (p->dirfd) : *now;
+  /* Remains that are empty need not be old.  NFS keeps a socket that is removed until
+   * it is closed: its leader could not remove the directory. */
+  const bool empty = prune_is_remains (name) && prune_is_empty (p->dirfd, name);
   /* The directory alone first: a young one need not be walked through. */
-  for (int depth = 0; depth <= PRUNE_DEPTH; depth += PRUNE_DEPTH)
+  for (int depth = 0; !empty && depth <= PRUNE_DEPTH; depth += PRUNE_DEPTH)
     if ((last = prune_last_change (p->dirfd, name, depth)) < 0 || *now - last < AGE)
       return false;
   if (!p->dry_run

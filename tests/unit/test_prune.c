@@ -196,6 +196,22 @@ START_TEST (removes_old_remains)
 }
 END_TEST
 
+/* Of some remains only the directory is left, however young: on NFS the leader that
+ * removed them had its socket still open.  A barrier is something else. */
+START_TEST (removes_empty_remains_at_once)
+{
+  make_directory_in ("gone-n1-1-0-jobid-1", "");
+  make_barrier ("gone-n1-1-0-jobid-2");
+  make_directory_in ("jobid-3", "");
+  ck_assert_int_eq (prune_with (&(struct prune){ .dry_run = true }), 1);
+  ck_assert_str_eq (reported, "would remove here/gone-n1-1-0-jobid-1\n");
+  ck_assert_int_eq (prune (), 1);
+  ck_assert (!unit_is_there (unit_path ("gone-n1-1-0-jobid-1")));
+  ck_assert (unit_is_there (unit_path ("gone-n1-1-0-jobid-2/arrival/slurm-procid-2")));
+  ck_assert (unit_is_there (unit_path ("jobid-3")));
+}
+END_TEST
+
 /* An editor's file, somebody's directory, what NFS leaves. */
 START_TEST (removes_what_else_is_in_it)
 {
@@ -497,6 +513,7 @@ main (void)
   tcase_add_loop_test (tcase, removes_it_however_it_ended, 0, 2);
   tcase_add_test (tcase, removes_a_release);
   tcase_add_test (tcase, removes_old_remains);
+  tcase_add_test (tcase, removes_empty_remains_at_once);
   tcase_add_test (tcase, removes_what_else_is_in_it);
   tcase_add_loop_test (tcase, leaves_what_may_be_alive, 0, 2 * COUNT (signs_of_life));
   tcase_add_test (tcase, leaves_other_names);
