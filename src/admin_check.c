@@ -27,6 +27,9 @@
  * changes it. */
 #define PODMAN_LIMIT 240
 
+/* How much longer than its timeout a hook may take to end, in seconds. */
+#define MORE 3
+
 #define BREAKS "this breaks every podman run on this node; correct it, or take the file away"
 
 /* What asks for the hook in the shipped JSON, and what users are told. */
@@ -310,17 +313,17 @@ check_timeout (const struct config *config, json_object *member)
   const long long limit = member == NULL ? 0 : json_object_get_int64 (member); /* 0 is none */
   const double seconds = (double) config->timeout / (double) SECOND;
 
-  if (seconds > 0 && seconds < PODMAN_LIMIT)
+  if (seconds > 0 && seconds + MORE <= PODMAN_LIMIT)
     say (OK, "timeout %g s is below podman's %d s", seconds, PODMAN_LIMIT);
   else
     say (WARNING,
-         "timeout %g s is not below the %d s after which podman gives up; lower HOOK_TIMEOUT",
-         seconds, PODMAN_LIMIT);
-  if (limit != 0 && (seconds <= 0 || seconds >= (double) limit))
+         "timeout %g s is not %d s below the %d s after which podman gives up; lower HOOK_TIMEOUT",
+         seconds, MORE, PODMAN_LIMIT);
+  if (limit != 0 && (seconds <= 0 || seconds + MORE > (double) limit))
     say (ERROR,
-         "hook.timeout, %lld s, lets the runtime kill the hook before its own timeout, %g s; "
-         "remove the first or lower HOOK_TIMEOUT",
-         limit, seconds);
+         "hook.timeout, %lld s, lets the runtime kill the hook, which may take %d s longer than "
+         "its own timeout, %g s; remove the first or lower HOOK_TIMEOUT",
+         limit, MORE, seconds);
 }
 
 /* -------------------------------------------------------------------- the user */

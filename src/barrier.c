@@ -255,7 +255,8 @@ static int64_t
 last_moment (const struct attempt *a)
 {
   const struct barrier *b = a->b;
-  const bool leaves_it = a->belongs || (b->nodes >= LOCK_FROM && !a->lock.watches);
+  const bool blocked = a->arrived && !a->lock.watches && a->lock_after < WAITING_FOREVER;
+  const bool leaves_it = a->belongs || blocked; /* or about to be */
 
   return leaves_it && b->deadline < WAITING_FOREVER ? b->deadline + LEAVE_TO_OTHERS : b->deadline;
 }
@@ -454,7 +455,7 @@ leave_untold (struct attempt *a, const struct failure *own)
   if (marked)
     (void) instance_touch (&a->in, a->own, false);
   lock_end (&a->lock); /* so that another one decides */
-  while (step == STEP_ON && now < earlier (end, b->deadline)
+  while (step == STEP_ON && now < earlier (end, last_moment (a))
          && waiting_end_reason (b->waiting) == NULL)
     {
       const int64_t pause = waiting_interval (b->waiting, now - a->began, LOOK_MAX);
@@ -661,9 +662,12 @@ visit_arrival (void *context, const struct instance_mark *mark)
   if (!S_ISLNK (st.st_mode) && !S_ISDIR (st.st_mode))
     return STEP_ON; /* nobody arrives by it */
   /* Only who can make the instance go makes it void: until it comes nobody is
-   * released, and who waits here can be told what happens. */
+   * released, and who waits here can be told what happens.  After the deadline nobody
+   * could arrive anew. */
   if (is_older (age_of (a, nanoseconds (&st.st_mtim)), STALE))
-    return is_first (a) ? (int) make_void (a, mark->name, STEP_NOT_OURS) : STEP_ON;
+    return is_first (a) && waiting_now () < a->b->deadline
+             ? (int) make_void (a, mark->name, STEP_NOT_OURS)
+             : STEP_ON;
   if (!S_ISDIR (st.st_mode)) /* who will not come is about to call off */
     (void) ranks_add_text (&a->fresh, mark->ranks);
   return STEP_ON;

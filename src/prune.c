@@ -81,8 +81,10 @@ prune_is_empty (int dirfd, const char *name)
   DIR *dir = instance_list (dirfd, name);
   bool empty = dir != NULL;
 
+  errno = 0;
   while (empty && (entry = readdir (dir)) != NULL)
     empty = strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0;
+  empty = empty && errno == 0;
   if (dir != NULL)
     (void) closedir (dir);
   return empty;
@@ -104,7 +106,8 @@ prune_entry (const struct prune *p, const char *name, int64_t *now, struct failu
   *now = *now == 0 ? instance_server_time (p->dirfd) : *now;
   /* Remains that are empty need not be old.  NFS keeps a socket that is removed until
    * it is closed: its leader could not remove the directory. */
-  const bool empty = prune_is_remains (name) && prune_is_empty (p->dirfd, name);
+  const bool empty
+    = prune_is_remains (name) && st.st_nlink <= 2 && prune_is_empty (p->dirfd, name);
   /* The directory alone first: a young one need not be walked through. */
   for (int depth = 0; !empty && depth <= PRUNE_DEPTH; depth += PRUNE_DEPTH)
     if ((last = prune_last_change (p->dirfd, name, depth)) < 0 || *now - last < AGE)

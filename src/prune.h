@@ -17,9 +17,9 @@ struct prune {
   bool dry_run;      /* only say what would be removed */
 };
 
-/* Removes what has not changed for a day, and prints a line for each.  Returns how many
- * there were, or with dry_run would be; -1 and EX_IOERR if the directory cannot be read,
- * or one of them cannot be removed: then the others are all the same. */
+/* Removes what has not changed for a day, and empty remains, and prints a line for each.
+ * Returns how many there were, or with dry_run would be; -1 and EX_IOERR if the directory
+ * cannot be read, or one of them cannot be removed: then the others are all the same. */
 int prune_run (const struct prune *p, struct failure *f);
 
 /* Whether NAME is a barrier's (jobid-...), or of the remains of one (gone-...);

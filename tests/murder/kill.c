@@ -28,10 +28,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A hook's timeout; what it may take longer, of which it leaves 2 s to another one, on
- * a busy machine; how long procid 0 waits for the others to leave. */
+/* A hook's timeout; how much longer it leaves it to another one; what it may take longer
+ * with that, on a busy machine; how long procid 0 waits for the others to leave. */
 #define SHORT (3 * SECOND)
 #define LONG (6 * SECOND)
+#define LEFT (2 * SECOND)
 #define SLACK (5 * SECOND)
 #define LEAVE (10 * SECOND)
 
@@ -711,9 +712,9 @@ play_aftermath (struct play *p)
     case WAY_STOP:
       /* Those who have to give up because of it do so first, however slow. */
       play_wait_others (p, p->struck + p->timeout
-                             + (play_is_waited_for (p) ? LEAVE + SLACK : 700 * MILLISECOND));
-      if (stage_now () < p->victim->started + p->timeout + 300 * MILLISECOND)
-        stage_nap (p->victim->started + p->timeout + 300 * MILLISECOND - stage_now ());
+                             + (play_is_waited_for (p) ? LEAVE + SLACK : LEFT + 700 * MILLISECOND));
+      if (stage_now () < p->victim->started + p->timeout + LEFT + 300 * MILLISECOND)
+        stage_nap (p->victim->started + p->timeout + LEFT + 300 * MILLISECOND - stage_now ());
       play_resume (p);
       break;
     case WAY_RETURN:

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define SLACK (3 * SECOND)
+#define SLACK (5 * SECOND)
 #define LEAVE (10 * SECOND) /* procid 0 waits as long for the others to leave */
 #define A_WHILE (-120)      /* what is that old is stale */
 
