@@ -221,9 +221,8 @@ step() {
 # about 0.1 s of a CPU for each container, which few CPUs do one by one. Other work
 # on the machine slows down what comes before the hook as much as what comes after:
 # so they may take as long as it took from the first launch until one began.
-# Of four and more one may say nothing: podman or srun of Debian 12 lose that now and
-# then where several of these clusters are on one machine, though both exit with 0,
-# which callers look at.
+# Of four and more one may say nothing: now and then that was lost, by podman or by
+# srun, though both had exited with 0, which callers look at. Why is not known.
 together() {
     awk -v n="$1" '
         $1 == "launched" && $3 > last { last = $3 }

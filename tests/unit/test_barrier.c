@@ -2070,6 +2070,16 @@ START_TEST (without_locks_each_looks)
 }
 END_TEST
 
+/* Nobody watches then: it does not leave the time-out to another one. */
+START_TEST (without_locks_each_keeps_to_its_time)
+{
+  model.timeout = SECOND;
+  const struct result *result = meet (1, no_locks);
+  assert_says (result, EX_TEMPFAIL, "1 of 2 tasks did not arrive within 1 s: procid 0");
+  ck_assert_int_lt (result->took, 2 * SECOND + SECOND / 2);
+}
+END_TEST
+
 START_TEST (what_is_no_file_to_lock_holds_nobody_up)
 {
   make_instance ("2");
@@ -2214,6 +2224,7 @@ add_lock (Suite *suite)
   unit_add_if (tcase, who_is_blocked_looks_before_its_time_is_over, !unit_in_valgrind (),
                "valgrind");
   unit_add_rows (tcase, without_locks_each_looks, lock_errors);
+  tcase_add_test (tcase, without_locks_each_keeps_to_its_time);
   tcase_add_loop_test (tcase, what_is_no_file_to_lock_holds_nobody_up, 0, 3);
   tcase_add_test (tcase, few_nodes_make_no_lock);
 }
