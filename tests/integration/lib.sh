@@ -108,7 +108,8 @@ in_cluster() {
     [ -x "$HOOK" ] || skip_all "$HOOK: not there"
     export HOOK
     [ "$1" = runc ] || mounts=(--cgroup2)
-    exec "$cluster" with "${mounts[@]}" -- "$(readlink -f "$0")"
+    # One that hangs is not to take the time of the others.
+    exec timeout -k 60 900 "$cluster" with "${mounts[@]}" -- "$(readlink -f "$0")"
 }
 
 set_up() {
