@@ -19,8 +19,8 @@
  *           may call off, those whom a leader has taken as well
  *   tell    the leader stops listening, tells the outcome to all whom it has
  *           taken, after a release waits until they have hung up, and removes the socket
- *   depart  make the same mark in departure.  Procid 0's member waits for all, and
- *           removes the instance
+ *   depart  move the mark to departure, or make the same there.  Procid 0's member
+ *           waits for all, and removes the instance
  *   wait until gone   the instance is not this hook's: until the key names
  *           another one, or none; then enter again.  Only procid 0 makes it go
  *
@@ -34,8 +34,8 @@
  *                    the tasks RANKS have arrived.  Made by their member, or by who
  *                    will not come; after a call-off by whom it has reached, for
  *                    later hooks of its tasks.  Its time is touched by the member
- *                    only, and set to 0 by who leaves and could tell nobody; stays as
- *                    long as the instance
+ *                    only, and set to 0 by who leaves and could tell nobody; stays
+ *                    until that departs, and as long as the instance if it has procid 0
  *   KEY/arrival/ended
  *                    trace of an outcome that is no release
  *   KEY/departure    the outcome; made once, by whoever comes first:
@@ -56,10 +56,11 @@
  * Why the promises hold
  *
  *   Safety     The outcome is one name, so it is made once, even if several decide
- *              at once.  A release is made after marks of all tasks were seen.  A mark
- *              stays as long as the instance: whoever finds one for its task, or
- *              is sent away by the leader who has that task, knows that the
- *              instance is another hook's.
+ *              at once.  A release is made after marks of all tasks were seen.
+ *              Whoever finds a mark of its task when it arrives, or is sent away by
+ *              the leader who has that task, knows that the instance is another
+ *              hook's; so does who has arrived and finds it released at once, and
+ *              its task among those who have departed.
  *   Agreement  All follow the one outcome.  Until all have departed nobody removes
  *              a release; a leader departs when all whom it has told have hung up.
  *              A release that is removed vanishes by a rename, before any mark.
@@ -118,7 +119,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A member that waits shows every TOUCH that it lives. */
+/* A member that waits shows every TOUCH that it lives, or every LOOK_BLOCKED_MAX. */
 #define TOUCH (20 * SECOND)
 
 /* A later hook of procid 0 clears a release away when nobody has departed for
@@ -149,8 +150,10 @@
 
 /* For each node, between two looks of who is blocked: some NFS servers do not wake
  * their clients, which ask again after up to 30 s, and who watches may be stopped.
- * At most TOUCH. */
+ * It also touches that seldom with more than 32 nodes, unless it has procid 0: so the
+ * file server gets no more from them.  At most LOOK_BLOCKED_MAX. */
 #define LOOK_BLOCKED (SECOND * 5 / 8)
+#define LOOK_BLOCKED_MAX (2 * TOUCH)
 
 /* To say who is missing takes a request for each member.  A follower leaves that to its
  * leader for so long after its own deadline, and with many nodes a leader to who watches,
@@ -215,7 +218,8 @@ struct attempt {
   struct ranks single; /* of one who comes for itself alone */
   const struct ranks *own; /* for whom this hook arrives */
   bool tried;          /* to make the marks of these; */
-  bool arrived;        /* they are this hook's */
+  bool arrived;        /* they are this hook's, */
+  bool waited;         /* and it has seen no outcome since then */
 
   bool look;            /* at everything, now; or else */
   int64_t next;         /* when to look again */
@@ -230,8 +234,11 @@ struct attempt {
   /* Who decides. */
   int64_t to_server;    /* file server's clock less waiting_now() */
   int64_t changed;      /* arrival has not since it was listed; 0: not known */
-  struct ranks listed;  /* whose marks were in the last list, */
-  uint32_t marks;       /* and how many */
+  int64_t list_time;    /* the same, of the last list; */
+  struct ranks listed;  /* whose marks were in it, */
+  uint32_t marks;       /* and how many; */
+  uint32_t list_count;  /* of so many tasks; */
+  bool go;              /* some may have departed since the one before */
   struct ranks fresh;   /* whose mark it has seen fresh since the touch */
   int64_t rest;         /* until when not to look without a reason, after a long list */
   bool others_came;     /* to an instance that is not this hook's */
@@ -438,6 +445,35 @@ has_mark (struct attempt *a)
   return !is_gone (a);
 }
 
+/* Whether another hook of this task has departed: its mark went from arrival, so that
+ * this hook could arrive in what was released without it. */
+static bool
+has_departed (struct attempt *a)
+{
+  struct ranks gone;
+  const bool found = ranks_init (&gone, a->b->tasks) == 0
+                     && instance_list_marks (&a->in, true, &gone) == 0
+                     && ranks_has (&gone, a->b->self);
+
+  ranks_free (&gone);
+  return found;
+}
+
+/* Whether a release that was seen is this hook's; or that cannot be found out.  One
+ * that is being removed is nobody's any more: it vanishes before its files. */
+static bool
+is_released (struct attempt *a)
+{
+  if (!has_mark (a))
+    return false;
+  if (a->waited)
+    return true;
+  if (has_departed (a))
+    return false;
+  const enum outcome outcome = instance_outcome (&a->in, NULL);
+  return outcome == OUTCOME_RELEASED || (outcome == OUTCOME_ERROR && !is_gone (a));
+}
+
 /* Nobody could be told that this hook leaves, because of OWN: its mark shall not count
  * any more.  But another one that decides may have counted it, and release, until it
  * looks at all marks anew: who left now could leave those who are released. */
@@ -517,7 +553,7 @@ call_off (struct attempt *a)
   bool mine = a->arrived || a->belongs
               || (a->tried && instance_is_own (&a->in, a->own, a->b->note) == 1);
   if (outcome == OUTCOME_RELEASED)
-    return mine && has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
+    return mine && is_released (a) ? STEP_RELEASED : STEP_AGAIN;
   if (outcome == OUTCOME_CALLED_OFF)
     return called_off (a, text);
   return elsewhere;
@@ -588,7 +624,7 @@ follow (struct attempt *a, enum outcome outcome, const char *text)
   if (!a->arrived && !a->belongs)
     return STEP_NOT_OURS;
   if (outcome == OUTCOME_RELEASED)
-    return has_mark (a) ? STEP_RELEASED : STEP_AGAIN;
+    return is_released (a) ? STEP_RELEASED : STEP_AGAIN;
   /* Void.  Before the others hear of it: else a follower that has procid 0 would clear
    * it away as well, and one of the two catch the next. */
   if (a->arrived && is_first (a))
@@ -704,8 +740,16 @@ list_arrivals (struct attempt *a)
   int64_t after = waiting_now ();
   if (step < 0)
     return failed_or_gone (a, "list the arrivals in");
-  if (a->marks > MANY_MARKS && (changed != a->changed || changed == 0))
+  const bool listed = changed == 0 || changed != a->changed;
+  if (a->marks > MANY_MARKS && listed)
     a->rest = after + earlier (LIST_REST * (after - before), SECOND);
+  /* After the release marks go, and none comes.  Who decides with others is not to wait
+   * for those. */
+  a->go = listed && a->changed != a->list_time && a->listed.present <= a->list_count
+          && a->b->nodes >= LOCK_FROM;
+  if (listed)
+    a->list_count = a->listed.present;
+  a->list_time = a->changed;
   /* What has changed just now may go on changing without another time. */
   if (step != STEP_ON || age_of (a, a->changed) < TIMES_ARE)
     a->changed = 0;
@@ -725,7 +769,7 @@ decide (struct attempt *a)
   if (a->listed.present == 0 && a->changed == 0 && !has_mark (a))
     return STEP_AGAIN;
   if (!ranks_full (&a->fresh))
-    return STEP_ON;
+    return a->go ? look_at_outcome (a, false) : STEP_ON;
   a->look = true;
   return release (a);
 }
@@ -868,6 +912,7 @@ arrive (struct attempt *a)
   if (instance_arrive (&a->in, a->own, a->b->note) != 0)
     return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
   a->arrived = a->look = true;
+  a->list_count = a->b->tasks;
   a->touched = waiting_now ();
   a->lock_after = a->b->nodes < LOCK_FROM ? WAITING_FOREVER : a->touched + LOCK_AFTER;
   a->tell = WAITING_FOREVER;
@@ -907,10 +952,26 @@ look_at_outcome (struct attempt *a, bool all)
   enum outcome outcome = instance_outcome (&a->in, text);
   enum step step = STEP_ON;
 
-  a->looked = waiting_now ();
+  a->waited = a->waited || (outcome == OUTCOME_NONE && a->arrived);
   if (outcome == OUTCOME_NONE && all)
     step = check_key (a, &outcome, text);
   return step != STEP_ON || outcome == OUTCOME_NONE ? step : follow (a, outcome, text);
+}
+
+/* How long who is blocked does not look. */
+static int64_t
+blocked_for (const struct attempt *a)
+{
+  return earlier (a->b->nodes * LOOK_BLOCKED, is_first (a) ? TOUCH : LOOK_BLOCKED_MAX);
+}
+
+/* When this member has to show next that it lives. */
+static int64_t
+next_touch (const struct attempt *a)
+{
+  const int64_t pause = a->lock.blocked ? blocked_for (a) : TOUCH;
+
+  return a->touched + (pause > TOUCH ? pause : TOUCH);
 }
 
 /* When to look again, should nobody say anything.  A node that is the only one
@@ -919,14 +980,14 @@ static int64_t
 next_look (struct attempt *a)
 {
   const struct barrier *b = a->b;
-  int64_t now = waiting_now (), until = a->touched + TOUCH, longest = LOOK_MAX;
+  int64_t now = waiting_now (), until = next_touch (a), longest = LOOK_MAX;
   int64_t waited = now - a->began;
 
   /* Who could release all does not let the time run out without a look. */
   if (a->lock.blocked && is_first (a) && now < b->deadline - SECOND)
     until = earlier (until, b->deadline - SECOND);
   if (a->lock.blocked)
-    return earlier (until, now + b->nodes * LOOK_BLOCKED);
+    return earlier (until, now + blocked_for (a));
   if (!decides (a)) /* the interval is a sixteenth of what was waited */
     waited += SECOND * 16 * b->nodes / FIRST_LOOKS_A_SECOND;
   if (longest * LOOKS_A_SECOND < b->nodes * SECOND)
@@ -969,13 +1030,17 @@ static enum step
 look (struct attempt *a)
 {
   int64_t now = waiting_now ();
-  bool tick = now - a->touched >= TOUCH, all = a->look || (tick && !a->lock.blocked);
+  bool tick = now >= next_touch (a), all = a->look || (tick && !a->lock.blocked);
   enum step step = STEP_ON;
 
   a->look = false;
-  if (all || !decides (a) || now - a->looked >= LOOK_AT_OUTCOME)
-    step = look_at_outcome (a, all);
-  if (step == STEP_ON && a->lock.watches && a->looked >= now
+  const bool due = all || !decides (a) || now - a->looked >= LOOK_AT_OUTCOME;
+  if (due)
+    {
+      step = look_at_outcome (a, all);
+      a->looked = now;
+    }
+  if (step == STEP_ON && a->lock.watches && due
       && !instance_watches (&a->in, a->b->note))
     look_without_lock (a, "another one watches as well");
   if (step == STEP_ON && tick)
@@ -1154,7 +1219,8 @@ static void
 barrier_depart (struct attempt *a)
 {
   /* Released is released: the others go, and so does this one. */
-  if (instance_depart (&a->in, a->own, a->b->note) != 0 && !instance_is_gone (errno))
+  if (instance_depart (&a->in, a->own, a->b->note, !is_first (a)) != 0
+      && !instance_is_gone (errno))
     log_message (LOG_WARNING, "cannot depart from %s/%s: %m; it stays for a while", a->b->where,
                  a->b->key);
   if (is_first (a))

@@ -215,6 +215,7 @@ instance_find_mount (struct instance *in)
   process_find_mount (in->dev, mount);
   in->lazy = strncmp (mount, "ceph ", 5) == 0 || strncmp (mount, "fuse", 4) == 0;
   in->late_locks = strstr (mount, ",vers=4.0,") != NULL;
+  in->moves_slowly = strncmp (mount, "lustre ", 7) == 0; /* before 2.16 */
 }
 
 static void
@@ -363,19 +364,20 @@ open_departure (const struct instance *in)
 }
 
 int
-instance_depart (const struct instance *in, const struct ranks *own, const char *note)
+instance_depart (const struct instance *in, const struct ranks *own, const char *note, bool move)
 {
   int departure = open_departure (in), result = departure < 0 ? -1 : 0;
   char name[NAME_MAX_];
   uint32_t from = 0;
 
-  /* A second name for the mark takes no room of its own, so that a full file system
-   * holds up nobody who has arrived.  It is not the usual way: CephFS shows it to
-   * others late, and some (BeeGFS, AFS) have none from one directory to another.  To
-   * move the mark from arrival would leave procid 0's hook less to remove, but Lustre
-   * before 2.16 does that for one at a time in the whole file system. */
+  /* A mark that moves leaves less to remove.  A second name for it takes no room of its
+   * own either, so that a full file system holds up nobody who has arrived; but CephFS
+   * shows that to others late, and some (BeeGFS, AFS) have none from one directory to
+   * another. */
+  move = move && !in->moves_slowly;
   while (result == 0 && next_mark (own, &from, name))
-    if (symlinkat (note, departure, name) != 0 && errno != EEXIST
+    if ((!move || renameat (in->arrival, name, departure, name) != 0)
+        && symlinkat (note, departure, name) != 0 && errno != EEXIST
         && ((errno != ENOSPC && errno != EDQUOT)
             || (linkat (in->arrival, name, departure, name, 0) != 0 && errno != EEXIST)))
       result = -1;

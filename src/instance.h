@@ -60,6 +60,7 @@ struct instance {
   bool lazy;       /* known to whoever has arrived: the server tells other nodes late,
                     * unless asked by fsync(2); */
   bool late_locks; /* and its client learns late that a lock is free */
+  bool moves_slowly; /* one rename(2) at a time, in all of it */
   bool reads_only; /* for --status: nothing is made to get past a cache */
   dev_t dev;       /* with ino: which one it is */
   ino_t ino;
@@ -130,10 +131,11 @@ int instance_call_off (struct instance *in, const char *text);
 #define INSTANCE_BEGAN "ntasks"
 int instance_time (const struct instance *in, const char *path, int64_t *time);
 
-/* Makes the marks of OWN in departure, after RELEASED was seen.  Those that are
- * there already are as good.  ENOENT or ESTALE: the instance is being
- * removed. */
-int instance_depart (const struct instance *in, const struct ranks *own, const char *note);
+/* Makes the marks of OWN in departure, after RELEASED was seen; with MOVE those of
+ * arrival go there, if that is cheap.  Those that are there already are as good.  ENOENT
+ * or ESTALE: the instance is being removed. */
+int instance_depart (const struct instance *in, const struct ranks *own, const char *note,
+                     bool move);
 
 /* A mark, or what says who is gathered, as the lists below tell of it. */
 struct instance_mark {

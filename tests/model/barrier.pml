@@ -27,6 +27,8 @@
  *   own_check        release               instance_stat, _is_own
  *   follow           follow
  *   has_mark         has_mark              instance_stat
+ *   has_departed,    has_departed          instance_has_departed,
+ *   still_released                         instance_outcome
  *   call_off, told   call_off              instance_call_off
  *   place            come_alone            instance_list_marks, _refuse
  *   depart           barrier_depart        instance_depart
@@ -120,6 +122,8 @@
 #define WATCHER_BLIND 25   /* who watches only looks, and does not decide */
 #define FAILS_UNMARKED 26  /* who will not come leaves no file where it is called off */
 #define TELLS_ONCE 27      /* who will not come does not wait for an earlier barrier to go */
+#define DEPARTED_COUNTS 28 /* nobody asks whether another hook of the task has departed */
+#define ASKS_ONCE 29       /* who asks that does not look again whether it is released */
 #define OVER_ARRIVALS (MUTANT == REMOVES_OVER || MUTANT == GOES_ON || MUTANT == FILES_FIRST)
 
 #ifndef MEMBERS /* 2 or 3 */
@@ -429,6 +433,7 @@ inline close_all ()
     refuses = 0;
     first = 0;
     tried = 0;
+    waited = 0;
     opens = ARRIVES;
     fresh = 0
   }
@@ -539,6 +544,7 @@ proctype hook (byte me; byte task)
   bit refuses;              /* REFUSED is its */
   bit first;                /* look at the key at the next look */
   bit tried;                /* to arrive */
+  bit waited;               /* has seen no outcome since then */
 #if LOCKS > 0
   bit watches;              /* the lock is its */
 #endif
@@ -735,7 +741,7 @@ tried_to_arrive: /* it may have been done */
 look: /* at the outcome */
   if
   :: atomic { X.outcome != NONE -> follow () }
-  :: X.outcome == NONE
+  :: atomic { X.outcome == NONE -> waited = 1 }
   MAY_FAIL (call_off)
   MAY_DIE
   fi;
@@ -892,8 +898,26 @@ own_check: /* fstatat arrival/P, of who has released */
 
 has_mark: /* fstatat arrival/P, of who sees a release */
   if
-  :: atomic { OWN_IS_THERE || MUTANT == NO_HAS_MARK -> goto let_go }
+  :: atomic { (OWN_IS_THERE && (waited || MUTANT == DEPARTED_COUNTS)) || MUTANT == NO_HAS_MARK ->
+              goto let_go }
+  :: OWN_IS_THERE && !waited && MUTANT != DEPARTED_COUNTS && MUTANT != NO_HAS_MARK
   :: atomic { !OWN_IS_THERE && MUTANT != NO_HAS_MARK -> goto again }
+  MAY_FAIL (let_go)
+  MAY_DIE
+  fi;
+
+has_departed: /* fstatat departure/P, of who has not seen it unreleased */
+  if
+  :: atomic { X.outcome == RELEASED && (X.in_departure & SELF) -> goto again }
+  :: X.outcome != RELEASED || !(X.in_departure & SELF)
+  MAY_FAIL (let_go)
+  MAY_DIE
+  fi;
+
+still_released: /* look at the outcome: else that may have been removed */
+  if
+  :: atomic { X.outcome == RELEASED || MUTANT == ASKS_ONCE -> goto let_go }
+  :: atomic { X.outcome != RELEASED && MUTANT != ASKS_ONCE -> goto again }
   MAY_FAIL (let_go)
   MAY_DIE
   fi;
@@ -1005,12 +1029,15 @@ let_go: /* closes KEY/lock */
   fi;
 #endif
 
-depart: /* symlink departure/P; released is released */
+depart: /* rename arrival/P departure/P, or symlink departure/P; released is released */
   if
   :: atomic {
        true ->
        check_met ();
        if
+       :: X.outcome == RELEASED && task != 0 && OWN_IS_THERE ->
+          X.in_departure = X.in_departure | SELF;
+          X.file[task] = NOBODY
        :: X.outcome == RELEASED -> X.in_departure = X.in_departure | SELF
        :: else
        fi;
@@ -1153,6 +1180,7 @@ remove_outcome: /* rename departure, if it is a directory */
          :: R.outcome == RELEASED ->
             assert (!R.departed);
             R.outcome = NONE;
+            R.in_departure = 0;
             R.departed = 1
          :: else
          fi
@@ -1353,6 +1381,7 @@ not_ours: /* STEP_NOT_OURS */
     member = 0;
     first = 0;
     tried = 0;
+    waited = 0;
     opens = ARRIVES;
     fresh = 0;
     if

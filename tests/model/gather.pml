@@ -22,7 +22,7 @@
  *   left_...           check_key
  *   make_void          make_void
  *   release, own_check release
- *   has_mark           has_mark
+ *   has_mark, has_departed, still_released  has_mark, has_departed
  *   call_off_...       call_off
  *   tell, tell_...     tell                         gather_tell
  *   hang_up            tell                         gather_all_hung_up
@@ -85,6 +85,7 @@
 #define REMOVES_EARLY 18   /* who has released does not wait for the others' departure */
 #define REMOVES_NEVER 19   /* procid 0 leaves what it finds void to prune */
 #define NO_OWN_MARK 20     /* who calls off without having arrived leaves no mark */
+#define DEPARTED_COUNTS 21 /* nobody asks whether another hook's member has departed */
 
 /* The tasks: at most 4, procid 0 and more on node 0, FIRST of them; from SECOND
  * on they are on node 2.  A node of one task does not gather. */
@@ -392,6 +393,7 @@ inline let_go ()
   :: else
   fi;
   arrived = 0;
+  waited = 0;
   belongs = 0;
   off = 0;
   said = NONE
@@ -573,6 +575,7 @@ proctype hook (byte me; byte task)
   unsigned node : 2;
   bit alone;             /* own is the task itself */
   bit leads, belongs, arrived;
+  bit waited;            /* has seen no outcome since it arrived */
   bit off;               /* a->off: fails because it was called off */
   bit fails;             /* the step is STEP_FAILED, whatever was said */
   bit removes;           /* clear_away: remove, too */
@@ -734,7 +737,7 @@ arrive: /* symlink arrival/SET, exclusively */
 look: /* at the outcome */
   if
   :: atomic { X.outcome != NONE -> follow () }
-  :: X.outcome == NONE
+  :: atomic { X.outcome == NONE -> waited = 1 }
   MAY_DIE
   fi;
 
@@ -797,7 +800,24 @@ own_check: /* of who has released */
 
 has_mark: /* of who sees a release */
   if
-  :: atomic { HAS (OWN) || MUTANT == NO_OWN_CHECK ->
+  :: HAS (OWN) && !waited && MUTANT != NO_OWN_CHECK && MUTANT != DEPARTED_COUNTS
+  :: atomic { (HAS (OWN) && (waited || MUTANT == DEPARTED_COUNTS)) || MUTANT == NO_OWN_CHECK ->
+              goto is_released }
+  :: atomic { !HAS (OWN) && MUTANT != NO_OWN_CHECK -> goto is_void }
+  MAY_DIE
+  fi;
+
+has_departed: /* fstatat departure/SET, of who has not seen it unreleased */
+  if
+  :: atomic { X.outcome == RELEASED && LEFT (OWN) -> goto is_void }
+  :: X.outcome != RELEASED || !LEFT (OWN)
+  MAY_DIE
+  fi;
+
+still_released: /* look at the outcome: else that may have been removed */
+  if
+  :: atomic { X.outcome == RELEASED ->
+is_released:
               said = RELEASED;
               if
 #if MUTANT == DEPARTS_FOR_DEAD
@@ -807,7 +827,8 @@ has_mark: /* of who sees a release */
 #endif
               :: else -> goto tell
               fi }
-  :: atomic { !HAS (OWN) && MUTANT != NO_OWN_CHECK ->
+  :: atomic { X.outcome != RELEASED ->
+is_void:
               said = VOID;
               if
               :: belongs -> goto again
@@ -991,10 +1012,14 @@ told:
     fi
   };
 
-depart: /* symlink departure/SET */
+depart: /* rename arrival/SET departure/SET, or symlink departure/SET */
   if
   :: atomic { X.outcome == RELEASED || X.departed ->
               X.in_departure = X.in_departure | (1 << OWN);
+              if
+              :: !REMOVES && X.mark[OWN] == MINE -> X.mark[OWN] = NOBODY
+              :: true
+              fi;
               if
               :: REMOVES -> check_met (); goto depart_last
               :: else -> goto met

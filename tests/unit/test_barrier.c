@@ -102,6 +102,9 @@ static struct
   int spares; /* the first ones */
 } link_fault;
 
+/* Just before it arrives the instance is released, and this hook of its task departs. */
+static const char *departed_before;
+
 int
 symlinkat (const char *target, int dirfd, const char *name)
 {
@@ -110,6 +113,12 @@ symlinkat (const char *target, int dirfd, const char *name)
   if (strcmp (name, "departure") == 0)
     (void) __atomic_add_fetch (&shared->call_offs, 1, __ATOMIC_RELAXED);
   fails = fails && link_fault.spares-- <= 0;
+  if (departed_before != NULL && strncmp (name, "slurm-procid-", 13) == 0)
+    {
+      unit_mkdir (KEY "/departure");
+      unit_symlink (NOTE, departed_before);
+      departed_before = NULL;
+    }
   int result = fails && !link_fault.made ? -1 : (int) syscall (SYS_symlinkat, target, dirfd, name);
 
   errno = fails ? link_fault.error : errno;
@@ -157,6 +166,9 @@ connect (int fd, const struct sockaddr *address, socklen_t size)
   return loses_sockets ? -1 : (int) syscall (SYS_connect, fd, address, size);
 }
 
+/* When it looks who has departed somebody removes the release: its name first. */
+static bool removes_release;
+
 /* How long the next listing of arrival takes, in seconds; and what it says, or that of
  * another directory. */
 static int listing_takes;
@@ -194,6 +206,11 @@ openat (int dirfd, const char *path, int flags, ...)
     return -1;
   if (look_error != 0 && strcmp (path, ".") == 0 && !is_arrival (dirfd) && fails_once (&look_error))
     return -1;
+  if (removes_release && strcmp (path, "departure") == 0)
+    {
+      ck_assert_int_eq (rename (KEY "/departure", KEY "/departed-0"), 0);
+      removes_release = false;
+    }
   return (int) syscall (SYS_openat, dirfd, path, flags, mode);
 }
 
@@ -679,6 +696,10 @@ cannot_depart (void)
   no_links ("slurm-procid-", EIO, false);
   link_fault.spares = 1;
   unit_refuse (SYS_linkat, EIO);
+#ifdef SYS_renameat
+  unit_refuse (SYS_renameat, EIO);
+#endif
+  unit_refuse (SYS_renameat2, EIO);
   log_settings.level = LOG_ERR;
 }
 
@@ -919,6 +940,49 @@ START_TEST (who_has_departed_waits_for_the_next)
   model.timeout = SECOND / 5;
   assert_says (meet (1, NULL), EX_TEMPFAIL, "an earlier barrier of this task");
   ck_assert_uint_eq (unit_entries (KEY "/arrival"), 0);
+}
+END_TEST
+
+static void
+is_the_last (void)
+{
+  departed_before = KEY "/departure/slurm-procid-0";
+}
+
+static void
+comes_after_another (void)
+{
+  departed_before = KEY "/departure/slurm-procid-1";
+}
+
+/* The other one's mark has moved from arrival, so that it has arrived in the same. */
+START_TEST (who_departs_meanwhile_was_another_hook)
+{
+  make_instance ("2");
+  model.timeout = SECOND / 5;
+  assert_says (meet (1, comes_after_another), EX_TEMPFAIL, "an earlier barrier of this task");
+}
+END_TEST
+
+static void
+comes_when_that_is_removed (void)
+{
+  departed_before = KEY "/departure/slurm-procid-1";
+  removes_release = true;
+}
+
+START_TEST (a_release_that_is_removed_is_none)
+{
+  make_instance ("2");
+  model.timeout = SECOND / 5;
+  assert_says (meet (1, comes_when_that_is_removed), EX_TEMPFAIL, "1 of 2 tasks did not arrive");
+}
+END_TEST
+
+START_TEST (who_comes_just_before_the_release_goes)
+{
+  make_instance ("2");
+  ck_assert_int_eq (meet (1, is_the_last)->status, 0);
 }
 END_TEST
 
@@ -1922,6 +1986,27 @@ START_TEST (who_watches_releases)
 }
 END_TEST
 
+/* Another one has released, and all others have departed before this one has listed
+ * them: it does not wait for their marks. */
+START_TEST (who_watches_hears_that_others_go)
+{
+  model.tasks = 3;
+  start (0, NULL);
+  wait_until (has_text, KEY "/watcher");
+  for (int i = 0; i < 2; i++)
+    unit_sleep (600 * MILLISECOND); /* it has asked whether it alone watches */
+  const int64_t before = waiting_now ();
+  unit_mkdir (KEY "/departure");
+  make_mark (KEY "/departure/slurm-procid-1");
+  make_mark (KEY "/departure/slurm-procid-2");
+  make_mark (KEY "/arrival/slurm-procid-1");
+  ck_assert_int_eq (unlink (KEY "/arrival/slurm-procid-1"), 0);
+  ck_assert_int_eq (end (0)->status, 0);
+  ck_assert_int_lt (waiting_now () - before, 3 * SECOND);
+  assert_nothing_left ();
+}
+END_TEST
+
 /* One that was blocked is killed, and its mark grows old: who watches does not count
  * it, and leaves it to member 0 to make all arrive anew. */
 START_TEST (who_watches_does_not_count_the_dead)
@@ -2161,6 +2246,9 @@ add_others (Suite *suite)
   tcase_add_loop_test (tcase, a_failure_before_arriving_calls_no_earlier_barrier_off, 0, 3);
   tcase_add_test (tcase, waits_until_an_earlier_barrier_goes);
   tcase_add_test (tcase, who_has_departed_waits_for_the_next);
+  tcase_add_test (tcase, who_departs_meanwhile_was_another_hook);
+  tcase_add_test (tcase, a_release_that_is_removed_is_none);
+  tcase_add_test (tcase, who_comes_just_before_the_release_goes);
   tcase_add_test (tcase, another_number_of_members_is_not_ours);
   tcase_add_test (tcase, who_is_left_behind_comes_again);
   tcase_add_test (tcase, a_release_without_the_own_mark_is_none);
@@ -2216,6 +2304,7 @@ add_lock (Suite *suite)
   unit_add_if (tcase, who_is_blocked_hears_of_its_members, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_watches_may_be_killed, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_watches_releases, !unit_in_valgrind (), "valgrind");
+  tcase_add_test (tcase, who_watches_hears_that_others_go);
   tcase_add_test (tcase, who_watches_lets_go_if_another_one_does);
   tcase_add_test (tcase, who_can_tell_nobody_goes_with_the_others);
   unit_add_if (tcase, who_watches_does_not_count_the_dead, !unit_in_valgrind (), "valgrind");

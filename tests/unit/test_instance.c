@@ -437,8 +437,9 @@ START_TEST (a_long_set_is_several_marks)
   ck_assert_int_eq (instance_stat (&in, own, &st), 0);
 
   release ();
-  ck_assert_int_eq (instance_depart (&in, own, "note"), 0);
+  ck_assert_int_eq (instance_depart (&in, own, "note", true), 0);
   ck_assert_uint_eq (marks (5000, true)->present, own->present);
+  ck_assert_uint_eq (unit_entries (KEY "/arrival"), 0);
 }
 END_TEST
 
@@ -708,7 +709,7 @@ START_TEST (departures_count_as_changes)
   ck_assert_int_eq (instance_arrive (&in, only (1), "note"), 0);
   release ();
   set_time (KEY "/departure", 1234567);
-  ck_assert_int_eq (instance_depart (&in, only (1), "note"), 0);
+  ck_assert_int_eq (instance_depart (&in, only (1), "note", false), 0);
   ck_assert_int_eq (instance_time (&in, INSTANCE_OUTCOME, &time), 0);
   ck_assert_int_le (llabs (real_now () - time), INT64_C (5000000000));
 }
@@ -723,10 +724,42 @@ START_TEST (departing_marks_the_member)
   ck_assert_int_eq (instance_arrive (&in, only (1), "note"), 0);
   ck_assert_int_eq (instance_arrive (&in, only (2), "note"), 0);
   release ();
-  ck_assert_int_eq (instance_depart (&in, only (1), "note"), 0);
+  ck_assert_int_eq (instance_depart (&in, only (1), "note", false), 0);
   ck_assert_str_eq (unit_link_of (KEY "/departure/slurm-procid-1"), "note");
   ck_assert_uint_eq (unit_entries (KEY "/departure"), 1);
   ck_assert_uint_eq (unit_entries (KEY "/arrival"), 2);
+}
+END_TEST
+
+START_TEST (a_mark_moves_from_arrival)
+{
+  ck_assert_int_eq (instance_arrive (&in, only (1), "note"), 0);
+  ck_assert_int_eq (instance_arrive (&in, only (2), "note"), 0);
+  release ();
+  ck_assert_int_eq (instance_depart (&in, only (1), "other", true), 0);
+  ck_assert_str_eq (unit_link_of (KEY "/departure/slurm-procid-1"), "note");
+  ck_assert_uint_eq (unit_entries (KEY "/departure"), 1);
+  ck_assert_uint_eq (unit_entries (KEY "/arrival"), 1);
+}
+END_TEST
+
+/* The same on Lustre, and for a mark that somebody has removed. */
+START_TEST (a_mark_that_cannot_move_is_made)
+{
+  if (_i < 2)
+    ck_assert_int_eq (instance_arrive (&in, only (1), "note"), 0);
+  release ();
+  if (_i == 0)
+    {
+#ifdef SYS_renameat
+      unit_refuse (SYS_renameat, EXDEV);
+#endif
+      unit_refuse (SYS_renameat2, EXDEV);
+    }
+  in.moves_slowly = _i == 1;
+  ck_assert_int_eq (instance_depart (&in, only (1), "other", true), 0);
+  ck_assert_str_eq (unit_link_of (KEY "/departure/slurm-procid-1"), "other");
+  ck_assert_uint_eq (unit_entries (KEY "/arrival"), _i < 2 ? 1 : 0);
 }
 END_TEST
 
@@ -735,7 +768,7 @@ START_TEST (nobody_departs_from_what_is_removed)
   ck_assert_int_eq (instance_arrive (&in, only (1), "note"), 0);
   release ();
   ck_assert_int_eq (rmdir (KEY "/departure"), 0);
-  assert_fails (instance_depart (&in, only (1), "note"), ENOENT);
+  assert_fails (instance_depart (&in, only (1), "note", false), ENOENT);
 }
 END_TEST
 
@@ -744,8 +777,9 @@ START_TEST (a_departure_told_twice_is_one)
 {
   ck_assert_int_eq (instance_arrive (&in, only (1), "note"), 0);
   release ();
-  ck_assert_int_eq (instance_depart (&in, only (1), "note"), 0);
-  ck_assert_int_eq (instance_depart (&in, only (1), "note"), 0);
+  for (int i = 0; i < 2; i++)
+    ck_assert_int_eq (instance_depart (&in, only (1), "note", _i == 1), 0);
+  ck_assert_uint_eq (unit_entries (KEY "/departure"), 1);
 }
 END_TEST
 
@@ -755,7 +789,7 @@ START_TEST (departing_says_what_went_wrong)
   release ();
   unit_refuse (SYS_symlinkat, EDQUOT);
   unit_refuse (SYS_linkat, EDQUOT);
-  assert_fails (instance_depart (&in, only (1), "note"), EDQUOT);
+  assert_fails (instance_depart (&in, only (1), "note", false), EDQUOT);
 }
 END_TEST
 
@@ -907,7 +941,7 @@ START_TEST (lists_members_not_files)
   litter (KEY "/departure");
   ck_assert_int_eq (instance_outcome (&in, reason), OUTCOME_RELEASED);
   ck_assert_uint_eq (marks (3, true)->present, 0);
-  ck_assert_int_eq (instance_depart (&in, only (2), "note"), 0);
+  ck_assert_int_eq (instance_depart (&in, only (2), "note", false), 0);
   set = marks (3, true);
   ck_assert_uint_eq (set->present, 1);
   ck_assert (ranks_has (set, 2));
@@ -1319,6 +1353,8 @@ add_outcome (Suite *suite)
   tcase_add_test (tcase, the_instance_has_a_beginning);
   tcase_add_test (tcase, departures_count_as_changes);
   tcase_add_test (tcase, departing_marks_the_member);
+  tcase_add_test (tcase, a_mark_moves_from_arrival);
+  tcase_add_loop_test (tcase, a_mark_that_cannot_move_is_made, 0, 3);
   tcase_add_test (tcase, nobody_departs_from_what_is_removed);
   tcase_add_test (tcase, a_departure_told_twice_is_one);
   tcase_add_test (tcase, departing_says_what_went_wrong);
