@@ -61,7 +61,7 @@ static const struct failing failings[] = {
   { SYS_symlinkat, { MAKES }, { EEXIST, EIO } },
   { SYS_linkat, { MAKES, EPERM, EXDEV, EMLINK }, { EEXIST, EIO } },
   { SYS_unlinkat, { REMOVES }, { ENOENT, EIO } },
-  { SYS_renameat, { REMOVES, EDQUOT, ENOSPC }, { ENOENT, EIO } },
+  { SYS_renameat, { REMOVES, EDQUOT, ENOSPC, EXDEV }, { ENOENT, EIO } },
   { SYS_utimensat, { REMOVES, EDQUOT, ENOSPC }, { EIO } },
   { SYS_fchmod, { EIO, EPERM, EROFS, ESTALE }, { 0 } },
   { SYS_write, { EDQUOT, EINTR, EIO, ENOSPC }, { 0 } },
