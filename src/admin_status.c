@@ -99,7 +99,8 @@ print_state (FILE *out, const struct instance *in, struct nodes_survey *s)
                     (long long) when);
   if (waits)
     print_members (out, s);
-  print_missing (out, in, s, released);
+  if (waits || ended) /* who has departed before it was removed is not missing */
+    print_missing (out, in, s, released);
 }
 
 /* Prints IN.  Arrivals are read before the outcome, and departures last: who moves

@@ -34,8 +34,8 @@
  *                    the tasks RANKS have arrived.  Made by their member, or by who
  *                    will not come; after a call-off by whom it has reached, for
  *                    later hooks of its tasks.  Its time is touched by the member
- *                    only, and set to 0 by who leaves and could tell nobody; stays
- *                    until that departs, and as long as the instance if it has procid 0
+ *                    only, and set to 0 by who leaves and could tell nobody.  It stays
+ *                    until its member departs; procid 0's as long as the instance
  *   KEY/arrival/ended
  *                    trace of an outcome that is no release
  *   KEY/departure    the outcome; made once, by whoever comes first:
@@ -122,8 +122,8 @@
 /* A member that waits shows every TOUCH that it lives, or every LOOK_BLOCKED_MAX. */
 #define TOUCH (20 * SECOND)
 
-/* A later hook of procid 0 clears a release away when nobody has departed for
- * this long. */
+/* A later hook of procid 0 clears a release away when nobody has departed for this
+ * long, and with so many nodes that they look as seldom for LOOK_BLOCKED_MAX. */
 #define LEFT_OVER (2 * BARRIER_LEAVE)
 
 /* With timeout 0 (for ever): when a call-off is history. */
@@ -172,6 +172,9 @@
 /* When a leader says for the first time who is there, if not all are; then after
  * twice as long, and so on, up to TOUCH. */
 #define TELL_GATHERING SECOND
+
+/* For how long who cannot find out who has departed tries again. */
+#define ASK_DEPARTED (2 * SECOND)
 
 /* For how long a hook that will not come waits for its leader to answer. */
 #define CALL_OFF_WITHIN (5 * SECOND)
@@ -223,7 +226,7 @@ struct attempt {
 
   bool look;            /* at everything, now; or else */
   int64_t next;         /* when to look again */
-  int64_t looked;       /* when at the outcome */
+  int64_t looked;       /* when look() has looked at the outcome last */
   int64_t touched;      /* when it has shown last that it lives */
   int64_t tell;         /* when a leader says who is gathered: never, if all are; and */
   int64_t tell_again;   /* after how long it says it again */
@@ -234,11 +237,11 @@ struct attempt {
   /* Who decides. */
   int64_t to_server;    /* file server's clock less waiting_now() */
   int64_t changed;      /* arrival has not since it was listed; 0: not known */
-  int64_t list_time;    /* the same, of the last list; */
-  struct ranks listed;  /* whose marks were in it, */
+  struct ranks listed;  /* whose marks were in the last list, */
   uint32_t marks;       /* and how many; */
-  uint32_t list_count;  /* of so many tasks; */
-  bool go;              /* some may have departed since the one before */
+  uint32_t listed_tasks; /* of so many tasks, */
+  int64_t listed_time;  /* when arrival had changed last; */
+  bool differs;         /* from the list before */
   struct ranks fresh;   /* whose mark it has seen fresh since the touch */
   int64_t rest;         /* until when not to look without a reason, after a long list */
   bool others_came;     /* to an instance that is not this hook's */
@@ -336,6 +339,17 @@ is_older (int64_t age, int64_t limit)
   return age > limit || age < -STALE;
 }
 
+/* Whether MARK, of which the client says ST, is stale.  A client of NFS may remember
+ * times for a minute, and with actimeo for longer: then the server is asked. */
+static bool
+is_stale (const struct attempt *a, const struct instance_mark *mark, const struct stat *st)
+{
+  int64_t time = nanoseconds (&st->st_mtim);
+
+  return is_older (age_of (a, time), STALE) && instance_mark_time (mark, &time) == 0
+         && is_older (age_of (a, time), STALE);
+}
+
 /* From now on this hook speaks for itself alone. */
 static enum step
 be_alone (struct attempt *a)
@@ -401,8 +415,11 @@ come_alone (struct attempt *a, bool refuses)
   if (ranks_init (&there, a->b->tasks) != 0)
     return failed (a, "keep track of");
   const bool listed = instance_list_marks (&a->in, false, &there) == 0;
+  const int error = errno;
+  (void) instance_list_marks (&a->in, true, &there); /* if it has been released since */
   const bool known = listed && ranks_has (&there, a->b->self);
   ranks_free (&there);
+  errno = error;
   if (!listed && (!refuses || is_gone (a)))
     return failed_or_gone (a, "list the arrivals in");
   if (!listed || known)
@@ -446,15 +463,17 @@ has_mark (struct attempt *a)
 }
 
 /* Whether another hook of this task has departed: its mark went from arrival, so that
- * this hook could arrive in what was released without it. */
-static bool
+ * this hook could arrive in what was released without it.  -1: not known. */
+static int
 has_departed (struct attempt *a)
 {
   struct ranks gone;
-  const bool found = ranks_init (&gone, a->b->tasks) == 0
-                     && instance_list_marks (&a->in, true, &gone) == 0
-                     && ranks_has (&gone, a->b->self);
+  int found = ranks_init (&gone, a->b->tasks);
 
+  if (found == 0)
+    found = instance_list_marks (&a->in, true, &gone);
+  if (found == 0)
+    found = ranks_has (&gone, a->b->self);
   ranks_free (&gone);
   return found;
 }
@@ -464,14 +483,25 @@ has_departed (struct attempt *a)
 static bool
 is_released (struct attempt *a)
 {
+  const int64_t end = waiting_now () + ASK_DEPARTED;
+
   if (!has_mark (a))
     return false;
-  if (a->waited)
-    return true;
-  if (has_departed (a))
-    return false;
-  const enum outcome outcome = instance_outcome (&a->in, NULL);
-  return outcome == OUTCOME_RELEASED || (outcome == OUTCOME_ERROR && !is_gone (a));
+  while (!a->waited && waiting_now () < end)
+    {
+      const int departed = has_departed (a);
+      if (departed > 0)
+        return false;
+      if (departed == 0 || instance_is_gone (errno))
+        {
+          const enum outcome outcome = instance_outcome (&a->in, NULL);
+          if (outcome != OUTCOME_ERROR || is_gone (a))
+            return outcome == OUTCOME_RELEASED;
+        }
+      if (waiting_sleep (a->b->waiting, waiting_now () + ASK_DEPARTED / 20, -1) == WAKE_END)
+        break;
+    }
+  return true;
 }
 
 /* Nobody could be told that this hook leaves, because of OWN: its mark shall not count
@@ -700,7 +730,7 @@ visit_arrival (void *context, const struct instance_mark *mark)
   /* Only who can make the instance go makes it void: until it comes nobody is
    * released, and who waits here can be told what happens.  After the deadline nobody
    * could arrive anew. */
-  if (is_older (age_of (a, nanoseconds (&st.st_mtim)), STALE))
+  if (is_stale (a, mark, &st))
     return is_first (a) && waiting_now () < a->b->deadline
              ? (int) make_void (a, mark->name, STEP_NOT_OURS)
              : STEP_ON;
@@ -743,13 +773,10 @@ list_arrivals (struct attempt *a)
   const bool listed = changed == 0 || changed != a->changed;
   if (a->marks > MANY_MARKS && listed)
     a->rest = after + earlier (LIST_REST * (after - before), SECOND);
-  /* After the release marks go, and none comes.  Who decides with others is not to wait
-   * for those. */
-  a->go = listed && a->changed != a->list_time && a->listed.present <= a->list_count
-          && a->b->nodes >= LOCK_FROM;
+  a->differs = listed && (a->changed != a->listed_time || a->listed.present != a->listed_tasks);
   if (listed)
-    a->list_count = a->listed.present;
-  a->list_time = a->changed;
+    a->listed_tasks = a->listed.present;
+  a->listed_time = a->changed;
   /* What has changed just now may go on changing without another time. */
   if (step != STEP_ON || age_of (a, a->changed) < TIMES_ARE)
     a->changed = 0;
@@ -768,8 +795,9 @@ decide (struct attempt *a)
   /* A directory that was removed is listed as an empty one, readdir(3). */
   if (a->listed.present == 0 && a->changed == 0 && !has_mark (a))
     return STEP_AGAIN;
+  /* Another one that decides may have released, and marks have gone since. */
   if (!ranks_full (&a->fresh))
-    return a->go ? look_at_outcome (a, false) : STEP_ON;
+    return a->differs && a->b->nodes >= LOCK_FROM ? look_at_outcome (a, false) : STEP_ON;
   a->look = true;
   return release (a);
 }
@@ -912,7 +940,6 @@ arrive (struct attempt *a)
   if (instance_arrive (&a->in, a->own, a->b->note) != 0)
     return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
   a->arrived = a->look = true;
-  a->list_count = a->b->tasks;
   a->touched = waiting_now ();
   a->lock_after = a->b->nodes < LOCK_FROM ? WAITING_FOREVER : a->touched + LOCK_AFTER;
   a->tell = WAITING_FOREVER;
@@ -925,7 +952,7 @@ arrive (struct attempt *a)
 
 /* ---------------------------------------------------------------------- wait */
 
-/* Shows that this member lives, every TOUCH.  It also tells whether somebody removes the
+/* Shows that this member lives, when next_touch() says so.  It also tells whether somebody removes the
  * instance by hand: rm(1) takes the marks first, and the name, which check_key() looks
  * at, last. */
 static enum step
@@ -1255,7 +1282,7 @@ visit_left_over (void *context, const struct instance_mark *mark)
       || fstatat (mark->dirfd, mark->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return 0;
   a->others_came = true;
-  return is_older (age_of (a, nanoseconds (&st.st_mtim)), STALE);
+  return is_stale (a, mark, &st);
 }
 
 /* Whether a mark is stale, of whatever task; or there is no mark, and the instance is
@@ -1292,12 +1319,13 @@ make_it_go (struct attempt *a)
   if (instance_time (&a->in, INSTANCE_OUTCOME, &made) != 0)
     return STEP_ON;
   int64_t age = age_of (a, made);
+  const int64_t left = a->b->nodes * LOOK_BLOCKED > LEFT_OVER ? LOOK_BLOCKED_MAX : LEFT_OVER;
   bool at_work = (instance_stat (&a->in, a->b->own, &own) == 0
                   || instance_stat (&a->in, a->own, &own) == 0)
                  && own.stx_mtime.tv_sec != 0 && !is_older (age, BARRIER_LEAVE + SECOND);
   if (outcome == OUTCOME_RELEASED && !at_work && is_complete (a, true))
     clear_away (a, true, false);
-  else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && is_older (age, LEFT_OVER))
+  else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && is_older (age, left))
            || (outcome == OUTCOME_CALLED_OFF
                && (is_older (age, after) || is_complete (a, false))))
     clear_away (a, outcome == OUTCOME_VOID, false);

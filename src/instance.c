@@ -205,8 +205,9 @@ instance_tasks (const struct instance *in, uint32_t mine, uint32_t *tasks)
 /* --------------------------------------------------------------------- marks */
 
 /* CephFS shows other clients a change only when its server writes its journal,
- * every 5 s, unless somebody asks for it.  Elsewhere this would wait for a
- * disk.  The client of NFS 4.0 asks for a lock again after up to 30 s. */
+ * every 5 s, unless somebody asks for it, and what has moved even then.  Elsewhere this
+ * would wait for a disk.  The client of NFS 4.0 asks for a lock again after up to 30 s.
+ * Lustre before 2.16 moves one file at a time in the whole file system. */
 static void
 instance_find_mount (struct instance *in)
 {
@@ -215,7 +216,7 @@ instance_find_mount (struct instance *in)
   process_find_mount (in->dev, mount);
   in->lazy = strncmp (mount, "ceph ", 5) == 0 || strncmp (mount, "fuse", 4) == 0;
   in->late_locks = strstr (mount, ",vers=4.0,") != NULL;
-  in->moves_slowly = strncmp (mount, "lustre ", 7) == 0; /* before 2.16 */
+  in->moves = !in->lazy && strncmp (mount, "lustre ", 7) != 0;
 }
 
 static void
@@ -331,18 +332,37 @@ instance_is_own (const struct instance *in, const struct ranks *own, const char 
   return link_says (in->arrival, first_mark (own, name), note);
 }
 
+/* As the server has it now. */
+static int
+stat_now (int dirfd, const char *name, struct statx *st)
+{
+  const int result = statx (dirfd, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
+                            STATX_BASIC_STATS, st);
+
+  /* The C library has its own statx(2) where the kernel, or a container, has none,
+   * but not this flag. */
+  if (result == 0 || errno != EINVAL)
+    return result;
+  return statx (dirfd, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, st);
+}
+
 int
 instance_stat (const struct instance *in, const struct ranks *own, struct statx *st)
 {
   char name[NAME_MAX_];
-  int result = statx (in->arrival, first_mark (own, name),
-                      AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, st);
 
-  /* The C library has its own statx(2) where the kernel, or a container, has none,
-   * but not this flag. */
-  if (result != 0 && errno == EINVAL)
-    result = statx (in->arrival, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, st);
-  return result;
+  return stat_now (in->arrival, first_mark (own, name), st);
+}
+
+int
+instance_mark_time (const struct instance_mark *mark, int64_t *time)
+{
+  struct statx st;
+
+  if (stat_now (mark->dirfd, mark->name, &st) != 0)
+    return -1;
+  *time = st.stx_mtime.tv_sec * SECOND + st.stx_mtime.tv_nsec;
+  return 0;
 }
 
 /* Opens departure, after RELEASED was seen; ENOENT if it is none any more. */
@@ -374,7 +394,7 @@ instance_depart (const struct instance *in, const struct ranks *own, const char 
    * own either, so that a full file system holds up nobody who has arrived; but CephFS
    * shows that to others late, and some (BeeGFS, AFS) have none from one directory to
    * another. */
-  move = move && !in->moves_slowly;
+  move = move && in->moves;
   while (result == 0 && next_mark (own, &from, name))
     if ((!move || renameat (in->arrival, name, departure, name) != 0)
         && symlinkat (note, departure, name) != 0 && errno != EEXIST

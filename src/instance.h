@@ -60,7 +60,7 @@ struct instance {
   bool lazy;       /* known to whoever has arrived: the server tells other nodes late,
                     * unless asked by fsync(2); */
   bool late_locks; /* and its client learns late that a lock is free */
-  bool moves_slowly; /* one rename(2) at a time, in all of it */
+  bool moves;      /* marks may be moved: others see that at once, and it is cheap */
   bool reads_only; /* for --status: nothing is made to get past a cache */
   dev_t dev;       /* with ino: which one it is */
   ino_t ino;
@@ -132,7 +132,7 @@ int instance_call_off (struct instance *in, const char *text);
 int instance_time (const struct instance *in, const char *path, int64_t *time);
 
 /* Makes the marks of OWN in departure, after RELEASED was seen; with MOVE those of
- * arrival go there, if that is cheap.  Those that are there already are as good.  ENOENT
+ * arrival go there, if in->moves.  Those that are there already are as good.  ENOENT
  * or ESTALE: the instance is being removed. */
 int instance_depart (const struct instance *in, const struct ranks *own, const char *note,
                      bool move);
@@ -154,6 +154,9 @@ typedef int instance_visit (void *context, const struct instance_mark *mark);
 int instance_each_arrival (const struct instance *in, int64_t *changed, instance_visit *visit,
                            void *context);
 int instance_each_gathering (const struct instance *in, instance_visit *visit, void *context);
+
+/* When it was touched last, as the server has it now, in nanoseconds of its clock. */
+int instance_mark_time (const struct instance_mark *mark, int64_t *time);
 
 /* Whether it may be one: a link, or what the file system does not tell. */
 bool instance_is_mark (const struct instance_mark *mark);

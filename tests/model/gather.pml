@@ -22,7 +22,9 @@
  *   left_...           check_key
  *   make_void          make_void
  *   release, own_check release
- *   has_mark, has_departed, still_released  has_mark, has_departed
+ *   has_mark           has_mark
+ *   has_departed       has_departed
+ *   still_released     is_released
  *   call_off_...       call_off
  *   tell, tell_...     tell                         gather_tell
  *   hang_up            tell                         gather_all_hung_up
@@ -807,7 +809,7 @@ has_mark: /* of who sees a release */
   MAY_DIE
   fi;
 
-has_departed: /* fstatat departure/SET, of who has not seen it unreleased */
+has_departed: /* list departure, of who has not seen it unreleased */
   if
   :: atomic { X.outcome == RELEASED && LEFT (OWN) -> goto is_void }
   :: X.outcome != RELEASED || !LEFT (OWN)
