@@ -166,6 +166,21 @@ connect (int fd, const struct sockaddr *address, socklen_t size)
   return loses_sockets ? -1 : (int) syscall (SYS_connect, fd, address, size);
 }
 
+#ifdef SYS_newfstatat
+/* As a client of NFS: it remembers a time of marks that is two minutes old. */
+static bool remembers;
+
+int
+fstatat (int dirfd, const char *path, struct stat *st, int flags)
+{
+  const int result = (int) syscall (SYS_newfstatat, dirfd, path, st, flags);
+
+  if (result == 0 && remembers && strncmp (path, "slurm-procid-", 13) == 0)
+    st->st_mtim.tv_sec -= 120;
+  return result;
+}
+#endif
+
 /* When it looks who has departed somebody removes the release: its name first. */
 static bool removes_release;
 
@@ -954,6 +969,23 @@ comes_after_another (void)
 {
   departed_before = KEY "/departure/slurm-procid-1";
 }
+
+#ifdef SYS_newfstatat
+static void
+has_a_cache (void)
+{
+  remembers = true;
+}
+
+START_TEST (what_a_client_remembers_is_not_stale)
+{
+  arrive (1, NULL);
+  start (0, has_a_cache);
+  assert_all_meet_and_go ();
+  ck_assert_int_eq (shared->call_offs, 0); /* nor void */
+}
+END_TEST
+#endif
 
 /* The other one's mark has moved from arrival, so that it has arrived in the same. */
 START_TEST (who_departs_meanwhile_was_another_hook)
@@ -2246,6 +2278,9 @@ add_others (Suite *suite)
   tcase_add_loop_test (tcase, a_failure_before_arriving_calls_no_earlier_barrier_off, 0, 3);
   tcase_add_test (tcase, waits_until_an_earlier_barrier_goes);
   tcase_add_test (tcase, who_has_departed_waits_for_the_next);
+#ifdef SYS_newfstatat
+  tcase_add_test (tcase, what_a_client_remembers_is_not_stale);
+#endif
   tcase_add_test (tcase, who_departs_meanwhile_was_another_hook);
   tcase_add_test (tcase, a_release_that_is_removed_is_none);
   tcase_add_test (tcase, who_comes_just_before_the_release_goes);
