@@ -952,9 +952,9 @@ arrive (struct attempt *a)
 
 /* ---------------------------------------------------------------------- wait */
 
-/* Shows that this member lives, when next_touch() says so.  It also tells whether somebody removes the
- * instance by hand: rm(1) takes the marks first, and the name, which check_key() looks
- * at, last. */
+/* Shows that this member lives, when next_touch() says so.  It also tells whether
+ * somebody removes the instance by hand: rm(1) takes the marks first, and the name,
+ * which check_key() looks at, last. */
 static enum step
 touch (struct attempt *a)
 {
