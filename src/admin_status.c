@@ -70,7 +70,7 @@ print_missing (FILE *out, const struct instance *in, struct nodes_survey *s, boo
 
 /* Prints how the barrier IN stands, with the members that were there before. */
 static void
-print_state (FILE *out, const struct instance *in, struct nodes_survey *s)
+print_state (FILE *out, struct instance *in, struct nodes_survey *s)
 {
   static const char *const states[] = {
     [OUTCOME_RELEASED] = "released", [OUTCOME_VOID] = "void", [OUTCOME_CALLED_OFF] = "called-off"
@@ -107,7 +107,7 @@ print_state (FILE *out, const struct instance *in, struct nodes_survey *s)
  * on meanwhile is in one of the two.  False if it has gone while we looked: then
  * what was seen is no picture of it. */
 static bool
-print_barrier (FILE *out, const struct instance *in, const char *user)
+print_barrier (FILE *out, struct instance *in, const char *user)
 {
   struct nodes_survey survey;
   char name[NAME_MAX + 1];

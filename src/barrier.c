@@ -52,6 +52,8 @@
  *   KEY/lock         empty file that one member locks (lock.h), made by who waits first
  *   KEY/watcher      symbolic link by that member: who it is.  Where several can have
  *                    the lock, who finds another one named lets go
+ *   KEY/released     the same, when it has released and found its mark after that: the
+ *                    release is confirmed
  *
  * Why the promises hold
  *
@@ -95,7 +97,7 @@
  *
  * Who is stopped for longer than STALE is taken for dead.  When it goes on it finds
  * the outcome that others have made, or its mark gone, and arrives anew: a release
- * counts only while the own mark is there (has_mark(), release()).
+ * counts only if it is confirmed, or while the own mark is there (has_mark(), release()).
  *
  * Words
  *
@@ -146,7 +148,7 @@
 #define LOCK_AFTER (SECOND / 50)
 
 /* Longest time between two looks of who watches: nobody else looks. */
-#define LOOK_FOR_ALL (SECOND / 5)
+#define LOOK_FOR_ALL (SECOND / 6)
 
 /* For each node, between two looks of who is blocked: some NFS servers do not wake
  * their clients, which ask again after up to 30 s, and who watches may be stopped.
@@ -485,7 +487,7 @@ is_released (struct attempt *a)
 {
   const int64_t end = waiting_now () + ASK_DEPARTED;
 
-  if (!has_mark (a))
+  if (!a->in.confirmed && !has_mark (a))
     return false;
   while (!a->waited && waiting_now () < end)
     {
@@ -746,13 +748,15 @@ release (struct attempt *a)
 
   if (instance_release (&a->in) != 0)
     return errno == EEXIST ? STEP_ON : failed_or_gone (a, "release");
-  lock_end (&a->lock); /* wakes the others, before anything else */
   /* If somebody has removed the instance in the meantime, its outcome last, this
    * was no release of anybody: the mark has gone, or is another hook's.  Otherwise
    * it stands, whatever fails now. */
   const int mine = instance_stat (&a->in, a->own, &st) != 0
                      ? -1
                      : instance_is_own (&a->in, a->own, a->b->note);
+  if (mine > 0 && a->lock.watches)
+    instance_confirm (&a->in, a->b->note);
+  lock_end (&a->lock); /* wakes the others */
   return mine == 0 || (mine < 0 && is_gone (a)) ? STEP_AGAIN : STEP_RELEASED;
 }
 

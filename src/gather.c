@@ -45,7 +45,7 @@ is_own (int fd)
 }
 
 void
-gather_start (struct gather *g, const struct instance *in, struct waiting *waiting,
+gather_start (struct gather *g, struct instance *in, struct waiting *waiting,
               const struct ranks *own, uint32_t node, uint32_t self)
 {
   *g = (struct gather){ .in = in, .waiting = waiting, .own = own, .node = node, .self = self };

@@ -50,7 +50,7 @@ enum gather_result {
 #define GATHER_PATIENCE SECOND
 
 struct gather {
-  const struct instance *in; /* borrowed, as all pointers here but ranks */
+  struct instance *in; /* borrowed, as all pointers here but ranks */
   struct waiting *waiting;
   const struct ranks *own; /* the tasks of this node */
   uint32_t node;           /* its number, of the socket's name */
@@ -72,7 +72,7 @@ struct gather {
 
 /* Fills G.  gather_end() hangs up, frees, and removes the socket if this hook
  * leads; it may be called twice. */
-void gather_start (struct gather *g, const struct instance *in, struct waiting *waiting,
+void gather_start (struct gather *g, struct instance *in, struct waiting *waiting,
                    const struct ranks *own, uint32_t node, uint32_t self);
 void gather_end (struct gather *g);
 

@@ -19,6 +19,7 @@
 
 #define MARK "slurm-procid-"
 #define CALLED_OFF "called-off: "
+#define CONFIRMED "released"
 #define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define HOLD_DIRECTORY (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
@@ -476,12 +477,26 @@ instance_read_note (int dirfd, const char *name, char note[INSTANCE_NOTE_MAX])
 
 /* -------------------------------------------------------------------- outcome */
 
-/* Whether this is it; the context gets the type of the entry. */
+/* What a list of the instance has shown so far. */
+struct listed {
+  bool any, outcome, confirmed;
+  unsigned char type; /* of the outcome, as readdir(3) says it */
+};
+
+/* Returns whether no other entry would say more. */
 static int
 visit_outcome (void *context, const struct instance_mark *entry)
 {
-  *(int *) context = entry->type;
-  return strcmp (entry->name, "departure") == 0;
+  struct listed *l = context;
+
+  l->any = true;
+  l->confirmed = l->confirmed || strcmp (entry->name, CONFIRMED) == 0;
+  if (strcmp (entry->name, "departure") == 0)
+    {
+      l->outcome = true;
+      l->type = entry->type;
+    }
+  return l->outcome && (l->confirmed || l->type != DT_DIR);
 }
 
 /* What "departure" says; NONE if it is not there. */
@@ -509,20 +524,22 @@ instance_read_outcome (const struct instance *in, char *text)
 }
 
 enum outcome
-instance_outcome (const struct instance *in, char *text)
+instance_outcome (struct instance *in, char *text)
 {
-  int type = -1, found = each_entry (instance_list (in->top, "."), "", "", visit_outcome, &type);
+  struct listed l = { 0 };
+  const int found = each_entry (instance_list (in->top, "."), "", "", visit_outcome, &l);
   int error = errno;
 
-  if (found == 0)
+  in->confirmed = l.confirmed;
+  if (l.outcome && l.type == DT_DIR)
+    return OUTCOME_RELEASED;
+  if (found == 0 && !l.outcome)
     {
       /* A directory that was removed has nothing in it, not even itself: readdir(3)
        * does not say more of it. */
       errno = ENOENT;
-      return type < 0 ? OUTCOME_ERROR : OUTCOME_NONE;
+      return l.any ? OUTCOME_NONE : OUTCOME_ERROR;
     }
-  if (found > 0 && type == DT_DIR)
-    return OUTCOME_RELEASED;
   if (found < 0 && instance_is_gone (error))
     return OUTCOME_ERROR;
   /* A release that is there is not to be missed for want of a list, but what is not
@@ -569,6 +586,12 @@ int
 instance_void (const struct instance *in)
 {
   return end_as (in, "void");
+}
+
+void
+instance_confirm (const struct instance *in, const char *note)
+{
+  (void) !symlinkat (note, in->top, CONFIRMED); /* without it each looks for its own mark */
 }
 
 int

@@ -62,6 +62,7 @@ struct instance {
   bool late_locks; /* and its client learns late that a lock is free */
   bool moves;      /* marks may be moved: others see that at once, and it is cheap */
   bool reads_only; /* for --status: nothing is made to get past a cache */
+  bool confirmed;  /* the last look has seen that the release was confirmed */
   dev_t dev;       /* with ino: which one it is */
   ino_t ino;
 };
@@ -116,13 +117,16 @@ int instance_stat (const struct instance *in, const struct ranks *own, struct st
 
 /* Looks at the outcome.  For CALLED_OFF, TEXT gets what follows "called-off: ",
  * cleaned, unless it is NULL. */
-enum outcome instance_outcome (const struct instance *in, char *text);
+enum outcome instance_outcome (struct instance *in, char *text);
 
 /* Make the outcome.  EEXIST: there is one already, and that one counts.
  * The last two leave a trace in arrival, too, where who decides looks. */
 int instance_release (const struct instance *in);
 int instance_void (const struct instance *in);
 int instance_call_off (struct instance *in, const char *text);
+
+/* Confirms the own release: the own mark was there after it.  Best effort. */
+void instance_confirm (const struct instance *in, const char *note);
 
 /* The time of the file PATH in the instance, in nanoseconds of the file server's
  * clock: when the outcome was made, or for a release when a member departed last; and

@@ -25,6 +25,7 @@
  *   make_void        make_void             instance_void
  *   release          release               instance_release
  *   own_check        release               instance_stat, _is_own
+ *   confirm          release               instance_confirm
  *   follow           follow
  *   has_mark         has_mark              instance_stat
  *   has_departed     has_departed          instance_list_marks
@@ -124,6 +125,7 @@
 #define TELLS_ONCE 27      /* who will not come does not wait for an earlier barrier to go */
 #define DEPARTED_COUNTS 28 /* nobody asks whether another hook of the task has departed */
 #define ASKS_ONCE 29       /* who asks that does not look again whether it is released */
+#define CONFIRMS_BLIND 30  /* who has released confirms that before it looks for its file */
 #define OVER_ARRIVALS (MUTANT == REMOVES_OVER || MUTANT == GOES_ON || MUTANT == FILES_FIRST)
 
 #ifndef MEMBERS /* 2 or 3 */
@@ -205,6 +207,7 @@ typedef Instance {
   unsigned departed : 1; /* a renamed KEY/departure is */
   unsigned ntasks : 2;   /* KEY/ntasks: 0 is not there, 1 right, 2 wrong */
   unsigned outcome : 3;
+  unsigned confirmed : 1; /* KEY/released is there */
   unsigned refs : 4;               /* hooks that hold it */
   unsigned in_departure : MEMBERS; /* KEY/departure/slurm-procid-P */
   /* For the assertions.  Of which tasks a hook */
@@ -367,6 +370,7 @@ inline forget (x)
   inst[x].departed = 0;
   inst[x].ntasks = 0;
   inst[x].outcome = NONE;
+  inst[x].confirmed = 0;
   inst[x].in_departure = 0;
   inst[x].came = 0;
   inst[x].met = 0;
@@ -434,6 +438,7 @@ inline close_all ()
     first = 0;
     tried = 0;
     waited = 0;
+    sure = 0;
     opens = ARRIVES;
     fresh = 0
   }
@@ -525,7 +530,7 @@ inline check_all_ended ()
 inline follow ()
 {
   if
-  :: X.outcome == RELEASED -> goto has_mark
+  :: X.outcome == RELEASED -> sure = X.confirmed; goto has_mark
   :: X.outcome == VOID && MUTANT == VOID_FAILS -> goto fails
   :: X.outcome == VOID && task == 0 && MUTANT != VOID_FAILS -> removes = 1; goto clear_away
   :: X.outcome == VOID && task != 0 && MUTANT != VOID_FAILS -> goto again
@@ -545,6 +550,7 @@ proctype hook (byte me; byte task)
   bit first;                /* look at the key at the next look */
   bit tried;                /* to arrive */
   bit waited;               /* has seen no outcome since then */
+  bit sure;                 /* has seen a release that was confirmed */
 #if LOCKS > 0
   bit watches;              /* the lock is its */
 #endif
@@ -890,14 +896,25 @@ release: /* mkdir departure */
 
 own_check: /* fstatat arrival/P, of who has released */
   if
-  :: atomic { OWN_IS_THERE -> goto let_go }
+  :: OWN_IS_THERE || MUTANT == CONFIRMS_BLIND
+  :: atomic { OWN_IS_THERE -> goto let_go } /* it does not watch */
   :: atomic { !OWN_IS_THERE -> goto again }
   MAY_FAIL (let_go)
   MAY_DIE
   fi;
 
-has_mark: /* fstatat arrival/P, of who sees a release */
+confirm: /* symlink released */
   if
+  :: atomic { X.there -> X.confirmed = 1; goto let_go }
+  :: atomic { !X.there -> goto let_go }
+  MAY_FAIL (let_go)
+  MAY_DIE
+  fi;
+
+has_mark: /* fstatat arrival/P, of who sees a release that is not confirmed */
+  if
+  :: atomic { sure && waited -> goto let_go }
+  :: sure && !waited
   :: atomic { (OWN_IS_THERE && (waited || MUTANT == DEPARTED_COUNTS)) || MUTANT == NO_HAS_MARK ->
               goto let_go }
   :: OWN_IS_THERE && !waited && MUTANT != DEPARTED_COUNTS && MUTANT != NO_HAS_MARK
@@ -978,7 +995,8 @@ call_off_link: /* symlink called-off */
 
 told: /* look at the outcome */
   if
-  :: atomic { X.outcome == RELEASED && member && MUTANT != LATE_LOOK -> goto has_mark }
+  :: atomic { X.outcome == RELEASED && member && MUTANT != LATE_LOOK ->
+              sure = X.confirmed; goto has_mark }
   :: atomic { X.outcome == RELEASED && !member && MUTANT != LATE_LOOK ->
               if
               :: MUTANT == ANY_MARK && tried -> goto has_mark
@@ -1238,6 +1256,7 @@ remove_departed: /* the rest: departed-N with its files, ntasks */
        true ->
        d_step {
          R.departed = 0;
+         R.confirmed = 0;
          R.ntasks = 0
        }
      }
@@ -1269,7 +1288,7 @@ remove_again: /* rmdir departure */
 remove_top: /* rmdir */
   if
   :: atomic {
-       !R.arrival && !R.departed && R.ntasks == 0 && R.outcome == NONE ->
+       !R.arrival && !R.departed && !R.confirmed && R.ntasks == 0 && R.outcome == NONE ->
        R.there = 0;
        printf ("has removed %d\n", GOING);
        if
@@ -1277,7 +1296,7 @@ remove_top: /* rmdir */
        :: else -> goto cleared
        fi
      }
-  :: atomic { R.arrival || R.departed || R.ntasks != 0 || R.outcome != NONE ->
+  :: atomic { R.arrival || R.departed || R.confirmed || R.ntasks != 0 || R.outcome != NONE ->
               goto remove_outcome }
   MAY_DIE
   fi;
@@ -1388,6 +1407,7 @@ not_ours: /* STEP_NOT_OURS */
     first = 0;
     tried = 0;
     waited = 0;
+    sure = 0;
     opens = ARRIVES;
     fresh = 0;
     if

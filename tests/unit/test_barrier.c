@@ -133,16 +133,16 @@ no_links (const char *name, int error, bool made)
   link_fault.made = made;
 }
 
-/* Just before it makes the release the mark of member 0 becomes another hook's. */
-static bool loses_mark;
+/* Just before it makes the release, this mark of its own becomes another hook's. */
+static const char *loses_mark;
 
 int
 mkdirat (int dirfd, const char *path, mode_t mode)
 {
-  if (loses_mark && strcmp (path, "departure") == 0)
+  if (loses_mark != NULL && strcmp (path, "departure") == 0)
     {
-      ck_assert_int_eq (unlink (KEY "/arrival/slurm-procid-0"), 0);
-      unit_symlink ("host=n2 pid=2", KEY "/arrival/slurm-procid-0");
+      ck_assert_int_eq (unlink (loses_mark), 0);
+      unit_symlink ("host=n2 pid=2", loses_mark);
     }
   return (int) syscall (SYS_mkdirat, dirfd, path, mode);
 }
@@ -1070,7 +1070,7 @@ finds_an_outcome (void)
 static void
 has_lost_its_mark (void)
 {
-  loses_mark = true;
+  loses_mark = KEY "/arrival/slurm-procid-0";
 }
 
 /* It was stopped while somebody removed the instance, and another hook came to it. */
@@ -2025,9 +2025,54 @@ START_TEST (who_watches_releases)
   start (2, NULL);
   ck_assert_int_eq (end (1)->status, 0);
   ck_assert_int_eq (end (2)->status, 0);
+  ck_assert (has_text (KEY "/released")); /* confirmed */
   ck_assert_int_eq (kill (pids[0], SIGCONT), 0);
   ck_assert_int_eq (end (0)->status, 0);
   ck_assert (!unit_is_there (KEY));
+}
+END_TEST
+
+static void
+watcher_has_lost_its_mark (void)
+{
+  loses_mark = KEY "/arrival/slurm-procid-1";
+}
+
+/* It was stopped while somebody removed the instance: nobody goes by its release. */
+START_TEST (who_watches_confirms_no_release_without_its_mark)
+{
+  model.tasks = 3;
+  model.timeout = SECOND;
+  start (1, watcher_has_lost_its_mark);
+  wait_until (is_locked, KEY "/lock");
+  start (0, NULL);
+  wait_until_blocked (0);
+  ck_assert_int_eq (kill (pids[0], SIGSTOP), 0);
+  make_mark (KEY "/arrival/slurm-procid-2");
+  ck_assert_int_eq (end (1)->status, EX_TEMPFAIL);
+  ck_assert (unit_is_there (KEY "/departure"));
+  ck_assert (!unit_is_there (KEY "/released"));
+}
+END_TEST
+
+/* By a release that is confirmed who has waited goes, whatever has become of its mark;
+ * by another one it does not. */
+START_TEST (a_confirmed_release_counts)
+{
+  const bool confirmed = _i == 0;
+
+  model.tasks = 3;
+  model.timeout = SECOND;
+  start (1, NULL);
+  wait_until (is_locked, KEY "/lock");
+  start (2, NULL);
+  wait_until_blocked (2);
+  ck_assert_int_eq (unlink (KEY "/arrival/slurm-procid-2"), 0);
+  if (confirmed)
+    unit_symlink (NOTE, KEY "/released");
+  unit_mkdir (KEY "/departure");
+  ck_assert_int_eq (end (2)->status, confirmed ? 0 : EX_TEMPFAIL);
+  ck_assert_int_eq (end (1)->status, 0);
 }
 END_TEST
 
@@ -2352,6 +2397,9 @@ add_lock (Suite *suite)
   unit_add_if (tcase, who_is_blocked_hears_of_its_members, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_watches_may_be_killed, !unit_in_valgrind (), "valgrind");
   unit_add_if (tcase, who_watches_releases, !unit_in_valgrind (), "valgrind");
+  unit_add_if (tcase, who_watches_confirms_no_release_without_its_mark, !unit_in_valgrind (),
+               "valgrind");
+  unit_add_loop_if (tcase, a_confirmed_release_counts, 0, 2, !unit_in_valgrind (), "valgrind");
   tcase_add_test (tcase, who_watches_hears_that_others_go);
   tcase_add_test (tcase, who_watches_lets_go_if_another_one_does);
   tcase_add_test (tcase, who_can_tell_nobody_goes_with_the_others);
