@@ -187,6 +187,9 @@ static int departures_error;
 /* When it looks who has departed somebody removes the release: its name first. */
 static bool removes_release;
 
+/* When it lists who has arrived, all have been released, and member 1 has departed. */
+static bool departs_when_listed;
+
 /* How long the next listing of arrival takes, in seconds; and what it says, or that of
  * another directory. */
 static int listing_takes;
@@ -222,6 +225,13 @@ openat (int dirfd, const char *path, int flags, ...)
   if (listing_error != 0 && strcmp (path, ".") == 0 && is_arrival (dirfd)
       && fails_once (&listing_error))
     return -1;
+  if (departs_when_listed && strcmp (path, ".") == 0 && is_arrival (dirfd))
+    {
+      departs_when_listed = false;
+      unit_mkdir (KEY "/departure");
+      ck_assert_int_eq (
+        rename (KEY "/arrival/slurm-procid-1", KEY "/departure/slurm-procid-1"), 0);
+    }
   if (look_error != 0 && strcmp (path, ".") == 0 && !is_arrival (dirfd) && fails_once (&look_error))
     return -1;
   if (departures_error != 0 && strcmp (path, "departure") == 0 && fails_once (&departures_error))
@@ -893,6 +903,18 @@ START_TEST (an_earlier_barrier_is_not_called_off)
 }
 END_TEST
 
+/* Its task has departed from that while it looked whether it had arrived there. */
+START_TEST (who_will_not_come_takes_no_place_of_who_has_gone)
+{
+  make_earlier_barrier ();
+  make_mark (KEY "/arrival/slurm-procid-0");
+  departs_when_listed = true;
+  ck_assert_int_eq (unit_child (call_off, "bad setting"), 0);
+  ck_assert (unit_is_there (KEY "/departure/slurm-procid-1"));
+  ck_assert (!unit_is_there (KEY "/arrival/slurm-procid-1"));
+}
+END_TEST
+
 /* The reason is told all the same: perhaps it was waited for. */
 START_TEST (comes_long_after_the_end)
 {
@@ -960,6 +982,36 @@ START_TEST (who_has_departed_waits_for_the_next)
   model.timeout = SECOND / 5;
   assert_says (meet (1, NULL), EX_TEMPFAIL, "an earlier barrier of this task");
   ck_assert_uint_eq (unit_entries (KEY "/arrival"), 0);
+}
+END_TEST
+
+/* Somebody was killed before it departed, 25 s ago: of so many nodes that they look
+ * every 40 s, others may have been released and not know it yet. */
+START_TEST (an_old_release_makes_way)
+{
+  const bool many = _i == 1;
+  struct timespec times[2];
+
+  make_instance ("2");
+  unit_mkdir (KEY "/departure");
+  make_mark (KEY "/departure/slurm-procid-0");
+  make_mark (KEY "/arrival/slurm-procid-0");
+  make_mark (KEY "/arrival/slurm-procid-1");
+  (void) clock_gettime (CLOCK_REALTIME, &times[1]);
+  times[1].tv_sec -= 25;
+  times[0] = times[1];
+  ck_assert_int_eq (utimensat (AT_FDCWD, KEY "/departure", times, 0), 0);
+  model.nodes = many ? 64 : 2;
+  model.timeout = many ? SECOND : LIMIT;
+  start (0, NULL);
+  if (many)
+    {
+      assert_says (end (0), EX_TEMPFAIL, "an earlier barrier of this task");
+      return;
+    }
+  wait_until (is_removed, KEY "/departure");
+  start (1, NULL);
+  assert_all_meet ();
 }
 END_TEST
 
@@ -2324,6 +2376,7 @@ add_failing (Suite *suite)
   tcase_add_test (tcase, after_a_refusal_all_meet_again);
   tcase_add_test (tcase, who_will_not_come_knows_of_a_call_off);
   tcase_add_loop_test (tcase, who_will_not_come_waits_until_an_earlier_barrier_goes, 0, 2);
+  tcase_add_test (tcase, who_will_not_come_takes_no_place_of_who_has_gone);
 }
 
 static void
@@ -2339,6 +2392,7 @@ add_others (Suite *suite)
 #ifdef SYS_newfstatat
   tcase_add_test (tcase, what_a_client_remembers_is_not_stale);
 #endif
+  tcase_add_loop_test (tcase, an_old_release_makes_way, 0, 2);
   tcase_add_loop_test (tcase, who_departs_meanwhile_was_another_hook, 0, 2);
   tcase_add_test (tcase, a_release_that_is_removed_is_none);
   tcase_add_test (tcase, who_comes_just_before_the_release_goes);
