@@ -97,7 +97,8 @@
  *
  * Who is stopped for longer than STALE is taken for dead.  When it goes on it finds
  * the outcome that others have made, or its mark gone, and arrives anew: a release
- * counts only if it is confirmed, or while the own mark is there (has_mark(), release()).
+ * counts only if it is confirmed, for who has waited, or while the own mark is there
+ * (is_released(), release()).
  *
  * Words
  *
@@ -485,24 +486,26 @@ has_departed (struct attempt *a)
 static bool
 is_released (struct attempt *a)
 {
-  const int64_t end = waiting_now () + ASK_DEPARTED;
-
-  if (!a->in.confirmed && !has_mark (a))
+  if (a->waited && a->in.confirmed)
+    return true;
+  if (!has_mark (a))
     return false;
-  while (!a->waited && waiting_now () < end)
+  if (a->waited)
+    return true;
+  const int64_t end = waiting_now () + ASK_DEPARTED;
+  do
     {
       const int departed = has_departed (a);
       if (departed > 0)
         return false;
-      if (departed == 0 || instance_is_gone (errno))
-        {
-          const enum outcome outcome = instance_outcome (&a->in, NULL);
-          if (outcome != OUTCOME_ERROR || is_gone (a))
-            return outcome == OUTCOME_RELEASED;
-        }
-      if (waiting_sleep (a->b->waiting, waiting_now () + ASK_DEPARTED / 20, -1) == WAKE_END)
-        break;
+      const enum outcome outcome = instance_outcome (&a->in, NULL);
+      if (outcome == OUTCOME_ERROR ? is_gone (a) : outcome != OUTCOME_RELEASED)
+        return false;
+      if (departed == 0 && outcome == OUTCOME_RELEASED)
+        return true;
     }
+  while (waiting_now () < end
+         && waiting_sleep (a->b->waiting, waiting_now () + ASK_DEPARTED / 20, -1) != WAKE_END);
   return true;
 }
 
@@ -579,6 +582,7 @@ call_off (struct attempt *a)
         return elsewhere;
       return leave_untold (a, &own);
     }
+  lock_end (&a->lock);
   enum outcome outcome = instance_outcome (&a->in, text);
   /* After EIO and its like the arrival may have been done; what is there may also be
    * the mark of an earlier hook of this task. */

@@ -368,7 +368,7 @@ instance_mark_time (const struct instance_mark *mark, int64_t *time)
 
 /* Opens departure, after RELEASED was seen; ENOENT if it is none any more. */
 static int
-open_departure (const struct instance *in)
+open_departure (struct instance *in)
 {
   int fd = openat (in->top, "departure", HOLD_DIRECTORY);
 
@@ -385,7 +385,7 @@ open_departure (const struct instance *in)
 }
 
 int
-instance_depart (const struct instance *in, const struct ranks *own, const char *note, bool move)
+instance_depart (struct instance *in, const struct ranks *own, const char *note, bool move)
 {
   int departure = open_departure (in), result = departure < 0 ? -1 : 0;
   char name[NAME_MAX_];
@@ -538,7 +538,9 @@ instance_outcome (struct instance *in, char *text)
       /* A directory that was removed has nothing in it, not even itself: readdir(3)
        * does not say more of it. */
       errno = ENOENT;
-      return l.any ? OUTCOME_NONE : OUTCOME_ERROR;
+      if (!l.any)
+        return OUTCOME_ERROR;
+      return in->ended ? instance_read_outcome (in, text) : OUTCOME_NONE;
     }
   if (found < 0 && instance_is_gone (error))
     return OUTCOME_ERROR;
@@ -558,10 +560,18 @@ instance_outcome (struct instance *in, char *text)
   return instance_read_outcome (in, text);
 }
 
-int
-instance_release (const struct instance *in)
+/* Says whether the outcome was MADE; if somebody else has made it, that is remembered. */
+static int
+outcome_made (struct instance *in, bool made)
 {
-  if (mkdirat (in->top, "departure", 0700) != 0)
+  in->ended = in->ended || (!made && errno == EEXIST);
+  return made ? 0 : -1;
+}
+
+int
+instance_release (struct instance *in)
+{
+  if (outcome_made (in, mkdirat (in->top, "departure", 0700) == 0) != 0)
     return -1;
   instance_sync (in, in->top, ".");
   return 0;
@@ -570,9 +580,9 @@ instance_release (const struct instance *in)
 /* Makes the outcome that is not a release, a link to TEXT; and its trace in arrival,
  * where who decides looks. */
 static int
-end_as (const struct instance *in, const char *text)
+end_as (struct instance *in, const char *text)
 {
-  if (symlinkat (text, in->top, "departure") != 0)
+  if (outcome_made (in, symlinkat (text, in->top, "departure") == 0) != 0)
     return -1;
   int arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
   if (arrival >= 0 && symlinkat ("../departure", arrival, INSTANCE_TRACE) == 0)
@@ -583,7 +593,7 @@ end_as (const struct instance *in, const char *text)
 }
 
 int
-instance_void (const struct instance *in)
+instance_void (struct instance *in)
 {
   return end_as (in, "void");
 }
@@ -591,7 +601,9 @@ instance_void (const struct instance *in)
 void
 instance_confirm (const struct instance *in, const char *note)
 {
-  (void) !symlinkat (note, in->top, CONFIRMED); /* without it each looks for its own mark */
+  /* Without it each looks for its own mark. */
+  if (!in->lazy)
+    (void) !symlinkat (note, in->top, CONFIRMED);
 }
 
 int

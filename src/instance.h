@@ -63,6 +63,7 @@ struct instance {
   bool moves;      /* marks may be moved: others see that at once, and it is cheap */
   bool reads_only; /* for --status: nothing is made to get past a cache */
   bool confirmed;  /* the last look has seen that the release was confirmed */
+  bool ended;      /* there was an outcome already: a look whose list has none asks for it */
   dev_t dev;       /* with ino: which one it is */
   ino_t ino;
 };
@@ -121,8 +122,8 @@ enum outcome instance_outcome (struct instance *in, char *text);
 
 /* Make the outcome.  EEXIST: there is one already, and that one counts.
  * The last two leave a trace in arrival, too, where who decides looks. */
-int instance_release (const struct instance *in);
-int instance_void (const struct instance *in);
+int instance_release (struct instance *in);
+int instance_void (struct instance *in);
 int instance_call_off (struct instance *in, const char *text);
 
 /* Confirms the own release: the own mark was there after it.  Best effort. */
@@ -138,7 +139,7 @@ int instance_time (const struct instance *in, const char *path, int64_t *time);
 /* Makes the marks of OWN in departure, after RELEASED was seen; with MOVE those of
  * arrival go there, if in->moves.  Those that are there already are as good.  ENOENT
  * or ESTALE: the instance is being removed. */
-int instance_depart (const struct instance *in, const struct ranks *own, const char *note,
+int instance_depart (struct instance *in, const struct ranks *own, const char *note,
                      bool move);
 
 /* A mark, or what says who is gathered, as the lists below tell of it. */

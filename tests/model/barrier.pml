@@ -886,7 +886,11 @@ make_void: /* symlink void */
 release: /* mkdir departure */
   if
   :: atomic { X.there && (X.outcome == NONE || MUTANT == TWO_NAMES) ->
-              printf ("releases %d\n", in[me]); X.outcome = RELEASED; goto own_check }
+              printf ("releases %d\n", in[me]); X.outcome = RELEASED;
+              if
+              :: MUTANT == CONFIRMS_BLIND -> goto confirm
+              :: else -> goto own_check
+              fi }
   :: atomic { X.outcome != NONE && MUTANT == ALSO_RELEASES -> goto own_check }
   :: atomic { X.outcome != NONE && MUTANT != TWO_NAMES -> goto wait }
   :: atomic { !X.there -> goto again }
@@ -896,7 +900,7 @@ release: /* mkdir departure */
 
 own_check: /* fstatat arrival/P, of who has released */
   if
-  :: OWN_IS_THERE || MUTANT == CONFIRMS_BLIND
+  :: OWN_IS_THERE && MUTANT != CONFIRMS_BLIND
   :: atomic { OWN_IS_THERE -> goto let_go } /* it does not watch */
   :: atomic { !OWN_IS_THERE -> goto again }
   MAY_FAIL (let_go)
@@ -905,7 +909,8 @@ own_check: /* fstatat arrival/P, of who has released */
 
 confirm: /* symlink released */
   if
-  :: atomic { X.there -> X.confirmed = 1; goto let_go }
+  :: atomic { X.there && MUTANT != CONFIRMS_BLIND -> X.confirmed = 1; goto let_go }
+  :: atomic { X.there && MUTANT == CONFIRMS_BLIND -> X.confirmed = 1; goto own_check }
   :: atomic { !X.there -> goto let_go }
   MAY_FAIL (let_go)
   MAY_DIE
@@ -914,7 +919,6 @@ confirm: /* symlink released */
 has_mark: /* fstatat arrival/P, of who sees a release that is not confirmed */
   if
   :: atomic { sure && waited -> goto let_go }
-  :: sure && !waited
   :: atomic { (OWN_IS_THERE && (waited || MUTANT == DEPARTED_COUNTS)) || MUTANT == NO_HAS_MARK ->
               goto let_go }
   :: OWN_IS_THERE && !waited && MUTANT != DEPARTED_COUNTS && MUTANT != NO_HAS_MARK
@@ -929,7 +933,8 @@ has_mark: /* fstatat arrival/P, of who sees a release that is not confirmed */
   MAY_DIE
   fi;
 
-has_departed: /* list departure, of who has not seen it unreleased */
+has_departed: /* list departure, of who has not seen it unreleased; again if it fails,
+               * which the code does for ASK_DEPARTED */
   if
   :: atomic { X.outcome == RELEASED && (X.in_departure & SELF) -> goto again }
   :: X.outcome != RELEASED || !(X.in_departure & SELF)

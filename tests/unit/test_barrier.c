@@ -14,6 +14,7 @@
 #include "log.h"
 #include "unit.h"
 
+#include <dlfcn.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -181,11 +182,42 @@ fstatat (int dirfd, const char *path, struct stat *st, int flags)
 }
 #endif
 
+/* As where two changes have the same time: its lists are older than the outcome. */
+static bool lists_old;
+
+struct dirent *
+readdir (DIR *dir)
+{
+  static struct dirent *(*next) (DIR *);
+  struct dirent *entry;
+
+  if (next == NULL)
+    {
+      void *found = dlsym (RTLD_NEXT, sizeof (off_t) == sizeof (long) ? "readdir" : "readdir64");
+      memcpy (&next, &found, sizeof next);
+    }
+  while ((entry = next (dir)) != NULL && lists_old && strcmp (entry->d_name, "departure") == 0)
+    ;
+  return entry;
+}
+
+/* So many seconds pass when it asks the server for its mark. */
+static int mark_takes;
+
+int
+statx (int dirfd, const char *path, int flags, unsigned mask, struct statx *st)
+{
+  shared->jump += mark_takes;
+  mark_takes = 0;
+  return (int) syscall (SYS_statx, dirfd, path, flags, mask, st);
+}
+
 /* What the list of those who have departed says, once. */
 static int departures_error;
 
-/* When it looks who has departed somebody removes the release: its name first. */
-static bool removes_release;
+/* When it looks who has departed somebody removes the release: its name first.  Then
+ * another one that had been left behind makes it void. */
+static bool removes_release, then_makes_void;
 
 /* When it lists who has arrived, all have been released, and member 1 has departed. */
 static bool departs_when_listed;
@@ -240,6 +272,8 @@ openat (int dirfd, const char *path, int flags, ...)
     {
       ck_assert_int_eq (rename (KEY "/departure", KEY "/departed-0"), 0);
       removes_release = false;
+      if (then_makes_void)
+        unit_symlink ("void", KEY "/departure");
     }
   return (int) syscall (SYS_openat, dirfd, path, flags, mode);
 }
@@ -1051,13 +1085,22 @@ comes_after_another_and_asks_twice (void)
   departures_error = EIO;
 }
 
+static void
+comes_after_another_and_is_slow (void)
+{
+  comes_after_another ();
+  mark_takes = 3;
+}
+
 /* The other one's mark has moved from arrival, so that it has arrived in the same. */
 START_TEST (who_departs_meanwhile_was_another_hook)
 {
+  static prepare *const comes[] = { comes_after_another, comes_after_another_and_asks_twice,
+                                    comes_after_another_and_is_slow };
+
   make_instance ("2");
-  model.timeout = SECOND;
-  assert_says (meet (1, _i == 0 ? comes_after_another : comes_after_another_and_asks_twice),
-               EX_TEMPFAIL, "an earlier barrier of this task");
+  model.timeout = 4 * SECOND;
+  assert_says (meet (1, comes[_i]), EX_TEMPFAIL, "an earlier barrier of this task");
 }
 END_TEST
 
@@ -1068,11 +1111,39 @@ comes_when_that_is_removed (void)
   removes_release = true;
 }
 
+static void
+comes_when_that_is_made_void (void)
+{
+  comes_when_that_is_removed ();
+  then_makes_void = true;
+}
+
 START_TEST (a_release_that_is_removed_is_none)
 {
   make_instance ("2");
   model.timeout = SECOND / 5;
-  assert_says (meet (1, comes_when_that_is_removed), EX_TEMPFAIL, "1 of 2 tasks did not arrive");
+  if (_i == 0)
+    assert_says (meet (1, comes_when_that_is_removed), EX_TEMPFAIL, "1 of 2 tasks did not arrive");
+  else
+    assert_says (meet (1, comes_when_that_is_made_void), EX_TEMPFAIL,
+                 "only its hook makes way for a new barrier where /where/" KEY " was given up");
+}
+END_TEST
+
+static void
+has_old_lists (void)
+{
+  lists_old = true;
+}
+
+/* It finds out by calling off. */
+START_TEST (who_calls_off_believes_no_list)
+{
+  arrive (1, has_old_lists);
+  make_mark (KEY "/arrival/slurm-procid-0");
+  unit_mkdir (KEY "/departure");
+  ck_assert_int_eq (kill (pids[1], SIGTERM), 0);
+  ck_assert_int_eq (end (1)->status, 0);
 }
 END_TEST
 
@@ -2393,8 +2464,9 @@ add_others (Suite *suite)
   tcase_add_test (tcase, what_a_client_remembers_is_not_stale);
 #endif
   tcase_add_loop_test (tcase, an_old_release_makes_way, 0, 2);
-  tcase_add_loop_test (tcase, who_departs_meanwhile_was_another_hook, 0, 2);
-  tcase_add_test (tcase, a_release_that_is_removed_is_none);
+  tcase_add_loop_test (tcase, who_departs_meanwhile_was_another_hook, 0, 3);
+  tcase_add_loop_test (tcase, a_release_that_is_removed_is_none, 0, 2);
+  tcase_add_test (tcase, who_calls_off_believes_no_list);
   tcase_add_test (tcase, who_comes_just_before_the_release_goes);
   tcase_add_test (tcase, another_number_of_members_is_not_ours);
   tcase_add_test (tcase, who_is_left_behind_comes_again);
