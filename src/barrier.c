@@ -176,8 +176,9 @@
  * twice as long, and so on, up to TOUCH. */
 #define TELL_GATHERING SECOND
 
-/* For how long who cannot find out who has departed tries again. */
+/* For how long who cannot find out who has departed tries again, and how often at least. */
 #define ASK_DEPARTED (2 * SECOND)
+#define ASK_TIMES 3
 
 /* For how long a hook that will not come waits for its leader to answer. */
 #define CALL_OFF_WITHIN (5 * SECOND)
@@ -493,7 +494,7 @@ is_released (struct attempt *a)
   if (a->waited)
     return true;
   const int64_t end = waiting_now () + ASK_DEPARTED;
-  do
+  for (int asked = 1;; asked++)
     {
       const int departed = has_departed (a);
       if (departed > 0)
@@ -503,10 +504,11 @@ is_released (struct attempt *a)
         return false;
       if (departed == 0 && outcome == OUTCOME_RELEASED)
         return true;
+      const int64_t again = waiting_now () + ASK_DEPARTED / 20;
+      const bool over = waiting_sleep (a->b->waiting, again, -1) == WAKE_END || again >= end;
+      if (over && asked >= ASK_TIMES)
+        return true;
     }
-  while (waiting_now () < end
-         && waiting_sleep (a->b->waiting, waiting_now () + ASK_DEPARTED / 20, -1) != WAKE_END);
-  return true;
 }
 
 /* Nobody could be told that this hook leaves, because of OWN: its mark shall not count
@@ -583,6 +585,7 @@ call_off (struct attempt *a)
       return leave_untold (a, &own);
     }
   lock_end (&a->lock);
+  a->waited = false; /* by a list that was too old, perhaps */
   enum outcome outcome = instance_outcome (&a->in, text);
   /* After EIO and its like the arrival may have been done; what is there may also be
    * the mark of an earlier hook of this task. */
@@ -682,6 +685,7 @@ check_key (struct attempt *a, enum outcome *outcome, char text[INSTANCE_TEXT_MAX
     return STEP_AGAIN;
   /* What is there may go at any time, if somebody removes the instance.  To
    * wait on, or to decide, would then be to take part in what is over. */
+  a->waited = false;
   *outcome = instance_outcome (&a->in, text);
   return *outcome == OUTCOME_NONE ? STEP_AGAIN : STEP_ON;
 }

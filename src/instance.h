@@ -63,7 +63,7 @@ struct instance {
   bool moves;      /* marks may be moved: others see that at once, and it is cheap */
   bool reads_only; /* for --status: nothing is made to get past a cache */
   bool confirmed;  /* the last look has seen that the release was confirmed */
-  bool ended;      /* there was an outcome already: a look whose list has none asks for it */
+  bool ended;      /* somebody else had made an outcome when this hook tried to */
   dev_t dev;       /* with ino: which one it is */
   ino_t ino;
 };

@@ -829,7 +829,7 @@ left_behind: /* symlink void */
 
 left_look: /* at the outcome; who has not arrived enters again in any case */
   if
-  :: atomic { X.outcome != NONE && member -> follow () }
+  :: atomic { X.outcome != NONE && member -> waited = 0; follow () }
   :: atomic { X.outcome == NONE || !member -> goto gone }
   MAY_FAIL (call_off)
   MAY_DIE
@@ -916,7 +916,7 @@ confirm: /* symlink released */
   MAY_DIE
   fi;
 
-has_mark: /* fstatat arrival/P, of who sees a release that is not confirmed */
+has_mark: /* fstatat arrival/P, but of who has waited for a release that is confirmed */
   if
   :: atomic { sure && waited -> goto let_go }
   :: atomic { (OWN_IS_THERE && (waited || MUTANT == DEPARTED_COUNTS)) || MUTANT == NO_HAS_MARK ->
@@ -1001,7 +1001,7 @@ call_off_link: /* symlink called-off */
 told: /* look at the outcome */
   if
   :: atomic { X.outcome == RELEASED && member && MUTANT != LATE_LOOK ->
-              sure = X.confirmed; goto has_mark }
+              waited = 0; goto has_mark }
   :: atomic { X.outcome == RELEASED && !member && MUTANT != LATE_LOOK ->
               if
               :: MUTANT == ANY_MARK && tried -> goto has_mark
