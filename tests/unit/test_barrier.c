@@ -1129,16 +1129,20 @@ has_old_lists (void)
   lists_old = true;
 }
 
-/* It finds out by calling off. */
+/* It finds out by calling off, and renews the lists of the others. */
 START_TEST (who_calls_off_believes_no_list)
 {
+  const struct timespec old[2] = { { .tv_sec = 1000000 }, { .tv_sec = 1000000 } };
+
   unit_mkdir (OLD);
   make_mark (OLD "/ntasks");
   arrive (1, has_old_lists);
   make_mark (KEY "/arrival/slurm-procid-0");
   unit_mkdir (KEY "/departure");
+  ck_assert_int_eq (utimensat (AT_FDCWD, KEY, old, 0), 0);
   ck_assert_int_eq (kill (pids[1], SIGTERM), 0);
   ck_assert_int_eq (end (1)->status, 0);
+  ck_assert (is_fresh (KEY));
 }
 END_TEST
 
@@ -2181,10 +2185,7 @@ START_TEST (a_confirmed_release_counts)
 
   model.tasks = 3;
   model.timeout = SECOND;
-  start (1, NULL);
-  wait_until (is_locked, KEY "/lock");
-  start (2, NULL);
-  wait_until_blocked (2);
+  start_blocked ();
   ck_assert_int_eq (unlink (KEY "/arrival/slurm-procid-2"), 0);
   if (confirmed)
     unit_symlink (NOTE, KEY "/released");
