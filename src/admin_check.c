@@ -27,8 +27,10 @@
  * changes it. */
 #define PODMAN_LIMIT 240
 
-/* How much longer than its timeout a hook may take to end, in seconds. */
-#define MORE 3
+/* How much longer than its timeout a hook may take to end, in seconds: two, until it is
+ * told of a release that was made at the last moment; twice BARRIER_LEAVE, if another one
+ * is stopped then; and to prune. */
+#define MORE 23
 
 #define BREAKS "this breaks every podman run on this node; correct it, or take the file away"
 
