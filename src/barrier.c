@@ -439,15 +439,13 @@ come_alone (struct attempt *a, bool refuses)
 static enum step
 came_to_call_off (struct attempt *a, const char *text)
 {
-  int64_t after = a->b->timeout > 0 ? a->b->timeout : FOREVER_IS, made;
+  int64_t after = a->b->timeout > 0 ? a->b->timeout : FOREVER_IS, made, came;
   enum step step = come_alone (a, false);
-  struct statx own;
 
   if (step != STEP_ON)
     return step;
   if (instance_time (&a->in, INSTANCE_OUTCOME, &made) == 0
-      && instance_stat (&a->in, a->own, &own) == 0
-      && is_older (own.stx_mtime.tv_sec * SECOND + own.stx_mtime.tv_nsec - made, after))
+      && instance_touched (&a->in, a->own, &came) == 0 && is_older (came - made, after))
     return STEP_NOT_OURS;
   return called_off (a, text);
 }
@@ -459,9 +457,10 @@ came_to_call_off (struct attempt *a, const char *text)
 static bool
 has_mark (struct attempt *a)
 {
-  struct statx own;
+  int64_t time;
 
-  if (instance_open_arrival (&a->in, a->b->tasks) == 0 && instance_stat (&a->in, a->own, &own) == 0)
+  if (instance_open_arrival (&a->in, a->b->tasks) == 0
+      && instance_touched (&a->in, a->own, &time) == 0)
     return true;
   return !is_gone (a);
 }
@@ -752,14 +751,14 @@ visit_arrival (void *context, const struct instance_mark *mark)
 static enum step
 release (struct attempt *a)
 {
-  struct statx st;
+  int64_t time;
 
   if (instance_release (&a->in) != 0)
     return errno == EEXIST ? STEP_ON : failed_or_gone (a, "release");
   /* If somebody has removed the instance in the meantime, its outcome last, this
    * was no release of anybody: the mark has gone, or is another hook's.  Otherwise
    * it stands, whatever fails now. */
-  const int mine = instance_stat (&a->in, a->own, &st) != 0
+  const int mine = instance_touched (&a->in, a->own, &time) != 0
                      ? -1
                      : instance_is_own (&a->in, a->own, a->b->note);
   if (mine > 0 && a->lock.watches)
@@ -1318,9 +1317,8 @@ is_left_over (struct attempt *a)
 static enum step
 make_it_go (struct attempt *a)
 {
-  int64_t after = a->b->timeout > 0 ? a->b->timeout : FOREVER_IS, made;
+  int64_t after = a->b->timeout > 0 ? a->b->timeout : FOREVER_IS, made, touched;
   char text[INSTANCE_TEXT_MAX];
-  struct statx own;
   enum outcome outcome = instance_outcome (&a->in, text);
 
   if (outcome == OUTCOME_ERROR || instance_open_arrival (&a->in, a->b->tasks) != 0)
@@ -1332,9 +1330,9 @@ make_it_go (struct attempt *a)
     return STEP_ON;
   int64_t age = age_of (a, made);
   const int64_t left = a->b->nodes * LOOK_BLOCKED > LEFT_OVER ? LOOK_BLOCKED_MAX : LEFT_OVER;
-  bool at_work = (instance_stat (&a->in, a->b->own, &own) == 0
-                  || instance_stat (&a->in, a->own, &own) == 0)
-                 && own.stx_mtime.tv_sec != 0 && !is_older (age, BARRIER_LEAVE + SECOND);
+  bool at_work = (instance_touched (&a->in, a->b->own, &touched) == 0
+                  || instance_touched (&a->in, a->own, &touched) == 0)
+                 && touched != 0 && !is_older (age, BARRIER_LEAVE + SECOND);
   if (outcome == OUTCOME_RELEASED && !at_work && is_complete (a, true))
     clear_away (a, true, false);
   else if (outcome == OUTCOME_VOID || (outcome == OUTCOME_RELEASED && is_older (age, left))

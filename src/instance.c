@@ -335,35 +335,32 @@ instance_is_own (const struct instance *in, const struct ranks *own, const char 
 
 /* As the server has it now. */
 static int
-stat_now (int dirfd, const char *name, struct statx *st)
+time_now (int dirfd, const char *name, int64_t *time)
 {
-  const int result = statx (dirfd, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
-                            STATX_BASIC_STATS, st);
+  struct statx st;
+  int result = statx (dirfd, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS,
+                      &st);
 
   /* The C library has its own statx(2) where the kernel, or a container, has none,
    * but not this flag. */
-  if (result == 0 || errno != EINVAL)
-    return result;
-  return statx (dirfd, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, st);
+  if (result != 0 && errno == EINVAL)
+    result = statx (dirfd, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &st);
+  *time = result == 0 ? st.stx_mtime.tv_sec * SECOND + st.stx_mtime.tv_nsec : 0;
+  return result;
 }
 
 int
-instance_stat (const struct instance *in, const struct ranks *own, struct statx *st)
+instance_touched (const struct instance *in, const struct ranks *own, int64_t *time)
 {
   char name[NAME_MAX_];
 
-  return stat_now (in->arrival, first_mark (own, name), st);
+  return time_now (in->arrival, first_mark (own, name), time);
 }
 
 int
 instance_mark_time (const struct instance_mark *mark, int64_t *time)
 {
-  struct statx st;
-
-  if (stat_now (mark->dirfd, mark->name, &st) != 0)
-    return -1;
-  *time = st.stx_mtime.tv_sec * SECOND + st.stx_mtime.tv_nsec;
-  return 0;
+  return time_now (mark->dirfd, mark->name, time);
 }
 
 /* Opens departure, after RELEASED was seen; ENOENT if it is none any more. */

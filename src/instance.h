@@ -113,8 +113,9 @@ int instance_refuse (const struct instance *in, const struct ranks *own);
  * would: 1, 0, or -1. */
 int instance_is_own (const struct instance *in, const struct ranks *own, const char *note);
 
-/* The (first) mark of the set OWN in arrival, as the server has it now. */
-int instance_stat (const struct instance *in, const struct ranks *own, struct statx *st);
+/* When the (first) mark of the set OWN in arrival was touched last, as the server has it
+ * now, in nanoseconds of its clock. */
+int instance_touched (const struct instance *in, const struct ranks *own, int64_t *time);
 
 /* Looks at the outcome.  For CALLED_OFF, TEXT gets what follows "called-off: ",
  * cleaned, unless it is NULL. */
@@ -160,7 +161,7 @@ int instance_each_arrival (const struct instance *in, int64_t *changed, instance
                            void *context);
 int instance_each_gathering (const struct instance *in, instance_visit *visit, void *context);
 
-/* When it was touched last, as the server has it now, in nanoseconds of its clock. */
+/* The same of MARK. */
 int instance_mark_time (const struct instance_mark *mark, int64_t *time);
 
 /* Whether it may be one: a link, or what the file system does not tell. */

@@ -82,14 +82,13 @@ is_ballast (const char *string, size_t length)
 static void
 blank_ballast (char *text)
 {
-  while (*text != '\0')
+  while ((text = strchr (text, '"')) != NULL)
     {
-      char *from = text;
-      text = *from == '"' ? behind_string (from) : from + 1;
-      if (*from != '"' || !is_ballast (from, (size_t) (text - from)))
-        continue;
-      from = text + strspn (text, " \t\r\n:");
-      if (*from == '{' || *from == '[')
+      const char *const string = text;
+      text = behind_string (text);
+      const size_t length = (size_t) (text - string);
+      char *from = text + strspn (text, " \t\r\n:");
+      if ((*from == '{' || *from == '[') && is_ballast (string, length))
         {
           text = behind_brackets (from);
           memset (from, ' ', (size_t) (text - from));
@@ -106,10 +105,10 @@ blank_ballast (char *text)
 static bool
 has_memory_for (const char *text)
 {
-  size_t need = 65536;
+  size_t need = 65536 + 8 * strlen (text);
 
-  for (; *text != '\0'; text++)
-    need += *text == '{' || *text == '[' ? 1024 : *text == ',' || *text == ':' ? 256 : 8;
+  for (; *(text += strcspn (text, "{[,:")) != '\0'; text++)
+    need += *text == '{' || *text == '[' ? 1024 : 256;
   void *volatile all = malloc (need); /* else the compiler leaves the pair out */
   const bool there = all != NULL;
   free (all);

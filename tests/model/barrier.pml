@@ -24,10 +24,10 @@
  *   decide           decide, visit_arrival instance_each_arrival
  *   make_void        make_void             instance_void
  *   release          release               instance_release
- *   own_check        release               instance_stat, _is_own
+ *   own_check        release               instance_touched, _is_own
  *   confirm          release               instance_confirm
  *   follow           follow
- *   has_mark         has_mark              instance_stat
+ *   has_mark         has_mark              instance_touched
  *   has_departed     has_departed          instance_list_marks
  *   still_released   is_released           instance_outcome
  *   call_off, told   call_off              instance_call_off
