@@ -68,7 +68,8 @@
  *              A release that is removed vanishes by a rename, before any mark.
  *   Progress   The kernel tells who has died, see below, on the same node.  Across
  *              nodes the timeout does.  Who is blocked by the lock looks all the
- *              same.
+ *              same.  A list that may lack what was made in the same tick of the
+ *              server's clock is renewed (renew()).
  *   Left-overs A mark that nobody has touched for STALE may be a dead run's, and a
  *              socket at which nobody listens is a dead leader's: the instance is
  *              void, and who lives arrives anew.  Instances go by a rename, which
@@ -197,6 +198,13 @@
  * this: some file systems count in seconds. */
 #define TIMES_ARE (2 * SECOND)
 
+/* A client of NFS keeps its list of a directory for as long as the time of that is the
+ * same.  Of two changes in one tick of the server's clock it may miss the second one: so
+ * who waits gives a directory that was listed within a tick of its last change another
+ * time, after RENEW; or after that for each member, where all of them look. */
+#define TICK (SECOND / 50)
+#define RENEW (SECOND / 8)
+
 /* The reason of a time-out begins with this: its status is another. */
 #define TIMEOUT "timeout: "
 
@@ -210,6 +218,12 @@ enum step {
 
 /* fail(), for who returns a step. */
 #define fail_step(...) ((void) fail (__VA_ARGS__), (enum step) STEP_FAILED)
+
+/* A list of a directory that may lack a change. */
+struct doubt {
+  int64_t time;  /* of the directory */
+  int64_t until; /* when to renew the lists of it; never, if they are complete */
+};
 
 /* One try at one instance. */
 struct attempt {
@@ -236,10 +250,14 @@ struct attempt {
   int64_t tell_again;   /* after how long it says it again */
   int64_t others;       /* when to look for hooks of another version */
   int64_t lock_after;   /* when to go for the lock */
+  struct doubt doubt;   /* of the instance */
+  int64_t rest;         /* until when not to look without a reason */
   char off[INSTANCE_TEXT_MAX]; /* how it was called off, if it was */
 
-  /* Who decides. */
   int64_t to_server;    /* file server's clock less waiting_now() */
+
+  /* Who decides. */
+  struct doubt doubt_arrival;
   int64_t changed;      /* arrival has not since it was listed; 0: not known */
   struct ranks listed;  /* whose marks were in the last list, */
   uint32_t marks;       /* and how many; */
@@ -247,7 +265,6 @@ struct attempt {
   int64_t listed_time;  /* when arrival had changed last; */
   bool differs;         /* from the list before */
   struct ranks fresh;   /* whose mark it has seen fresh since the touch */
-  int64_t rest;         /* until when not to look without a reason, after a long list */
   bool others_came;     /* to an instance that is not this hook's */
 };
 
@@ -320,13 +337,17 @@ failed_or_gone (struct attempt *a, const char *what)
   return is_gone (a) ? STEP_AGAIN : failed (a, what);
 }
 
-/* Asks the server what time it is; seldom, since it costs a change.  Who decides looks
- * at all marks after that. */
+/* Finds out what time it is at the server: by the own mark, if that was TOUCHED just now;
+ * or else by a change. */
 static void
-ask_time (struct attempt *a)
+ask_time (struct attempt *a, bool touched)
 {
-  a->changed = 0;
-  a->to_server = instance_server_time (a->b->dirfd) - waiting_now ();
+  int64_t time;
+
+  if (!touched || instance_own_time (&a->in, a->own, &time) != 0)
+    time = instance_server_time (a->b->dirfd);
+  a->to_server = time - waiting_now ();
+  a->changed = 0; /* who decides looks at all marks after that */
 }
 
 static int64_t
@@ -341,6 +362,26 @@ static bool
 is_older (int64_t age, int64_t limit)
 {
   return age > limit || age < -STALE;
+}
+
+/* The directory PATH was listed when its time was TIME.  If that list may lack a change,
+ * and AFTER so long there was no other time, the lists of all clients are renewed: the next
+ * look, a tick later, is at all that has changed until then. */
+static void
+renew (struct attempt *a, const char *path, int64_t time, struct doubt *d, int64_t after)
+{
+  const int64_t now = waiting_now (), tick = time % SECOND == 0 ? SECOND : TICK;
+
+  if (time != d->time)
+    {
+      const bool complete = a->arrived && age_of (a, time) >= tick;
+      *d = (struct doubt){ time, complete ? WAITING_FOREVER : now + tick + after };
+    }
+  else if (a->arrived && now >= d->until && instance_renew (&a->in, path, &d->time) == 0)
+    {
+      d->until = WAITING_FOREVER;
+      a->rest = a->rest > now + tick ? a->rest : now + tick;
+    }
 }
 
 /* Whether MARK, of which the client says ST, is stale.  A client of NFS may remember
@@ -588,7 +629,7 @@ call_off (struct attempt *a)
   enum outcome outcome = instance_outcome (&a->in, text);
   /* After EIO and its like the arrival may have been done; what is there may also be
    * the mark of an earlier hook of this task. */
-  bool mine = a->arrived || a->belongs
+  bool mine = a->arrived || (a->belongs && !a->gather.refuses)
               || (a->tried && instance_is_own (&a->in, a->own, a->b->note) == 1);
   if (outcome == OUTCOME_RELEASED)
     return mine && is_released (a) ? STEP_RELEASED : STEP_AGAIN;
@@ -723,7 +764,11 @@ visit_arrival (void *context, const struct instance_mark *mark)
   struct stat st;
 
   a->marks++;
-  a->look = a->look || strcmp (mark->ranks, INSTANCE_TRACE) == 0;
+  if (strcmp (mark->ranks, INSTANCE_TRACE) == 0)
+    {
+      a->look = a->look || !a->in.ended;
+      a->in.ended = true;
+    }
   if (!ranks_add_text (&a->listed, mark->ranks))
     return STEP_ON;
   if (mark->type == DT_REG)
@@ -788,6 +833,8 @@ list_arrivals (struct attempt *a)
   if (listed)
     a->listed_tasks = a->listed.present;
   a->listed_time = a->changed;
+  if (step == STEP_ON && decides (a))
+    renew (a, "arrival", a->changed, &a->doubt_arrival, 2 * RENEW);
   /* What has changed just now may go on changing without another time. */
   if (step != STEP_ON || age_of (a, a->changed) < TIMES_ARE)
     a->changed = 0;
@@ -809,7 +856,8 @@ decide (struct attempt *a)
   /* Another one that decides may have released, and marks have gone since. */
   if (!ranks_full (&a->fresh))
     return a->differs && a->b->nodes >= LOCK_FROM ? look_at_outcome (a, false) : STEP_ON;
-  a->look = true;
+  /* At what another one has made; where this is not seen at once, not all the time. */
+  a->look = !a->in.ended;
   return release (a);
 }
 
@@ -956,8 +1004,7 @@ arrive (struct attempt *a)
   a->tell = WAITING_FOREVER;
   if (a->tell_again > TELL_GATHERING)
     instance_tell_gathering (&a->in, a->b->node, NULL);
-  if (is_first (a))
-    ask_time (a);
+  ask_time (a, true);
   return STEP_ON;
 }
 
@@ -974,11 +1021,8 @@ touch (struct attempt *a)
     return STEP_ON; /* tell_gathering() shows it */
   if (instance_touch (&a->in, a->own, true) != 0)
     return failed_or_gone (a, "touch the own mark in");
-  if (decides (a))
-    {
-      ranks_clear (&a->fresh);
-      ask_time (a);
-    }
+  ask_time (a, true);
+  ranks_clear (&a->fresh);
   return STEP_ON;
 }
 
@@ -991,6 +1035,9 @@ look_at_outcome (struct attempt *a, bool all)
   enum step step = STEP_ON;
 
   a->waited = a->waited || (outcome == OUTCOME_NONE && a->arrived);
+  /* Who decides sees the outcome in arrival, and who is blocked is told. */
+  if (outcome == OUTCOME_NONE && !decides (a) && !a->lock.blocked)
+    renew (a, ".", a->in.listed, &a->doubt, a->b->tasks / a->b->own->present * RENEW);
   if (outcome == OUTCOME_NONE && all)
     step = check_key (a, &outcome, text);
   return step != STEP_ON || outcome == OUTCOME_NONE ? step : follow (a, outcome, text);
@@ -1056,7 +1103,7 @@ try_lock (struct attempt *a)
     look_without_lock (a, a->in.late_locks ? "it is slow here" : strerror (errno));
   if (a->lock.watches)
     {
-      ask_time (a);
+      a->changed = 0;
       instance_tell_watcher (&a->in, a->b->note);
       a->looked = waiting_now () - LOOK_AT_OUTCOME + LOOK_AT_WATCHER;
     }
@@ -1072,7 +1119,7 @@ look (struct attempt *a)
   enum step step = STEP_ON;
 
   a->look = false;
-  const bool due = all || !decides (a) || now - a->looked >= LOOK_AT_OUTCOME;
+  const bool due = all || !decides (a) || a->in.ended || now - a->looked >= LOOK_AT_OUTCOME;
   if (due)
     {
       step = look_at_outcome (a, all);
@@ -1222,7 +1269,7 @@ depart_last (struct attempt *a)
 {
   struct barrier *b = a->b;
   const int64_t start = waiting_now ();
-  int64_t over = start + SECOND;
+  int64_t over = start + SECOND, unseen = SECOND / 16, time;
   char text[256];
 
   ranks_clear (&a->listed);
@@ -1242,6 +1289,12 @@ depart_last (struct attempt *a)
       if (now >= over && instance_is_current (&a->in) == 0 && !instance_find_gone (&a->in, text))
         return;
       over = now >= over ? now + SECOND : over;
+      /* Perhaps two have departed in one tick. */
+      if (now - start >= unseen)
+        {
+          (void) instance_renew (&a->in, INSTANCE_OUTCOME, &time);
+          unseen *= 4;
+        }
       const int64_t pause = waiting_interval (b->waiting, now - start, LOOK_MAX);
       (void) waiting_sleep (b->waiting, now + pause, -1);
     }
@@ -1353,8 +1406,7 @@ was_not_gone (struct attempt *a)
   enum outcome outcome = instance_outcome (&a->in, text);
   const double seconds = timeout_in_seconds (b);
 
-  (void) instance_tasks (&a->in, b->tasks, &tasks);
-  if (tasks != b->tasks)
+  if (instance_tasks (&a->in, b->tasks, &tasks) == 0 && tasks != b->tasks)
     return fail_step (a->f, EX_TEMPFAIL,
                       "this task counts %u tasks, but the barrier %s/%s is one of %u; it did not "
                       "end within %g s",
@@ -1404,7 +1456,7 @@ barrier_wait_until_gone (struct attempt *a)
 
   gather_end (&a->gather);
   if (b->self == 0)
-    ask_time (a);
+    ask_time (a, false);
   while ((step = look_whether_gone (a)) == STEP_ON)
     {
       int64_t now = waiting_now ();

@@ -524,7 +524,11 @@ enum outcome
 instance_outcome (struct instance *in, char *text)
 {
   struct listed l = { 0 };
-  const int found = each_entry (instance_list (in->top, "."), "", "", visit_outcome, &l);
+  DIR *dir = instance_list (in->top, ".");
+  struct stat st;
+
+  in->listed = dir != NULL && fstat (dirfd (dir), &st) == 0 ? nanoseconds (&st.st_mtim) : 0;
+  const int found = each_entry (dir, "", "", visit_outcome, &l);
   int error = errno;
 
   in->confirmed = l.confirmed;
@@ -541,7 +545,7 @@ instance_outcome (struct instance *in, char *text)
        * keeps an older list.  Another time renews that, everywhere. */
       if (!in->ended || in->lazy)
         return OUTCOME_NONE;
-      (void) utimensat (in->top, ".", NULL, 0);
+      (void) instance_renew (in, ".", &in->listed);
       return instance_read_outcome (in, text);
     }
   if (found < 0 && instance_is_gone (error))
@@ -618,15 +622,36 @@ instance_call_off (struct instance *in, const char *text)
   return end_as (in, target);
 }
 
-int
-instance_time (const struct instance *in, const char *path, int64_t *time)
+static int
+known_time (int dirfd, const char *path, int64_t *time)
 {
   struct stat st;
 
-  if (fstatat (in->top, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+  if (fstatat (dirfd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return -1;
   *time = nanoseconds (&st.st_mtim);
   return 0;
+}
+
+int
+instance_time (const struct instance *in, const char *path, int64_t *time)
+{
+  return known_time (in->top, path, time);
+}
+
+int
+instance_own_time (const struct instance *in, const struct ranks *own, int64_t *time)
+{
+  char name[NAME_MAX_];
+
+  return known_time (in->arrival, first_mark (own, name), time);
+}
+
+int
+instance_renew (const struct instance *in, const char *path, int64_t *time)
+{
+  return utimensat (in->top, path, NULL, AT_SYMLINK_NOFOLLOW) == 0 ? instance_time (in, path, time)
+                                                                   : -1;
 }
 
 /* ------------------------------------------------------------------- sockets */

@@ -64,6 +64,8 @@ struct instance {
   bool reads_only; /* for --status: nothing is made to get past a cache */
   bool confirmed;  /* the last look has seen that the release was confirmed */
   bool ended;      /* somebody else had made an outcome when this hook tried to */
+  int64_t listed;  /* the time of its directory at the last look, of which the client says
+                    * only what it knows; 0: not known */
   dev_t dev;       /* with ino: which one it is */
   ino_t ino;
 };
@@ -114,8 +116,9 @@ int instance_refuse (const struct instance *in, const struct ranks *own);
 int instance_is_own (const struct instance *in, const struct ranks *own, const char *note);
 
 /* When the (first) mark of the set OWN in arrival was touched last, as the server has it
- * now, in nanoseconds of its clock. */
+ * now, in nanoseconds of its clock; and as this client knows it, which costs nothing. */
 int instance_touched (const struct instance *in, const struct ranks *own, int64_t *time);
+int instance_own_time (const struct instance *in, const struct ranks *own, int64_t *time);
 
 /* Looks at the outcome.  For CALLED_OFF, TEXT gets what follows "called-off: ",
  * cleaned, unless it is NULL. */
@@ -136,6 +139,10 @@ void instance_confirm (const struct instance *in, const char *note);
 #define INSTANCE_OUTCOME "departure"
 #define INSTANCE_BEGAN "ntasks"
 int instance_time (const struct instance *in, const char *path, int64_t *time);
+
+/* Gives the directory PATH in the instance another time, *TIME: so clients of NFS list it
+ * anew. */
+int instance_renew (const struct instance *in, const char *path, int64_t *time);
 
 /* Makes the marks of OWN in departure, after RELEASED was seen; with MOVE those of
  * arrival go there, if in->moves.  Those that are there already are as good.  ENOENT

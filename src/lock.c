@@ -36,8 +36,8 @@ lock_wait (void *unused)
 {
   if (lock_call (job.fd, F_OFD_SETLKW, F_RDLCK) == 0)
     (void) lock_call (job.fd, F_OFD_SETLK, F_UNLCK);
-  else
-    job.useless = errno != EINTR;
+  else if (errno != EINTR)
+    job.useless = true;
   (void) eventfd_write (job.event, 1);
   return unused;
 }

@@ -150,13 +150,14 @@ visit_mark (void *context, const struct instance_mark *mark)
 {
   struct nodes_survey *s = context;
   struct nodes_member m = { .tasks = s->there.present };
+  const bool gathering = strncmp (mark->name, INSTANCE_GATHERING, strlen (INSTANCE_GATHERING)) == 0;
   char note[INSTANCE_NOTE_MAX] = "";
 
   if (!instance_is_mark (mark))
     return 0;
-  (void) instance_read_note (mark->dirfd, mark->name, note);
-  if (!nodes_note_value (note, "procid", m.ranks, sizeof m.ranks)
-      && strncmp (mark->name, INSTANCE_GATHERING, strlen (INSTANCE_GATHERING)) != 0)
+  if (gathering || waiting_now () < s->until)
+    (void) instance_read_note (mark->dirfd, mark->name, note);
+  if (!nodes_note_value (note, "procid", m.ranks, sizeof m.ranks) && !gathering)
     (void) snprintf (m.ranks, sizeof m.ranks, "%s", mark->ranks);
   if (!ranks_add_text (&s->there, m.ranks))
     return 0;
@@ -177,7 +178,7 @@ visit_mark (void *context, const struct instance_mark *mark)
 int
 nodes_survey (struct nodes_survey *s, const struct instance *in, uint32_t tasks)
 {
-  *s = (struct nodes_survey){ .count = 0 };
+  *s = (struct nodes_survey){ .until = waiting_now () + NODES_READ };
   return ranks_init (&s->there, tasks) == 0
              && (in->arrival < 0 || instance_each_arrival (in, NULL, visit_mark, s) == 0)
              && instance_each_gathering (in, visit_mark, s) == 0

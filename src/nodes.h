@@ -42,10 +42,13 @@ struct nodes_survey {
   size_t count;
   /* What one of them says of the step: SLURM_STEP_NODELIST, and _TASKS_PER_NODE. */
   char list[INSTANCE_NOTE_MAX], per_node[INSTANCE_NOTE_MAX];
+  int64_t until; /* when to read no more notes of marks */
 };
 
-/* Lists the members of the instance IN of TASKS.  -1 if that fails, or memory.  In
- * any case the caller ends with nodes_survey_free(). */
+/* Lists the members of the instance IN of TASKS.  Notes of marks are read for NODES_READ at
+ * most, since others wait for what comes of it: each may be a request to a file server.  -1 if it
+ * fails, or memory.  In any case the caller ends with nodes_survey_free(). */
+#define NODES_READ SECOND
 int nodes_survey (struct nodes_survey *s, const struct instance *in, uint32_t tasks);
 void nodes_survey_free (struct nodes_survey *s);
 

@@ -105,6 +105,10 @@ static struct
 /* Just before it arrives the instance is released, and this hook of its task departs. */
 static const char *departed_before;
 
+/* Just before it calls off another hook of its task comes, and all are released. */
+static bool another_comes;
+static void all_are_released (void);
+
 int
 symlinkat (const char *target, int dirfd, const char *name)
 {
@@ -113,6 +117,8 @@ symlinkat (const char *target, int dirfd, const char *name)
   if (strcmp (name, "departure") == 0)
     (void) __atomic_add_fetch (&shared->call_offs, 1, __ATOMIC_RELAXED);
   fails = fails && link_fault.spares-- <= 0;
+  if (another_comes && strcmp (name, "departure") == 0)
+    all_are_released ();
   if (departed_before != NULL && strncmp (name, "slurm-procid-", 13) == 0)
     {
       unit_mkdir (KEY "/departure");
@@ -167,7 +173,7 @@ connect (int fd, const struct sockaddr *address, socklen_t size)
 }
 
 #ifdef SYS_newfstatat
-/* As a client of NFS: it remembers a time of marks that is two minutes old. */
+/* As a client of NFS: it remembers a time of member 1's mark that is two minutes old. */
 static bool remembers;
 
 int
@@ -175,16 +181,24 @@ fstatat (int dirfd, const char *path, struct stat *st, int flags)
 {
   const int result = (int) syscall (SYS_newfstatat, dirfd, path, st, flags);
 
-  if (result == 0 && remembers && strncmp (path, "slurm-procid-", 13) == 0)
+  if (result == 0 && remembers && strcmp (path, "slurm-procid-1") == 0)
     st->st_mtim.tv_sec -= 120;
   return result;
 }
 #endif
 
-/* As where two changes have the same time: its list of the instance is an older one,
- * OLD. */
-static bool lists_old;
+/* As a client of NFS where two changes have the same time: its list of this directory is
+ * an older one, OLD, until it gives another time to that. */
+static const char *lists_old;
 #define OLD "old"
+
+int
+utimensat (int dirfd, const char *path, const struct timespec times[2], int flags)
+{
+  if (times == NULL)
+    lists_old = NULL;
+  return (int) syscall (SYS_utimensat, dirfd, path, times, flags);
+}
 
 /* What the list of those who have departed says, once; and how long that takes, in
  * seconds. */
@@ -255,7 +269,9 @@ openat (int dirfd, const char *path, int flags, ...)
       (void) fails_once (&departures_error);
       return -1;
     }
-  if (lists_old && strcmp (path, ".") == 0 && is_in (dirfd, "/" KEY "\n"))
+  if (lists_old != NULL && (flags & O_PATH) == 0
+      && strcmp (path, lists_old[0] == '/' ? "." : lists_old) == 0
+      && (lists_old[0] != '/' || is_in (dirfd, lists_old)))
     {
       char old[PATH_MAX];
       (void) snprintf (old, sizeof old, "%s/" OLD, unit_tmp);
@@ -861,6 +877,45 @@ START_TEST (after_a_refusal_all_meet_again)
 }
 END_TEST
 
+static void
+all_are_released (void)
+{
+  another_comes = false;
+  ck_assert_int_eq (chdir (unit_tmp), 0);
+  start (1, NULL);
+  wait_until_asleep (1);
+  ck_assert_int_eq (kill (pids[1], SIGSTOP), 0);
+  start (2, NULL);
+  wait_until (unit_is_there, KEY "/departure");
+  if (fork () == 0)
+    {
+      unit_sleep (SECOND / 5);
+      _exit (kill (pids[1], SIGCONT));
+    }
+  ck_assert_int_eq (chdir ("/"), 0);
+}
+
+static int
+call_off_while_another_comes (const void *reason)
+{
+  another_comes = true;
+  return call_off (reason);
+}
+
+/* The leader has answered it, but arrives for the other one, which is stopped before it
+ * has heard of the release.  So it tells the next barrier. */
+START_TEST (who_will_not_come_takes_no_release_of_another)
+{
+  model.tasks = 3;
+  gather ("0-2");
+  lead ();
+  ck_assert_int_eq (unit_child (call_off_while_another_comes, "bad setting"), 0);
+  ck_assert_int_eq (end (0)->status, 0);
+  ck_assert_int_eq (shared->results[1].status + shared->results[2].status, 0);
+  ck_assert_str_eq (unit_link_of (KEY "/departure"), "called-off: procid 1: bad setting");
+}
+END_TEST
+
 /* Its next hook shall not take that for its own. */
 START_TEST (who_will_not_come_knows_of_a_call_off)
 {
@@ -1124,19 +1179,55 @@ START_TEST (a_release_that_is_removed_is_none)
 END_TEST
 
 static void
-has_old_lists (void)
+has_old_list (void)
 {
-  lists_old = true;
+  lists_old = "/" KEY "\n";
 }
+
+static void
+has_old_arrivals (void)
+{
+  lists_old = "/arrival\n";
+}
+
+static void
+has_old_departures (void)
+{
+  lists_old = "departure";
+}
+
+static void
+make_old_list (time_t changed)
+{
+  const struct timespec times[2] = { { .tv_sec = changed, .tv_nsec = 1 }, { changed, 1 } };
+
+  unit_mkdir (OLD);
+  make_mark (OLD "/ntasks");
+  ck_assert_int_eq (utimensat (AT_FDCWD, OLD, times, 0), 0);
+}
+
+/* Two changes have the same time, and a client of NFS knows the first one only: who waits
+ * for more finds out. */
+START_TEST (a_list_that_may_be_old_is_renewed)
+{
+  prepare *const first[] = { has_old_arrivals, NULL, has_old_departures };
+
+  make_old_list (time (NULL) + 1);
+  arrive (1, _i == 1 ? has_old_list : NULL);
+  start (0, first[_i]);
+  assert_all_meet ();
+  ck_assert_int_lt (shared->results[_i == 1].took, 3 * SECOND);
+  ck_assert (!unit_is_there (KEY));
+}
+END_TEST
 
 /* It finds out by calling off, and renews the lists of the others. */
 START_TEST (who_calls_off_believes_no_list)
 {
   const struct timespec old[2] = { { .tv_sec = 1000000 }, { .tv_sec = 1000000 } };
 
-  unit_mkdir (OLD);
-  make_mark (OLD "/ntasks");
-  arrive (1, has_old_lists);
+  make_old_list (1000000);
+  arrive (1, has_old_list);
   make_mark (KEY "/arrival/slurm-procid-0");
   unit_mkdir (KEY "/departure");
   ck_assert_int_eq (utimensat (AT_FDCWD, KEY, old, 0), 0);
@@ -2441,6 +2532,7 @@ add_failing (Suite *suite)
   tcase_add_test (tcase, who_will_not_come_may_be_the_first);
   tcase_add_loop_test (tcase, who_will_not_come_completes_nothing, 0, 2);
   tcase_add_test (tcase, after_a_refusal_all_meet_again);
+  tcase_add_test (tcase, who_will_not_come_takes_no_release_of_another);
   tcase_add_test (tcase, who_will_not_come_knows_of_a_call_off);
   tcase_add_loop_test (tcase, who_will_not_come_waits_until_an_earlier_barrier_goes, 0, 2);
   tcase_add_test (tcase, who_will_not_come_takes_no_place_of_who_has_gone);
@@ -2462,6 +2554,7 @@ add_others (Suite *suite)
   tcase_add_loop_test (tcase, an_old_release_makes_way, 0, 2);
   tcase_add_loop_test (tcase, who_departs_meanwhile_was_another_hook, 0, 3);
   tcase_add_loop_test (tcase, a_release_that_is_removed_is_none, 0, 2);
+  tcase_add_loop_test (tcase, a_list_that_may_be_old_is_renewed, 0, 3);
   tcase_add_test (tcase, who_calls_off_believes_no_list);
   tcase_add_test (tcase, who_comes_just_before_the_release_goes);
   tcase_add_test (tcase, another_number_of_members_is_not_ours);

@@ -157,6 +157,25 @@ END_TEST
 
 /* ----------------------------------------------------------------- missing */
 
+/* A file server that takes two seconds for each note. */
+static int64_t slow_notes;
+
+ssize_t
+readlinkat (int dirfd, const char *path, char *text, size_t size)
+{
+  slow_notes += slow_notes > 0 ? 2 : 0;
+  return (ssize_t) syscall (SYS_readlinkat, dirfd, path, text, size);
+}
+
+int
+clock_gettime (clockid_t clock, struct timespec *t)
+{
+  const int result = (int) syscall (SYS_clock_gettime, clock, t);
+
+  t->tv_sec += slow_notes;
+  return result;
+}
+
 /* What is behind the missing tasks: their nodes, or "". */
 static const char *
 missing_of (uint32_t tasks, const char *list, const char *per_node)
@@ -248,6 +267,19 @@ START_TEST (says_nothing_that_is_not_certain)
 }
 END_TEST
 
+/* Others wait: after a second it names the missing tasks without their nodes. */
+START_TEST (reads_no_notes_for_long)
+{
+  slow_notes = 1;
+  ck_assert_str_eq (missing ("123-", "n[1-4]", "1(x4)"), "");
+  ck_assert_int_eq (slow_notes, 3); /* it has read one */
+  write_note ("gathering-4", "procid=3 node=n4");
+  (void) unlinkat (in.top, "arrival/slurm-procid-0", 0);
+  ck_assert_str_eq (missing_of (4, "n[1-4]", "1(x4)"), "");
+  ck_assert_int_eq (slow_notes, 7); /* who is gathered is always read */
+}
+END_TEST
+
 START_TEST (does_not_trust_a_list_that_cannot_be)
 {
   /* A task that has arrived from a node that is not in the list: the names
@@ -297,6 +329,7 @@ main (void)
   unit_add_rows (tcase, refuses_nonsense, nonsense);
   tcase_add_test (tcase, has_limits);
   tcase_add_test (tcase, says_on_which_nodes_members_are_missing);
+  tcase_add_test (tcase, reads_no_notes_for_long);
   tcase_add_test (tcase, counts_whatever_the_distribution);
   tcase_add_test (tcase, counts_sets_and_gatherings);
   tcase_add_test (tcase, passes_over_what_is_no_mark);
