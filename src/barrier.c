@@ -863,15 +863,6 @@ decide (struct attempt *a)
 
 /* ---------------------------------------------------------- gather and arrive */
 
-static enum step
-barrier_enter (struct attempt *a, bool again)
-{
-  const struct barrier *b = a->b;
-  const int result = instance_open (&a->in, b->dirfd, b->key, b->tasks, again);
-
-  return result == 0 ? STEP_ON : failed_or_gone (a, "open");
-}
-
 /* The members count alike: another number is a mistake, or another run's. */
 static enum step
 check_tasks (struct attempt *a)
@@ -938,10 +929,9 @@ barrier_listen (struct attempt *a)
   while (wake == WAKE_TIME && waiting_now () < last_moment (a));
   if (wake == WAKE_END)
     {
-      struct waiting deaf = waiting_deafly (a->b->waiting);
-      a->gather.waiting = &deaf;
+      a->b->waiting->deaf = true;
       wake = gather_listen (&a->gather, waiting_now () + LEAVE_TO_LEADER, &word, text);
-      a->gather.waiting = a->b->waiting;
+      a->b->waiting->deaf = false;
     }
   if (wake != WAKE_READY)
     return given_up (a);
@@ -1472,42 +1462,51 @@ barrier_wait_until_gone (struct attempt *a)
 
 /* -------------------------------------------------------------------- all of it */
 
-static void
-attempt_begin (struct attempt *a, struct barrier *b, int64_t began, struct failure *f)
-{
-  *a = (struct attempt){
-    .b = b, .f = f, .began = began, .own = b->own, .in = { .arrival = -1, .top = -1 }
-  };
-  b->passed_on = b->leads = b->follows = false;
-  gather_start (&a->gather, &a->in, b->waiting, b->own, b->node, b->self);
-  a->lock = (struct lock){ .waiting = b->waiting, .fd = -1 };
-}
-
-static void
-attempt_end (struct attempt *a)
-{
-  gather_end (&a->gather);
-  instance_close (&a->in);
-  ranks_free (&a->single);
-  ranks_free (&a->fresh);
-  ranks_free (&a->listed);
-}
-
-/* Goes through the steps once. */
+/* Tells, in the instance that is there now, that this hook will not come, for REASON. */
 static enum step
-barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f)
+refuse (struct attempt *a, const char *reason)
 {
-  struct attempt a;
+  /* Its leader says whether the instance is this hook's to call off; or else there is
+   * no outcome, and call_off() finds out. */
+  const enum outcome outcome = a->belongs ? OUTCOME_NONE : instance_outcome (&a->in, NULL);
+
+  if (outcome == OUTCOME_ERROR)
+    return failed_or_gone (a, "look at");
+  if (outcome == OUTCOME_CALLED_OFF)
+    return come_alone (a, true) == STEP_NOT_OURS ? STEP_NOT_OURS : STEP_FAILED;
+  if (outcome != OUTCOME_NONE)
+    return STEP_NOT_OURS;
+  (void) fail (a->f, EX_PROTOCOL, "%s", reason);
+  const enum step step = call_off (a);
+  instance_wake_leaders (&a->in);
+  return step;
+}
+
+/* Goes through the steps once; or, with a REFUSAL, tells that it will not come: for that
+ * reason. */
+static enum step
+barrier_attempt (struct barrier *b, int64_t began, bool again, const char *refusal,
+                 struct failure *f)
+{
+  struct attempt a
+    = { .b = b, .f = f, .began = began, .own = b->own, .in = { .arrival = -1, .top = -1 } };
 
   f->text[0] = '\0';
-  attempt_begin (&a, b, began, f);
-  enum step step = barrier_enter (&a, again);
-  bool entered = step == STEP_ON;
+  b->passed_on = b->leads = b->follows = false;
+  gather_start (&a.gather, &a.in, b->waiting, b->own, b->node, b->self);
+  a.gather.refuses = refusal != NULL;
+  a.lock = (struct lock){ .waiting = b->waiting, .fd = -1 };
+  enum step step = STEP_ON;
+  if (instance_open (&a.in, b->dirfd, b->key, b->tasks, again) != 0)
+    step = failed_or_gone (&a, "open");
+  const bool entered = step == STEP_ON;
   if (step == STEP_ON)
     step = barrier_gather (&a);
   if (step == STEP_ON)
-    step = a.belongs ? barrier_listen (&a) : barrier_wait (&a);
-  if (step == STEP_FAILED && entered && !b->passed_on && !a.unanswered)
+    step = refusal != NULL ? refuse (&a, refusal)
+           : a.belongs     ? barrier_listen (&a)
+                           : barrier_wait (&a);
+  if (step == STEP_FAILED && refusal == NULL && entered && !b->passed_on && !a.unanswered)
     step = call_off (&a);
   lock_end (&a.lock); /* by now there is an outcome to be seen */
   const bool all_know = tell (&a, step);
@@ -1515,14 +1514,19 @@ barrier_attempt (struct barrier *b, int64_t began, bool again, struct failure *f
    * nobody shall remove the release. */
   if (step == STEP_RELEASED && all_know && !a.belongs)
     barrier_depart (&a);
-  if (step == STEP_NOT_OURS)
+  if (step == STEP_NOT_OURS) /* the others meet when that has gone */
     step = barrier_wait_until_gone (&a);
-  attempt_end (&a);
   /* Where this hook was nobody's the others may meet anew, or be another hook's: with
    * care. */
-  if (step == STEP_FAILED
-      && (!entered || (a.unanswered && waiting_now () < b->deadline)
-          || (a.off[0] == '\0' && waiting_end_reason (b->waiting) != NULL)))
+  const bool untold = step == STEP_FAILED && refusal == NULL
+                      && (!entered || (a.unanswered && waiting_now () < b->deadline)
+                          || (a.off[0] == '\0' && waiting_end_reason (b->waiting) != NULL));
+  gather_end (&a.gather);
+  instance_close (&a.in);
+  ranks_free (&a.single);
+  ranks_free (&a.fresh);
+  ranks_free (&a.listed);
+  if (untold)
     barrier_call_off (b, f->text);
   return step;
 }
@@ -1533,7 +1537,8 @@ barrier_meet (struct barrier *b, struct failure *f)
   int64_t began = waiting_now ();
   enum step step;
 
-  for (bool anew = false; (step = barrier_attempt (b, began, anew, f)) == STEP_AGAIN; anew = true)
+  for (bool anew = false; (step = barrier_attempt (b, began, anew, NULL, f)) == STEP_AGAIN;
+       anew = true)
     {
       const int64_t now = waiting_now ();
       const int64_t pause = waiting_interval (b->waiting, now - began, SECOND / 10);
@@ -1554,56 +1559,22 @@ barrier_meet (struct barrier *b, struct failure *f)
   return step == STEP_RELEASED ? 0 : -1;
 }
 
-/* Tells it in the instance that is there now.  STEP_AGAIN: in the next one. */
-static enum step
-call_off_once (struct barrier *b, const char *reason, struct failure *f)
-{
-  enum outcome outcome = OUTCOME_NONE;
-  struct attempt a;
-
-  attempt_begin (&a, b, waiting_now (), f);
-  a.gather.refuses = true;
-  enum step step = barrier_enter (&a, true);
-  if (step == STEP_ON)
-    step = barrier_gather (&a);
-  /* Its leader says whether the instance is this hook's to call off; or else there is
-   * no outcome, and call_off() finds out. */
-  if (step == STEP_ON && !a.belongs)
-    outcome = instance_outcome (&a.in, NULL);
-  if (outcome == OUTCOME_ERROR)
-    step = failed_or_gone (&a, "look at");
-  else if (outcome == OUTCOME_CALLED_OFF)
-    step = come_alone (&a, true) == STEP_NOT_OURS ? STEP_NOT_OURS : STEP_FAILED;
-  else if (outcome != OUTCOME_NONE)
-    step = STEP_NOT_OURS;
-  if (step == STEP_ON)
-    {
-      (void) fail (f, EX_PROTOCOL, "%s", reason);
-      step = call_off (&a);
-      instance_wake_leaders (&a.in);
-      (void) tell (&a, step);
-    }
-  /* The others meet when that has gone. */
-  if (step == STEP_NOT_OURS)
-    step = barrier_wait_until_gone (&a);
-  attempt_end (&a);
-  return step;
-}
-
 void
 barrier_call_off (struct barrier *b, const char *reason)
 {
-  struct waiting deaf = waiting_deafly (b->waiting);
   const int64_t began = waiting_now ();
   struct failure f = { 0 };
   struct barrier now = *b;
 
-  now.waiting = &deaf;
+  b->waiting->deaf = true;
   now.deadline = began + CALL_OFF_WITHIN;
-  while (call_off_once (&now, reason, &f) == STEP_AGAIN && waiting_now () < now.deadline)
+  while (barrier_attempt (&now, began, true, reason, &f) == STEP_AGAIN
+         && waiting_now () < now.deadline)
     {
       /* Also a leader that connects to itself, and takes this hook for that. */
       const int64_t t = waiting_now ();
-      (void) waiting_sleep (&deaf, t + waiting_interval (&deaf, t - began, SECOND / 2), -1);
+      const int64_t pause = waiting_interval (b->waiting, t - began, SECOND / 2);
+      (void) waiting_sleep (b->waiting, t + pause, -1);
     }
+  b->waiting->deaf = false;
 }

@@ -566,36 +566,30 @@ instance_outcome (struct instance *in, char *text)
   return instance_read_outcome (in, text);
 }
 
-/* Says whether the outcome was MADE; if somebody else has made it, that is remembered. */
-static int
-outcome_made (struct instance *in, bool made)
-{
-  in->ended = in->ended || (!made && errno == EEXIST);
-  return made ? 0 : -1;
-}
-
-int
-instance_release (struct instance *in)
-{
-  if (outcome_made (in, mkdirat (in->top, "departure", 0700) == 0) != 0)
-    return -1;
-  instance_sync (in, in->top, ".");
-  return 0;
-}
-
-/* Makes the outcome that is not a release, a link to TEXT; and its trace in arrival,
- * where who decides looks. */
+/* Makes the outcome: a link to TEXT, and its trace in arrival, where who decides looks; or
+ * a release, where TEXT is NULL. */
 static int
 end_as (struct instance *in, const char *text)
 {
-  if (outcome_made (in, symlinkat (text, in->top, "departure") == 0) != 0)
-    return -1;
-  int arrival = openat (in->top, "arrival", HOLD_DIRECTORY);
+  if ((text == NULL ? mkdirat (in->top, "departure", 0700)
+                    : symlinkat (text, in->top, "departure"))
+      != 0)
+    {
+      in->ended = in->ended || errno == EEXIST;
+      return -1;
+    }
+  int arrival = text == NULL ? -1 : openat (in->top, "arrival", HOLD_DIRECTORY);
   if (arrival >= 0 && symlinkat ("../departure", arrival, INSTANCE_TRACE) == 0)
     instance_sync (in, in->top, "arrival");
   close_one (&arrival);
   instance_sync (in, in->top, ".");
   return 0;
+}
+
+int
+instance_release (struct instance *in)
+{
+  return end_as (in, NULL);
 }
 
 int

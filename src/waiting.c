@@ -141,11 +141,11 @@ waiting_poll (struct waiting *w, int64_t until, int fd)
   static const char *const gone[]
     = { "the runtime that started the hook is gone", "podman is gone", "the Slurm task has ended" };
   struct pollfd fds[] = {
-    { .fd = w->parent_fd, .events = POLLIN }, /* ppoll passes over an fd of -1 */
+    { .fd = fd, .events = POLLIN }, /* ppoll passes over an fd of -1 */
+    { .fd = w->lock_fd, .events = POLLIN },
+    { .fd = w->parent_fd, .events = POLLIN },
     { .fd = w->podman_fd, .events = POLLIN },
     { .fd = w->task_fd, .events = POLLIN },
-    { .fd = fd, .events = POLLIN },
-    { .fd = w->lock_fd, .events = POLLIN },
   };
   int64_t now = waiting_now ();
   sigset_t inside;
@@ -155,22 +155,12 @@ waiting_poll (struct waiting *w, int64_t until, int fd)
   const int64_t left = until > now ? until - now : 0;
   const struct timespec rest = { .tv_sec = left / SECOND, .tv_nsec = left % SECOND };
   (void) sigemptyset (&inside);
-  int ready = ppoll (fds, 5, until == WAITING_FOREVER ? NULL : &rest, &inside);
+  int ready = ppoll (fds, w->deaf ? 2 : 5, until == WAITING_FOREVER ? NULL : &rest, &inside);
   for (int i = 2; ready > 0 && i >= 0; i--)
-    w->gone = fds[i].revents != 0 ? gone[i] : w->gone;
+    w->gone = fds[2 + i].revents != 0 ? gone[i] : w->gone;
   if (w->parent_fd < 0 && getppid () != w->parent)
     w->gone = gone[0];
-  return ready > 0 && (fds[3].revents != 0 || fds[4].revents != 0);
-}
-
-struct waiting
-waiting_deafly (const struct waiting *w)
-{
-  struct waiting copy = *w;
-
-  copy.parent_fd = copy.podman_fd = copy.task_fd = copy.lock_fd = -1;
-  copy.deaf = true;
-  return copy;
+  return ready > 0 && (fds[0].revents != 0 || fds[1].revents != 0);
 }
 
 const char *

@@ -23,7 +23,7 @@ struct waiting {
   int task_fd;    /* pidfd of the Slurm task, or -1 */
   int lock_fd;    /* can be read when a lock is to be had (lock.h), or -1 */
   const char *gone; /* which of them waiting_sleep() has seen end, in words, or NULL */
-  bool deaf;        /* there is a reason to give up, and something left to do */
+  bool deaf;        /* set by who has something left to do: hears of no reason to give up */
   uint32_t noise;   /* for jitter */
 };
 
@@ -68,9 +68,6 @@ void waiting_watch_task (struct waiting *w, pid_t task);
 /* Sleeps until UNTIL at most, or until FD can be read or is hung up; with an FD
  * of -1 only until UNTIL; or until a lock is to be had. */
 enum wake waiting_sleep (struct waiting *w, int64_t until, int fd);
-
-/* A copy of W that hears of no reason to give up any more. */
-struct waiting waiting_deafly (const struct waiting *w);
 
 /* Why the hook should give up: a signal, or the end of podman, of the runtime that
  * started it or of its Slurm task, in words; NULL if there is none. */

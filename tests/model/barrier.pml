@@ -7,7 +7,7 @@
  * and runs them.
  *
  *   here             barrier.c             instance.c
- *   enter, make_...  barrier_enter         instance_open
+ *   enter, make_...  barrier_attempt       instance_open
  *   first_look       barrier_wait          instance_outcome
  *   late_...         came_to_call_off,     instance_list_marks, _arrive
  *                    come_alone
@@ -42,7 +42,7 @@
  *   find_gone                              instance_find_gone
  *   remove_...                             instance_remove, instance_dismantle
  *   again            barrier_meet: STEP_AGAIN
- *   refuse           barrier_call_off
+ *   refuse           refuse
  *   off_elsewhere    call_off; barrier_meet: barrier_call_off
  *   cannot_enter     barrier_attempt: barrier_call_off
  *
@@ -1014,7 +1014,7 @@ told: /* look at the outcome */
   fi;
 
 #if MAY_REFUSE
-refuse: /* barrier_call_off: look at the outcome */
+refuse: /* look at the outcome */
   if
   :: atomic { X.outcome == NONE -> goto call_off }
   :: atomic { X.outcome == RELEASED || X.outcome == VOID -> goto until_gone }

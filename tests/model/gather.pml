@@ -8,7 +8,7 @@
  * Lay it beside src/barrier.c and src/gather.c: a label here is a step there.
  *
  *   here               barrier.c                    gather.c
- *   enter              barrier_enter
+ *   enter              barrier_attempt
  *   connect            barrier_gather               gather_join, leader_begin
  *   await_answer                                    follower_ask
  *   await_word         barrier_listen               gather_listen
