@@ -223,6 +223,7 @@ enum step {
 struct doubt {
   int64_t time;  /* of the directory */
   int64_t until; /* when to renew the lists of it; never, if they are complete */
+  int64_t after; /* how long after the list that is; twice as long each time */
 };
 
 /* One try at one instance. */
@@ -337,14 +338,15 @@ failed_or_gone (struct attempt *a, const char *what)
   return is_gone (a) ? STEP_AGAIN : failed (a, what);
 }
 
-/* Finds out what time it is at the server: by the own mark, if that was TOUCHED just now;
- * or else by a change. */
+/* Finds out what time it is at the server: by the own mark, if that was TOUCHED less than a
+ * second ago; or else by a change. */
 static void
 ask_time (struct attempt *a, bool touched)
 {
   int64_t time;
 
-  if (!touched || instance_own_time (&a->in, a->own, &time) != 0)
+  if (!touched || waiting_now () - a->touched > SECOND
+      || instance_own_time (&a->in, a->own, &time) != 0)
     time = instance_server_time (a->b->dirfd);
   a->to_server = time - waiting_now ();
   a->changed = 0; /* who decides looks at all marks after that */
@@ -366,7 +368,8 @@ is_older (int64_t age, int64_t limit)
 
 /* The directory PATH was listed when its time was TIME.  If that list may lack a change,
  * and AFTER so long there was no other time, the lists of all clients are renewed: the next
- * look, a tick later, is at all that has changed until then. */
+ * look, a tick later, is at all that has changed until then.  The first list may be one
+ * that this client had before. */
 static void
 renew (struct attempt *a, const char *path, int64_t time, struct doubt *d, int64_t after)
 {
@@ -374,12 +377,15 @@ renew (struct attempt *a, const char *path, int64_t time, struct doubt *d, int64
 
   if (time != d->time)
     {
-      const bool complete = a->arrived && age_of (a, time) >= tick;
-      *d = (struct doubt){ time, complete ? WAITING_FOREVER : now + tick + after };
+      const bool complete = a->arrived && d->time != 0 && age_of (a, time) >= tick;
+      d->after = d->after > after ? d->after : after;
+      d->until = complete ? WAITING_FOREVER : now + tick + d->after;
+      d->time = time;
     }
   else if (a->arrived && now >= d->until && instance_renew (&a->in, path, &d->time) == 0)
     {
       d->until = WAITING_FOREVER;
+      d->after = earlier (2 * d->after, TOUCH);
       a->rest = a->rest > now + tick ? a->rest : now + tick;
     }
 }
@@ -857,7 +863,7 @@ decide (struct attempt *a)
   if (!ranks_full (&a->fresh))
     return a->differs && a->b->nodes >= LOCK_FROM ? look_at_outcome (a, false) : STEP_ON;
   /* At what another one has made; where this is not seen at once, not all the time. */
-  a->look = !a->in.ended;
+  a->look = a->look || !a->in.ended;
   return release (a);
 }
 
@@ -986,11 +992,11 @@ arrive (struct attempt *a)
   if (ranks_init (&a->listed, a->b->tasks) != 0 || ranks_init (&a->fresh, a->b->tasks) != 0)
     return failed (a, "keep track of");
   a->tried = true;
+  a->touched = waiting_now ();
   if (instance_arrive (&a->in, a->own, a->b->note) != 0)
     return errno == EEXIST ? STEP_NOT_OURS : failed_or_gone (a, "arrive in");
   a->arrived = a->look = true;
-  a->touched = waiting_now ();
-  a->lock_after = a->b->nodes < LOCK_FROM ? WAITING_FOREVER : a->touched + LOCK_AFTER;
+  a->lock_after = a->b->nodes < LOCK_FROM ? WAITING_FOREVER : waiting_now () + LOCK_AFTER;
   a->tell = WAITING_FOREVER;
   if (a->tell_again > TELL_GATHERING)
     instance_tell_gathering (&a->in, a->b->node, NULL);
@@ -1025,9 +1031,9 @@ look_at_outcome (struct attempt *a, bool all)
   enum step step = STEP_ON;
 
   a->waited = a->waited || (outcome == OUTCOME_NONE && a->arrived);
-  /* Who decides sees the outcome in arrival, and who is blocked is told. */
-  if (outcome == OUTCOME_NONE && !decides (a) && !a->lock.blocked)
-    renew (a, ".", a->in.listed, &a->doubt, a->b->tasks / a->b->own->present * RENEW);
+  if (outcome == OUTCOME_NONE && !a->lock.blocked) /* who is blocked is told */
+    renew (a, ".", a->in.listed, &a->doubt,
+           earlier (a->b->tasks / a->b->own->present * RENEW, BARRIER_LEAVE / 2));
   if (outcome == OUTCOME_NONE && all)
     step = check_key (a, &outcome, text);
   return step != STEP_ON || outcome == OUTCOME_NONE ? step : follow (a, outcome, text);

@@ -644,8 +644,9 @@ instance_own_time (const struct instance *in, const struct ranks *own, int64_t *
 int
 instance_renew (const struct instance *in, const char *path, int64_t *time)
 {
-  return utimensat (in->top, path, NULL, AT_SYMLINK_NOFOLLOW) == 0 ? instance_time (in, path, time)
-                                                                   : -1;
+  return in->moves && utimensat (in->top, path, NULL, AT_SYMLINK_NOFOLLOW) == 0
+           ? instance_time (in, path, time)
+           : -1;
 }
 
 /* ------------------------------------------------------------------- sockets */

@@ -60,7 +60,8 @@ struct instance {
   bool lazy;       /* known to whoever has arrived: the server tells other nodes late,
                     * unless asked by fsync(2); */
   bool late_locks; /* and its client learns late that a lock is free */
-  bool moves;      /* marks may be moved: others see that at once, and it is cheap */
+  bool moves;      /* marks may be moved: others see that at once, and it is cheap; and lists
+                    * may be renewed */
   bool reads_only; /* for --status: nothing is made to get past a cache */
   bool confirmed;  /* the last look has seen that the release was confirmed */
   bool ended;      /* somebody else had made an outcome when this hook tried to */
@@ -141,7 +142,7 @@ void instance_confirm (const struct instance *in, const char *note);
 int instance_time (const struct instance *in, const char *path, int64_t *time);
 
 /* Gives the directory PATH in the instance another time, *TIME: so clients of NFS list it
- * anew. */
+ * anew.  -1 also where all clients see the same (Lustre), or a change is told late. */
 int instance_renew (const struct instance *in, const char *path, int64_t *time);
 
 /* Makes the marks of OWN in departure, after RELEASED was seen; with MOVE those of
