@@ -770,6 +770,7 @@ visit_arrival (void *context, const struct instance_mark *mark)
   struct stat st;
 
   a->marks++;
+  /* At the outcome at once; should that not be seen yet, at each look. */
   if (strcmp (mark->ranks, INSTANCE_TRACE) == 0)
     {
       a->look = a->look || !a->in.ended;
