@@ -731,6 +731,22 @@ START_TEST (a_release_is_confirmed)
 }
 END_TEST
 
+/* So clients of NFS list it anew; others need not. */
+START_TEST (a_directory_gets_another_time)
+{
+  int64_t time = 0;
+
+  set_time (KEY "/arrival", 1000000);
+  ck_assert_int_eq (instance_renew (&in, "arrival", &time), -1);
+  ck_assert_int_eq (instance_time (&in, "arrival", &time), 0);
+  ck_assert_int_eq (time, 1000000 * SECOND);
+  in.moves = true;
+  ck_assert_int_eq (instance_renew (&in, "arrival", &time), 0);
+  ck_assert_int_le (llabs (real_now () - time), 5 * SECOND);
+  assert_fails (instance_renew (&in, "none", &time), ENOENT);
+}
+END_TEST
+
 /*
  * Departing
  */
@@ -1369,6 +1385,7 @@ add_outcome (Suite *suite)
   tcase_add_test (tcase, the_instance_has_a_beginning);
   tcase_add_test (tcase, departures_count_as_changes);
   tcase_add_loop_test (tcase, a_release_is_confirmed, 0, 2);
+  tcase_add_test (tcase, a_directory_gets_another_time);
   tcase_add_test (tcase, departing_marks_the_member);
   tcase_add_test (tcase, a_mark_moves_from_arrival);
   tcase_add_loop_test (tcase, a_mark_that_cannot_move_is_made, 0, 3);
